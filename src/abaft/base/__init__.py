@@ -1,0 +1,1 @@
+"""What everything else may know: errors, settings, the actor, ids and the clock."""

@@ -1,0 +1,26 @@
+"""The one source of time, so that tests can replace it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """The current time: aware, UTC, microseconds."""
+    return datetime.now(UTC)
+
+
+def unix_ms() -> int:
+    """Milliseconds since 1970-01-01T00:00:00Z."""
+    return time.time_ns() // 1_000_000
+
+
+def monotonic() -> float:
+    """Seconds on a clock that never goes back; for deadlines."""
+    return time.monotonic()
+
+
+def ticks() -> int:
+    """Nanoseconds of the finest clock; for timing the stages of a request."""
+    return time.perf_counter_ns()

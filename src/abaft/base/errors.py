@@ -1,0 +1,196 @@
+"""Everything that can go wrong, in one tree.
+
+    AbaftError
+    ├── SetupError                 the declarations or settings are wrong: the start stops
+    │   ├── ModelError             a model
+    │   ├── RuleError              a rule that can't become a query
+    │   ├── SettingError           a setting
+    │   └── SchemaMismatch         the models and the database differ
+    └── Fault                      a request that can't be answered as asked (RFC 9457)
+        ├── BadRequest             400  the request can't be understood
+        ├── Unauthorized           401  who asks is not known
+        ├── Forbidden              403  known, and not allowed
+        ├── NotFound               404  not there, or not to be seen
+        ├── MethodNotAllowed       405  the path takes other methods
+        ├── NotAcceptable          406  no such form of the answer
+        ├── Conflict               409  unique, referenced, or changed at the same time
+        ├── PreconditionFailed     412  If-Match names another version
+        ├── TooLarge               413  the body is over the limit
+        ├── UriTooLong             414  the URL is over the limit
+        ├── UnsupportedMedia       415  the body's type isn't taken
+        ├── Invalid                422  understood, and some values are wrong
+        ├── PreconditionRequired   428  If-Match is asked for
+        ├── TooManyRequests        429  the rate limit
+        ├── ServerFault            500  a defect of ours
+        └── Unavailable            503  the database is away or we are full: come back
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class AbaftError(Exception):
+    """The root of the tree."""
+
+
+class SetupError(AbaftError):
+    """Found at the start: the message says what to write instead."""
+
+
+class ModelError(SetupError):
+    """A model that can't be served as it is declared."""
+
+
+class RuleError(SetupError):
+    """A rule, `where=` or check that can't become a query."""
+
+
+class SettingError(SetupError):
+    """A setting with a value that can't be used."""
+
+
+class SchemaMismatch(SetupError):
+    """The database isn't what the models say; `differences` lists how."""
+
+    def __init__(self, differences: list[str]) -> None:
+        self.differences = differences
+        lines = "\n".join(f"  - {difference}" for difference in differences)
+        super().__init__(f"the models and the database differ:\n{lines}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One wrong thing in a request.
+
+    `pointer` is a JSON Pointer into the body ("/title"), or "?name" for a query parameter.
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"pointer": self.pointer, "code": self.code, "detail": self.detail}
+
+
+class Fault(AbaftError):
+    """A request that is refused: becomes a problem body (RFC 9457).
+
+    `detail` and `errors` are for the client; a cause goes to the log by `raise … from`.
+    """
+
+    status = 500
+    code = "fault"
+    title = "Something went wrong"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        code: str | None = None,
+        hint: str | None = None,
+        errors: Iterable[Problem] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.hint = hint
+        self.errors = tuple(errors)
+        self.headers = headers or {}
+        if code is not None:
+            self.code = code
+
+    def as_dict(self) -> dict[str, object]:
+        """The problem's members, in the order of RFC 9457."""
+        members: dict[str, object] = {
+            "type": f"urn:abaft:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+        }
+        if self.detail:
+            members["detail"] = self.detail
+        if self.hint:
+            members["hint"] = self.hint
+        if self.errors:
+            members["errors"] = [problem.as_dict() for problem in self.errors]
+        return members
+
+
+class BadRequest(Fault):
+    status, code, title = 400, "bad_request", "The request can't be understood"
+
+
+class Unauthorized(Fault):
+    status, code, title = 401, "unauthorized", "The credentials are not valid"
+
+
+class Forbidden(Fault):
+    status, code, title = 403, "forbidden", "This is not allowed"
+
+
+class NotFound(Fault):
+    status, code, title = 404, "not_found", "There is nothing here"
+
+
+class MethodNotAllowed(Fault):
+    status, code, title = 405, "method_not_allowed", "This path takes other methods"
+
+
+class NotAcceptable(Fault):
+    status, code, title = 406, "not_acceptable", "The answer has no such form"
+
+
+class Conflict(Fault):
+    status, code, title = 409, "conflict", "This conflicts with what is stored"
+
+
+class PreconditionFailed(Fault):
+    status, code, title = 412, "precondition_failed", "The record has changed since it was read"
+
+
+class TooLarge(Fault):
+    status, code, title = 413, "too_large", "The body is too large"
+
+
+class UriTooLong(Fault):
+    status, code, title = 414, "uri_too_long", "The URL is too long"
+
+
+class UnsupportedMedia(Fault):
+    status, code, title = 415, "unsupported_media_type", "The body's type isn't taken"
+
+
+class Invalid(Fault):
+    status, code, title = 422, "invalid", "Some values are not valid"
+
+
+class PreconditionRequired(Fault):
+    status, code, title = 428, "precondition_required", "If-Match is required"
+
+
+class TooManyRequests(Fault):
+    status, code, title = 429, "too_many_requests", "Too many requests"
+
+
+class ServerFault(Fault):
+    status, code, title = 500, "server_fault", "Something went wrong on our side"
+
+
+class Unavailable(Fault):
+    status, code, title = 503, "unavailable", "The service can't answer at the moment"
+
+    def __init__(self, detail: str = "", *, retry_after: int = 1, code: str | None = None) -> None:
+        super().__init__(detail, code=code, headers={"retry-after": str(retry_after)})
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """A question that names the nearest right word, or the right ones where they are few."""
+    known = sorted(words)
+    close = difflib.get_close_matches(word[:80], known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(known[:20])}" if known else "none are known here"

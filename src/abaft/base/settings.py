@@ -1,0 +1,115 @@
+"""All settings in one frozen table; each is read from `ABAFT_<NAME>` unless given in code."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from abaft.base.errors import SettingError
+
+
+def setting(default: Any, text: str, *, secret: bool = False) -> Any:
+    """A row of the table: its default, what it is for, and whether it must never be shown."""
+    return dataclasses.field(default=default, metadata={"help": text, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting, with its default. A value in code wins over the environment."""
+
+    mode: Literal["development", "production"] = setting(
+        "development", "production checks the schema instead of changing it and hides details"
+    )
+    database: str = setting(
+        "sqlite:///abaft.db", "where the data lives: sqlite:///FILE or postgresql://…", secret=True
+    )
+    secret_key: str = setting(
+        "", "signs cursors; at least 32 characters, the same in every worker", secret=True
+    )
+    admin_token: str = setting(
+        "", "a bearer token that stands above all rules; empty: none", secret=True
+    )
+    api_prefix: str = setting("/api", "where the collections are served")
+    docs: bool = setting(True, "serve /docs and /openapi.json")
+    server_timing: bool = setting(False, "tell each stage's time in the Server-Timing header")
+    connections: int = setting(8, "connections to the database a worker may open")
+    query_timeout: float = setting(5.0, "seconds a query may take")
+    queue_limit: int = setting(2000, "requests a worker may have in progress before it sheds load")
+    drain_timeout: int = setting(10, "seconds a stopping worker gives to requests in progress")
+    requests_per_minute: int = setting(
+        0, "requests one address may send to one worker a minute; 0: no limit"
+    )
+    max_body_bytes: int = setting(1_048_576, "bytes of a request's body")
+    max_url_bytes: int = setting(8_192, "bytes of a request's path and query")
+    default_limit: int = setting(30, "records on a page when `limit` is not given")
+    max_limit: int = setting(1_000, "records on a page")
+    max_offset: int = setting(100_000, "records that `offset` may skip; a cursor has no such limit")
+    max_filters: int = setting(50, "filter parameters in a request")
+    max_filter_depth: int = setting(4, "relations in a row in a filter or sort")
+    max_in_values: int = setting(1_000, "values of an `in` or `nin` filter")
+    max_sort_fields: int = setting(8, "fields of `sort`")
+    max_expand_paths: int = setting(20, "relations that `expand` may name")
+    max_expand_depth: int = setting(4, "relations in a row in `expand`")
+    max_expand_items: int = setting(100, "records of a to-many relation that `expand` shows")
+    change_retention_days: int = setting(30, "days that the change feed is kept; 0: for ever")
+
+    def __post_init__(self) -> None:
+        for row in dataclasses.fields(self):
+            value = getattr(self, row.name)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0:
+                raise SettingError(f"{row.name} is {value}: it can't be below zero")
+        if self.secret_key and len(self.secret_key) < 32:
+            raise SettingError("secret_key is shorter than 32 characters: make one by `abaft new`")
+        if self.mode == "production" and not self.secret_key:
+            raise SettingError("production needs a secret_key: set ABAFT_SECRET_KEY")
+        if self.admin_token and len(self.admin_token) < 32:
+            raise SettingError("admin_token is shorter than 32 characters: it opens every door")
+        if not self.api_prefix.startswith("/") or self.api_prefix.endswith("/"):
+            raise SettingError(f"api_prefix is {self.api_prefix!r}: write it like '/api'")
+
+    def __repr__(self) -> str:
+        rows = (
+            f"{row.name}={'***' if row.metadata['secret'] else repr(getattr(self, row.name))}"
+            for row in dataclasses.fields(self)
+        )
+        return f"Settings({', '.join(rows)})"
+
+    @property
+    def production(self) -> bool:
+        return self.mode == "production"
+
+
+def load(given: Mapping[str, Any] | None = None) -> Settings:
+    """The settings from code, then from the environment, then the defaults.
+
+    Raises SettingError, naming the variable, where a value can't be read.
+    """
+    values = dict(given or {})
+    hints = get_type_hints(Settings)
+    for row in dataclasses.fields(Settings):
+        name = f"ABAFT_{row.name.upper()}"
+        if row.name not in values and name in os.environ:
+            values[row.name] = _read(name, os.environ[name], hints[row.name])
+    unknown = set(values) - set(hints)
+    if unknown:
+        raise SettingError(f"unknown setting: {', '.join(sorted(unknown))}")
+    return Settings(**values)
+
+
+def _read(name: str, text: str, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise SettingError(f"{name} is {text!r}: write one of {', '.join(get_args(kind))}")
+        return text
+    if kind is bool:
+        words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+        if text.lower() not in words:
+            raise SettingError(f"{name} is {text!r}: write true or false")
+        return words[text.lower()]
+    try:
+        return kind(text)
+    except ValueError:
+        raise SettingError(f"{name} is {text!r}: write a number") from None

@@ -1,0 +1,1 @@
+"""Pure functions that keep the door: signatures and limits."""

@@ -1,0 +1,1 @@
+"""Declarations: fields, relations, rules and hooks, and the frozen schema made from them."""

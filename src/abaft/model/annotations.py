@@ -1,0 +1,124 @@
+"""From an annotation to a kind or a relation."""
+
+from __future__ import annotations
+
+import enum
+import types
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, JsonValue
+
+from abaft.base.errors import ModelError
+from abaft.model import kinds
+from abaft.model.declare import Many, Mark, Model, Options
+
+
+@dataclass(slots=True)
+class Shape:
+    """What an annotation says: a kind of value, or the model that a relation leads to."""
+
+    kind: kinds.Kind | None = None
+    nullable: bool = False
+    target: type[Model] | None = None
+    many: bool = False
+    through: type[Model] | None = None
+    made_for: str | None = None
+
+    @classmethod
+    def made(cls, name: str) -> Shape:
+        """A field that every model has: "id", "created" or "updated"."""
+        kind: kinds.Kind = kinds.Uuid() if name == "id" else kinds.DateTime()
+        return cls(kind, made_for=name)
+
+
+def read_annotation(model: str, name: str, annotation: Any, options: Options) -> Shape:
+    """The shape of `model.name`; raises ModelError for a type that no column holds."""
+    inner, nullable = _optional(annotation)
+    shape = _relation(inner)
+    if shape is None:
+        kind = _kind(inner, options)
+        if kind is None:
+            raise ModelError(
+                f"{model}.{name}: {annotation!r} is no kind of field; known are str, int, float, "
+                "Decimal, bool, datetime, date, time, timedelta, UUID, bytes, Enum, Literal, dict, "
+                "list, a pydantic model, Email, Url, Ref[Model] and Many[Model]"
+            )
+        shape = Shape(_limited(model, name, kind, options))
+    if shape.many and nullable:
+        raise ModelError(f"{model}.{name}: a to-many relation can't be optional, it can be empty")
+    shape.nullable = nullable
+    return shape
+
+
+def _optional(annotation: Any) -> tuple[Any, bool]:
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation, False
+    members = [member for member in get_args(annotation) if member is not type(None)]
+    return (members[0], True) if len(members) == 1 else (annotation, False)
+
+
+def _relation(annotation: Any) -> Shape | None:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Many:
+        return Shape(target=arguments[0], many=True)
+    if origin is Annotated and Mark("ref") in arguments[1:]:
+        inner, nullable = _optional(arguments[0])
+        return Shape(target=inner, nullable=nullable)
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return Shape(target=annotation)
+    return None
+
+
+def _kind(annotation: Any, options: Options) -> kinds.Kind | None:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        marks = {Mark("email"): kinds.Email(), Mark("url"): kinds.Url()}
+        found = [marks[mark] for mark in arguments[1:] if mark in marks]
+        return found[0] if found else _kind(arguments[0], options)
+    if annotation in kinds.SIMPLE:
+        return kinds.SIMPLE[annotation]()
+    if annotation is Decimal:
+        return kinds.Number()
+    if origin is Literal:
+        return _choice(annotation, arguments)
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return _choice(annotation, tuple(member.value for member in annotation))
+    if annotation in (dict, list, JsonValue):
+        return kinds.Json(type=annotation)
+    is_json = origin in (dict, list) or (
+        isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    )
+    return kinds.Json(type=annotation) if is_json else None
+
+
+def _choice(annotation: Any, values: tuple[Any, ...]) -> kinds.Kind | None:
+    options = kinds.literal_options(values)
+    return kinds.Choice(type=annotation, options=options) if options else None
+
+
+def _limited(model: str, name: str, kind: kinds.Kind, options: Options) -> kinds.Kind:
+    """The kind with the constraints that field() was given."""
+    limits = dict(options.limits)
+    if isinstance(kind, kinds.Number):
+        if "decimal_places" not in limits:
+            raise ModelError(
+                f"{model}.{name}: say how exact it is: field(max_digits=10, decimal_places=2)"
+            )
+        places, digits = limits.pop("decimal_places"), limits.pop("max_digits", 18)
+        if not 0 <= places <= digits <= 18:
+            raise ModelError(f"{model}.{name}: a Decimal has at most 18 digits, which fit 64 bits")
+        kind = kinds.Number(places=places, digits=digits)
+    for limit in limits:
+        if limit not in type(kind).constraints:
+            raise ModelError(f"{model}.{name}: {limit} is no constraint of {kind.name}")
+    if options.flags.get("nocase") and not kind.textual:
+        raise ModelError(f"{model}.{name}: collate is for text, this is {kind.name}")
+    if options.flags.get("search") and not kind.textual:
+        raise ModelError(f"{model}.{name}: search is for text, this is {kind.name}")
+    default = options.default
+    if isinstance(default, datetime) and default.tzinfo is None:
+        raise ModelError(f"{model}.{name}: the default has no time zone")
+    return replace(kind, limits=tuple(sorted(limits.items())))

@@ -1,0 +1,306 @@
+"""Makes the frozen schema of declared models; every mistake is told with what to write instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, get_type_hints
+
+from abaft.base import clock, ids
+from abaft.base.errors import ModelError, nearest
+from abaft.model import names
+from abaft.model.annotations import Shape, read_annotation
+from abaft.model.declare import (
+    UNSET,
+    HookFunction,
+    Model,
+    Options,
+    RuleFunction,
+    Sentinel,
+    me,
+    now,
+)
+from abaft.model.kinds import Kind
+from abaft.model.relations import link_model, many_relation, one_relation
+from abaft.model.spec import Check, Field, Hook, Many, One, Rule, Schema, Stamp
+from abaft.model.spec import Model as Spec
+from abaft.model.symbols import trace
+
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
+_RESERVED = {"sort", "expand", "fields", "limit", "cursor", "offset", "count", "filter", "search"}
+
+
+@dataclass(slots=True)
+class Draft:
+    """A model on its way: annotations read, relations not yet resolved."""
+
+    cls: type[Model]
+    shapes: dict[str, Shape]
+    options: dict[str, Options]
+    key: tuple[str, ...]
+    fields: dict[str, Field] = field(default_factory=dict)
+    one: dict[str, One] = field(default_factory=dict)
+    many: dict[str, Many] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.cls.__name__
+
+
+def build(models: Iterable[type[Model]]) -> Schema:
+    """The schema of these models and of those that they lead to.
+
+    Raises ModelError or RuleError for the first declaration that can't be served.
+    """
+    drafts = _drafts(models)
+    for draft in drafts.values():
+        for name in draft.shapes:
+            _add_field(drafts, draft, name)
+    links: dict[str, Spec] = {}
+    for draft in drafts.values():
+        _add_relations(drafts, draft, links)
+    specs = {draft.name: _spec(draft) for draft in drafts.values()} | links
+    served = {spec.collection: spec for spec in specs.values() if not spec.internal}
+    _distinct(specs.values())
+    bare = Schema(specs, served)
+    return _with_rules(bare, drafts)
+
+
+def _drafts(models: Iterable[type[Model]]) -> dict[str, Draft]:
+    queue = list(dict.fromkeys(models))
+    known = {cls.__name__: cls for cls in queue}
+    if len(known) != len(queue):
+        raise ModelError("two models have the same name: a name stands for one model")
+    drafts: dict[str, Draft] = {}
+    while queue:
+        cls = queue.pop(0)
+        if not (isinstance(cls, type) and issubclass(cls, Model)) or cls.__config__.abstract:
+            raise ModelError(f"{cls!r} is no model: App takes classes made from Model")
+        draft = _draft(cls, known)
+        drafts[draft.name] = draft
+        for shape in draft.shapes.values():
+            other = shape.target
+            if other is not None and other.__name__ not in known:
+                known[other.__name__] = other
+                queue.append(other)
+    return drafts
+
+
+def _draft(cls: type[Model], known: Mapping[str, type[Model]]) -> Draft:
+    options: dict[str, Options] = {}
+    for base in reversed(cls.__mro__):
+        options |= getattr(base, "__options__", {})
+    options.pop("id", None) if "id" not in _annotated(cls) else None
+    try:
+        hints = get_type_hints(cls, localns=dict(known), include_extras=True)
+    except NameError as error:
+        raise ModelError(f"{cls.__name__}: {error}; pass that model to App too") from None
+    shapes = {}
+    for name in options:
+        if name in hints and not name.startswith("_"):
+            _check_name(cls, name)
+            shapes[name] = read_annotation(cls.__name__, name, hints[name], options[name])
+            _through_target(shapes[name], options[name], known)
+    key = _key(cls, shapes, options)
+    return Draft(cls, _with_own(cls, key, shapes), options, key)
+
+
+def _annotated(cls: type[Model]) -> set[str]:
+    return {name for base in cls.__mro__ for name in getattr(base, "__options__", {})}
+
+
+def _check_name(cls: type[Model], name: str) -> None:
+    if not _NAME.fullmatch(name) or name in _RESERVED or "__" in name:
+        raise ModelError(f"{cls.__name__}.{name}: this name can't be a field's; choose another")
+
+
+def _through_target(shape: Shape, options: Options, known: Mapping[str, type[Model]]) -> None:
+    through = options.relation.get("through")
+    if isinstance(through, str):
+        if through not in known:
+            raise ModelError(f"through={through!r} names no model: {nearest(through, known)}")
+        through = known[through]
+    shape.through = through
+
+
+def _key(
+    cls: type[Model], shapes: Mapping[str, Shape], options: Mapping[str, Options]
+) -> tuple[str, ...]:
+    marked = tuple(name for name in shapes if options[name].flags.get("key"))
+    key = cls.__config__.key or marked or ("id",)
+    for name in key:
+        if name not in shapes and name != "id":
+            raise ModelError(f"{cls.__name__}: key {name!r} is no field: {nearest(name, shapes)}")
+        if name in shapes and (shapes[name].nullable or shapes[name].many):
+            raise ModelError(f"{cls.__name__}.{name}: a key can't be optional or to-many")
+    return key
+
+
+def _with_own(cls: type[Model], key: tuple[str, ...], shapes: dict[str, Shape]) -> dict[str, Shape]:
+    """The declared fields with the ones every model has: its id first, its stamps last."""
+    own: dict[str, Shape] = {}
+    if key == ("id",) and "id" not in shapes:
+        own["id"] = Shape.made("id")
+    own |= shapes
+    if cls.__config__.stamps:
+        for name in ("created", "updated"):
+            if name not in shapes:
+                own[name] = Shape.made(name)
+    return own
+
+
+def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
+    """Stores the value, unless the relation holds its key in other fields."""
+    shape = draft.shapes[name]
+    options = draft.options.get(name, Options())
+    if shape.many or options.relation.get("via"):
+        return
+    kind = _kind(drafts, draft, name)
+    default, default_me = _default(draft, name, options)
+    made = shape.made_for
+    stamp: Stamp | None = "created" if made == "created" else "updated" if made == "updated" else None
+    is_key = name in draft.key
+    generated = is_key and draft.key == (name,) and kind.name == "integer" and shape.target is None
+    flags = {key: value for key, value in options.flags.items() if key not in ("column", "factory")}
+    flags |= {"key": is_key}
+    if made == "id":
+        default, flags = ids.uuid7, flags | {"read_only": True}
+    if is_key:
+        flags["write_once"] = True
+    draft.fields[name] = Field(
+        name=name,
+        column=options.flags.get("column") or name,
+        kind=kind,
+        nullable=shape.nullable,
+        required=not (shape.nullable or default or default_me or stamp or generated),
+        default=default,
+        default_me=default_me,
+        generated=generated and default is None,
+        stamp=stamp,
+        relation=name if shape.target else None,
+        **flags,
+    )
+
+
+def _kind(
+    drafts: Mapping[str, Draft], draft: Draft, name: str, seen: tuple[str, ...] = ()
+) -> Kind:
+    """The kind of a field; a relation's is that of the key it holds."""
+    shape = draft.shapes[name]
+    if shape.kind is not None:
+        return shape.kind
+    assert shape.target is not None
+    other = drafts[shape.target.__name__]
+    if len(other.key) > 1:
+        raise ModelError(
+            f"{draft.name}.{name}: {other.name}'s key has several fields "
+            f"({', '.join(other.key)}); name this model's fields that hold it: field(via=(…))"
+        )
+    if (other.name, other.key[0]) in seen:
+        raise ModelError(f"{draft.name}.{name}: its key is made of itself")
+    return _kind(drafts, other, other.key[0], (*seen, (other.name, other.key[0])))  # type: ignore[arg-type]
+
+
+def _default(draft: Draft, name: str, options: Options) -> tuple[Any, bool]:
+    value = options.default
+    if value is UNSET or value is None:
+        return None, False
+    if value is me:
+        return None, True
+    if value is now:
+        return clock.now, False
+    if isinstance(value, Sentinel):
+        raise ModelError(f"{draft.name}.{name}: {value!r} is no default")
+    if options.flags.get("factory"):
+        return value, False
+    return (lambda: value), False
+
+
+def _add_relations(drafts: dict[str, Draft], draft: Draft, links: dict[str, Spec]) -> None:
+    for name, shape in draft.shapes.items():
+        options = draft.options.get(name, Options())
+        if shape.target is None:
+            continue
+        other = drafts[shape.target.__name__]
+        if not shape.many:
+            draft.one[name] = one_relation(draft, other, name, options)
+            continue
+        if options.relation.get("back") is None and shape.through is None:
+            link = link_model(draft, other, name)
+            links[link.name] = link
+        draft.many[name] = many_relation(drafts, draft, other, name, options)
+
+
+def _spec(draft: Draft) -> Spec:
+    config = draft.cls.__config__
+    where = config.collection or names.collection(draft.name)
+    for group in (*config.unique, *config.index):
+        for name in group:
+            if name not in draft.fields:
+                raise ModelError(f"{draft.name}: {name!r} is no field: {nearest(name, draft.fields)}")
+    return Spec(
+        name=draft.name,
+        collection=where,
+        table=config.table or where,
+        key=draft.key,
+        fields=draft.fields,
+        one=draft.one,
+        many=draft.many,
+        uniques=config.unique,
+        indexes=config.index,
+        description=(draft.cls.__doc__ or "").strip(),
+        cls=draft.cls,
+    )
+
+
+def _distinct(specs: Iterable[Spec]) -> None:
+    tables: dict[str, str] = {}
+    for spec in specs:
+        if spec.table.startswith("abaft_"):
+            raise ModelError(f"{spec.name}: tables named abaft_… are abaft's own")
+        if spec.table in tables:
+            raise ModelError(f"{spec.name} and {tables[spec.table]} share the table {spec.table!r}")
+        tables[spec.table] = spec.name
+
+
+def _with_rules(schema: Schema, drafts: Mapping[str, Draft]) -> Schema:
+    """The schema with each rule, check and hook; a rule may look through any relation."""
+    full: dict[str, Spec] = {}
+    for name, spec in schema.models.items():
+        draft = drafts.get(name)
+        full[name] = spec if draft is None else _ruled(schema, spec, draft.cls)
+        if draft is not None:
+            draft.cls.__spec__ = full[name]
+    served = {spec.collection: spec for spec in full.values() if not spec.internal}
+    return Schema(full, served)
+
+
+def _ruled(schema: Schema, spec: Spec, cls: type[Model]) -> Spec:
+    rules, checks, hooks = [], [], []
+    functions: dict[str, RuleFunction | HookFunction] = {}
+    for base in reversed(cls.__mro__):
+        functions |= getattr(base, "__functions__", {})
+    for name, found in functions.items():
+        if isinstance(found, HookFunction):
+            hooks.append(Hook(name, found.when, found.actions, found.function))
+        elif found.check:
+            checks.append(Check(name, trace(found.function, schema, spec)))
+        else:
+            _rule_fields(spec, found)
+            where = trace(found.function, schema, spec)
+            rules.append(Rule(name, found.actions, where, found.fields))
+    return replace(spec, rules=tuple(rules), checks=tuple(checks), hooks=tuple(hooks))
+
+
+def _rule_fields(spec: Spec, rule: RuleFunction) -> None:
+    known = [*spec.fields, *spec.one, *spec.many]
+    for name in rule.fields:
+        if name not in known:
+            raise ModelError(f"{spec.name}.{rule.name}: {name!r} is no field: {nearest(name, known)}")
+        if name in spec.key:
+            raise ModelError(f"{spec.name}.{rule.name}: the key {name!r} can't have a rule of its own")
+    if rule.fields and "delete" in rule.actions:
+        raise ModelError(f"{spec.name}.{rule.name}: a delete takes the whole record, not fields")
+
+

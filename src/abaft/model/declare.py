@@ -1,0 +1,410 @@
+"""What a user writes: Model, field, Ref, Many, and the decorators for rules, checks and hooks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from dataclasses import field as slot
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    TypeVar,
+    cast,
+    dataclass_transform,
+)
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from abaft.base.errors import ModelError, nearest
+from abaft.model import spec
+from abaft.model.evaluate import evaluate
+from abaft.model.spec import Action, OnDelete
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Sentinel:
+    """A default that is known only when a record is written."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+me: Any = Sentinel("me")
+now: Any = Sentinel("now")
+UNSET: Any = Sentinel("unset")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Tells an annotation's kind where its Python type doesn't."""
+
+    name: Literal["ref", "email", "url"]
+
+
+Ref = Annotated[T, Mark("ref")]
+Email = Annotated[str, Mark("email")]
+Url = Annotated[str, Mark("url")]
+
+
+class Many(list[T], Generic[T]):
+    """A to-many relation; in rules it is asked by `.any(lambda item: …)`."""
+
+    def any(self, where: Callable[[T], bool] | None = None) -> bool:
+        """Whether a record of the relation satisfies `where`."""
+        return bool(self) if where is None else any(where(item) for item in self)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What field() was told."""
+
+    default: Any = UNSET
+    limits: Mapping[str, Any] = slot(default_factory=dict)
+    flags: Mapping[str, Any] = slot(default_factory=dict)
+    relation: Mapping[str, Any] = slot(default_factory=dict)
+
+
+def field(
+    *,
+    default: Any = UNSET,
+    default_factory: Callable[[], Any] | None = None,
+    max_length: int | None = None,
+    min_length: int | None = None,
+    pattern: str | None = None,
+    ge: Any = None,
+    gt: Any = None,
+    le: Any = None,
+    lt: Any = None,
+    max_digits: int | None = None,
+    decimal_places: int | None = None,
+    key: bool = False,
+    unique: bool = False,
+    index: bool = False,
+    collate: Literal["binary", "nocase"] = "binary",
+    hidden: bool = False,
+    read_only: bool = False,
+    write_once: bool = False,
+    search: bool = False,
+    column: str | None = None,
+    on_delete: OnDelete = "restrict",
+    constraint: bool = True,
+    via: str | tuple[str, ...] | None = None,
+    back: str | None = None,
+    through: type[Model] | str | None = None,
+    description: str = "",
+    examples: Iterable[Any] = (),
+    init: bool = True,
+) -> Any:
+    """A field's default, constraints and manners.
+
+    `default` may be a value, `now` or `me`; `default_factory` is called for each record.
+    `column` names an existing column. `collate="nocase"` makes comparisons and uniqueness blind
+    to the case of A-Z. `search` marks text for full-text search.
+
+    For a Ref: `on_delete` ("restrict", "cascade", "set null"); `constraint=False` leaves out the
+    foreign key, so that a reference may lead nowhere; `via` names the fields of this model that
+    already hold the target's key. For a Many: `back` names the target's Ref to this model;
+    `through` a linking model with a Ref to each side.
+    """
+    if default_factory is not None:
+        default = default_factory if default is UNSET else default
+    limits = {
+        "max_length": max_length,
+        "min_length": min_length,
+        "pattern": pattern,
+        "ge": ge,
+        "gt": gt,
+        "le": le,
+        "lt": lt,
+        "max_digits": max_digits,
+        "decimal_places": decimal_places,
+    }
+    flags = {
+        "key": key,
+        "unique": unique,
+        "index": index,
+        "nocase": collate == "nocase",
+        "hidden": hidden,
+        "read_only": read_only,
+        "write_once": write_once,
+        "search": search,
+        "column": column,
+        "description": description,
+        "examples": tuple(examples),
+        "factory": default_factory is not None,
+    }
+    relation = {
+        "on_delete": on_delete,
+        "constraint": constraint,
+        "via": (via,) if isinstance(via, str) else via,
+        "back": back,
+        "through": through,
+    }
+    set_limits = {name: value for name, value in limits.items() if value is not None}
+    return Options(default, set_limits, flags, relation)
+
+
+class NotLoaded(AttributeError):
+    """A field that the record was read without; name it in `expand=` or read it again."""
+
+
+@dataclass(slots=True)
+class RuleFunction:
+    """A rule as it was written; called with a record and an actor it gives the answer itself."""
+
+    name: str
+    function: Callable[..., Any]
+    actions: tuple[Action, ...]
+    fields: tuple[str, ...]
+    check: bool = False
+
+    def __call__(self, record: Model, me: Any = None) -> bool:
+        for rule in (*type(record).__spec__.rules, *type(record).__spec__.checks):
+            if rule.name == self.name:
+                return evaluate(rule.where, [record], me)
+        raise ModelError(f"{self.name}: its model isn't part of an App yet")
+
+
+def allow(*actions: Action, fields: Iterable[str] = ()) -> Callable[[F], F]:
+    """Lets the record be read, created, updated or deleted where the function is true.
+
+    The function takes (record, me) and is called once, with symbols. Several rules for one action
+    add up; without any, nobody but an administrator may. A rule with `fields` is the only way to
+    those fields, of a record that may be reached at all.
+    """
+    for action in actions:
+        if action not in spec.ACTIONS:
+            raise ModelError(f"allow({action!r}): {nearest(str(action), spec.ACTIONS)}")
+    if not actions:
+        raise ModelError("allow() needs an action: 'read', 'create', 'update' or 'delete'")
+    if isinstance(fields, str):
+        raise ModelError(f"allow(…, fields={fields!r}): write a list, fields=[{fields!r}]")
+
+    def decorate(function: F) -> F:
+        rule = RuleFunction(function.__name__, function, actions, tuple(fields))
+        return cast(F, rule)
+
+    return decorate
+
+
+def check(function: F) -> F:
+    """A condition over a record's own fields that the database upholds for every record."""
+    return cast(F, RuleFunction(function.__name__, function, (), (), check=True))
+
+
+@dataclass(slots=True)
+class HookFunction:
+    """A hook as it was written."""
+
+    when: Literal["before", "after"]
+    actions: tuple[Action, ...]
+    function: Callable[..., Any]
+
+
+def before(*actions: Literal["create", "update", "delete"]) -> Callable[[F], F]:
+    """An async function of (record, me, db) run before a write; it may change or refuse it.
+
+    Assign to the record's fields to change what is written; raise a Fault such as
+    `Invalid("…")` to refuse. It runs before the transaction, so a write that meets another one
+    is tried again with the newer record.
+    """
+    return lambda function: cast(F, HookFunction("before", actions, function))
+
+
+def after(*actions: Literal["create", "update", "delete"]) -> Callable[[F], F]:
+    """An async function of (record, me, db) run once the write is durable."""
+    return lambda function: cast(F, HookFunction("after", actions, function))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The class keywords of a model."""
+
+    key: tuple[str, ...] | None = None
+    table: str | None = None
+    collection: str | None = None
+    stamps: bool = True
+    unique: tuple[tuple[str, ...], ...] = ()
+    index: tuple[tuple[str, ...], ...] = ()
+    abstract: bool = False
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+class ModelMeta(type):
+    """Takes the declarations out of a class's body, so that instances hold values alone."""
+
+    __options__: dict[str, Options]
+    __functions__: dict[str, RuleFunction | HookFunction]
+    __declared__: Mapping[str, Any]
+
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], **keywords: Any
+    ) -> ModelMeta:
+        names = [key for key in body.get("__annotations__", {}) if not key.startswith("_")]
+        options: dict[str, Options] = {}
+        for key in names:
+            value = body.pop(key, UNSET)
+            options[key] = value if isinstance(value, Options) else Options(value)
+        functions = {
+            key: value
+            for key, value in body.items()
+            if isinstance(value, (RuleFunction, HookFunction))
+        }
+        cls = super().__new__(mcs, name, bases, body, **keywords)
+        cls.__options__ = options
+        cls.__functions__ = functions
+        return cls
+
+
+class Model(metaclass=ModelMeta):
+    """A record of a collection.
+
+    Without a `key` of its own a model has `id` (UUIDv7), and unless `stamps=False`, `created` and
+    `updated`. Class keywords: `key`, `table`, `collection`, `stamps`, `unique` and `index` (tuples
+    of field names over several fields) and `abstract` for a base that is no model itself.
+    """
+
+    __config__: ClassVar[Config] = Config(abstract=True)
+    __spec__: ClassVar[spec.Model]
+
+    if TYPE_CHECKING:
+        id: Any = field(init=False)
+        created: dt.datetime = field(init=False)
+        updated: dt.datetime = field(init=False)
+
+    def __init_subclass__(
+        cls,
+        *,
+        key: str | tuple[str, ...] | None = None,
+        table: str | None = None,
+        collection: str | None = None,
+        stamps: bool = True,
+        unique: Iterable[tuple[str, ...]] = (),
+        index: Iterable[tuple[str, ...]] = (),
+        abstract: bool = False,
+    ) -> None:
+        super().__init_subclass__()
+        keys = (key,) if isinstance(key, str) else key
+        cls.__config__ = Config(
+            keys, table, collection, stamps, tuple(unique), tuple(index), abstract
+        )
+
+    def __init__(self, **values: Any) -> None:
+        known = _names(type(self))
+        for name in values:
+            if name not in known:
+                raise TypeError(f"{type(self).__name__} has no field {name!r}: {nearest(name, known)}")
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in _names(type(self)):
+            raise NotLoaded(f"{type(self).__name__}.{name} was not read: name it in expand or fields")
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    @property
+    def __key__(self) -> tuple[Any, ...]:
+        """The values of the key's fields; of a relation, the key that it holds."""
+        return tuple(key_part(getattr(self, name)) for name in type(self).__spec__.key)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Model):
+            return type(other) is type(self) and other.__key__ == self.__key__
+        from_actor = getattr(other, "id", None)
+        return from_actor is not None and self.__written__ == from_actor
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.__key__))
+
+    @property
+    def __written__(self) -> str:
+        """The key as URLs spell it, without percent-encoding."""
+        fields = type(self).__spec__.fields
+        pairs = zip(type(self).__spec__.key, self.__key__, strict=True)
+        return ",".join(fields[name].kind.spell(part) for name, part in pairs)
+
+    def __repr__(self) -> str:
+        spec_ = getattr(type(self), "__spec__", None)
+        hidden = {name for name, row in spec_.fields.items() if row.hidden} if spec_ else set()
+        shown = (f"{key}={value!r}" for key, value in self.__dict__.items() if key not in hidden)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls.__from_value__,
+            serialization=core_schema.plain_serializer_function_ser_schema(cls.__to_value__),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "object", "title": cls.__name__, "description": cls.__doc__ or ""}
+
+    @classmethod
+    def __from_value__(cls, value: Any) -> Model:
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, dict):
+            raise ValueError(f"a {cls.__name__} was expected")
+        try:
+            return cls(**value)
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+
+    @staticmethod
+    def __to_value__(record: Model) -> dict[str, Any]:
+        """What JSON shows of the record: fields that were read and are not hidden."""
+        model = type(record).__spec__
+        shown: dict[str, Any] = {}
+        for name, value in record.__dict__.items():
+            row = model.fields.get(name)
+            if row is not None and row.hidden:
+                continue
+            shown[name] = _show(row, value)
+        return shown
+
+
+def _show(row: spec.Field | None, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, Model):
+        # A relation that wasn't expanded is a record with its key alone.
+        bare = set(value.__dict__) <= set(type(value).__spec__.key)
+        return _key(value) if bare else Model.__to_value__(value)
+    if row is None:
+        return [_show(None, item) for item in value] if isinstance(value, list) else value
+    return row.kind.show(value)
+
+
+def _key(record: Model) -> Any:
+    model = type(record).__spec__
+    shown = [model.fields[name].kind.show(key_part(getattr(record, name))) for name in model.key]
+    return shown[0] if len(shown) == 1 else dict(zip(model.key, shown, strict=True))
+
+
+def key_part(value: Any) -> Any:
+    """A key's value; of a record, its own key."""
+    return value.__key__[0] if isinstance(value, Model) else value
+
+
+def _names(cls: type) -> set[str]:
+    names = {name for base in cls.__mro__ for name in getattr(base, "__options__", ())}
+    declared = getattr(cls, "__spec__", None)
+    if declared is not None:
+        names |= {*declared.fields, *declared.one, *declared.many}
+    return names | {"id", "created", "updated"}

@@ -1,0 +1,124 @@
+"""The reference: what an expression means, in plain Python. Every engine is compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from abaft.base.actor import ANONYMOUS, Actor
+from abaft.model import expr as e
+
+_ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
+
+def evaluate(
+    expr: e.Expr,
+    records: Sequence[Any],
+    actor: Actor | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> bool:
+    """Whether the condition holds for the last of `records`, the innermost scope."""
+    return _Evaluator(actor or ANONYMOUS, params or {}).holds(expr, list(records))
+
+
+class _Evaluator:
+    def __init__(self, actor: Actor, params: Mapping[str, Any]) -> None:
+        self.actor = actor
+        self.params = params
+
+    def holds(self, expr: e.Expr, scopes: list[Any]) -> bool:
+        match expr:
+            case e.Const(value):
+                return bool(value)
+            case e.ActorRole(role):
+                return self.actor.has_role(role) if role else self.actor.anonymous
+            case e.And(items):
+                return all(self.holds(item, scopes) for item in items)
+            case e.Or(items):
+                return any(self.holds(item, scopes) for item in items)
+            case e.Not(item):
+                return not self.holds(item, scopes)
+            case e.IsNull(left):
+                return self.value(left, scopes) is None
+            case e.Compare():
+                return self.compare(expr, scopes)
+            case e.OneOf(left, right, nocase):
+                found = fold(self.value(left, scopes), nocase)
+                options = self.value(right, scopes)
+                return found is not None and found in [fold(item, nocase) for item in options]
+            case e.Exists(relation, where, hops, scope, guard):
+                owner = self.reach(scopes[scope], hops)
+                items = getattr(owner, relation) if owner is not None else ()
+                return any(
+                    (guard is None or self.holds(guard, [item]))
+                    and self.holds(where, [*scopes, item])
+                    for item in items
+                )
+            case e.Beyond(left, right, descending):
+                mine = [self.value(column, scopes) for column in left]
+                theirs = [self.value(param, scopes) for param in right]
+                return bool(mine < theirs if descending else mine > theirs)
+        raise TypeError(f"not a condition: {expr!r}")
+
+    def compare(self, node: e.Compare, scopes: list[Any]) -> bool:
+        if isinstance(node.right, e.ActorId) and self.actor.id is None:
+            return node.op == "ne"
+        left = fold(self.value(node.left, scopes), node.nocase)
+        right = fold(self.value(node.right, scopes), node.nocase)
+        if isinstance(node.right, e.ActorId) and left is not None:
+            left = node.right.kind.spell(left)
+        return compare(node.op, left, right)
+
+    def value(self, node: e.Value, scopes: list[Any]) -> Any:
+        match node:
+            case e.Const(value):
+                return value
+            case e.Param(name):
+                return self.params[name]
+            case e.ActorId():
+                return self.actor.id
+        record = self.reach(scopes[node.scope], node.hops)
+        if record is None or (node.mask is not None and not self.holds(node.mask, [record])):
+            return None
+        value = getattr(record, node.name)
+        return value.__key__[0] if hasattr(type(value), "__written__") else value
+
+    def reach(self, record: Any, hops: Sequence[e.Hop]) -> Any:
+        for hop in hops:
+            record = getattr(record, hop.relation) if record is not None else None
+            if record is not None and hop.guard is not None and not self.holds(hop.guard, [record]):
+                return None
+        return record
+
+
+def compare(op: e.Operator, left: Any, right: Any) -> bool:
+    """The meaning of each operator, null included."""
+    if op == "eq":
+        return bool(left == right)
+    if op == "ne":
+        return bool(left != right)
+    if left is None or right is None:
+        return False
+    match op:
+        case "gt":
+            return bool(left > right)
+        case "ge":
+            return bool(left >= right)
+        case "lt":
+            return bool(left < right)
+        case "le":
+            return bool(left <= right)
+        case "contains":
+            return right in left
+        case "startswith":
+            return bool(left.startswith(right))
+        case "endswith":
+            return bool(left.endswith(right))
+
+
+def fold(value: Any, nocase: bool) -> Any:
+    """The value as comparisons see it; `nocase` folds A-Z alone, as every engine can."""
+    if isinstance(value, datetime):
+        return value
+    return value.translate(_ASCII_LOWER) if nocase and isinstance(value, str) else value

@@ -1,0 +1,192 @@
+"""Expressions over a record: the one language of rules, `where=`, filters and checks.
+
+Truth has two values on every engine, as in Python: a comparison with null is false, but for
+`==` and `!=`, where null equals null and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from abaft.model.kinds import Kind
+
+Operator = Literal["eq", "ne", "gt", "ge", "lt", "le", "contains", "startswith", "endswith"]
+
+OPPOSITE: dict[str, Operator] = {"eq": "ne", "ne": "eq"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A step through a to-one relation; `guard` is what the reached record must satisfy."""
+
+    relation: str
+    guard: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field's value, reached from the record of scope number `scope` through `hops`.
+
+    `mask` is a condition on the field's own record: where it fails the value counts as null.
+    """
+
+    name: str
+    hops: tuple[Hop, ...] = ()
+    scope: int = 0
+    mask: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A value known when the plan is made; True and False are the constant conditions."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A value bound at each request; with `many`, a list of them."""
+
+    name: str
+    kind: Kind
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ActorId:
+    """The key of who asks, as a value of the kind that it is compared with."""
+
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ActorRole:
+    """Whether who asks has a role; "" asks whether nobody has logged in."""
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`left` op `right`; with `nocase`, letters A-Z and a-z count as the same."""
+
+    op: Operator
+    left: Value
+    right: Value
+    nocase: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Whether a value is among others."""
+
+    left: Value
+    right: Value
+    nocase: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull:
+    """Whether a value is absent."""
+
+    left: Value
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    item: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """Whether a record of a to-many relation satisfies `where`, in whose scope it is the last.
+
+    `guard` is a condition on that record alone, as a rule states it.
+    """
+
+    relation: str
+    where: Expr
+    hops: tuple[Hop, ...] = ()
+    scope: int = 0
+    guard: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """Whether a row of columns comes after a row of values, all ascending or all descending."""
+
+    left: tuple[Column, ...]
+    right: tuple[Param, ...]
+    descending: bool
+
+
+Value = Column | Const | Param | ActorId
+Expr = Compare | OneOf | IsNull | And | Or | Not | Exists | Beyond | Const | ActorRole
+
+TRUE = Const(True)
+FALSE = Const(False)
+
+
+def all_of(items: Iterable[Expr]) -> Expr:
+    """The conjunction, with constants folded."""
+    kept: list[Expr] = []
+    for item in items:
+        if item == FALSE:
+            return FALSE
+        if item != TRUE and item not in kept:
+            kept.append(item)
+    return TRUE if not kept else kept[0] if len(kept) == 1 else And(tuple(kept))
+
+
+def any_of(items: Iterable[Expr]) -> Expr:
+    """The disjunction, with constants folded."""
+    kept: list[Expr] = []
+    for item in items:
+        if item == TRUE:
+            return TRUE
+        if item != FALSE and item not in kept:
+            kept.append(item)
+    return FALSE if not kept else kept[0] if len(kept) == 1 else Or(tuple(kept))
+
+
+def negate(item: Expr) -> Expr:
+    """The complement, with constants and double negation folded."""
+    if isinstance(item, Const):
+        return Const(not item.value)
+    return item.item if isinstance(item, Not) else Not(item)
+
+
+def rewrite(expr: Expr, change: Callable[[Any], Any]) -> Expr:
+    """The tree with `change` applied to each node, leaves first, and constants folded."""
+    return _rewrite(expr, change)  # type: ignore[no-any-return]
+
+
+def _rewrite(node: Any, change: Callable[[Any], Any]) -> Any:
+    match node:
+        case And(items):
+            return change(all_of(_rewrite(item, change) for item in items))
+        case Or(items):
+            return change(any_of(_rewrite(item, change) for item in items))
+        case Not(item):
+            return change(negate(_rewrite(item, change)))
+        case Compare(op, left, right, nocase):
+            return change(Compare(op, _rewrite(left, change), _rewrite(right, change), nocase))
+        case OneOf(left, right, nocase):
+            return change(OneOf(_rewrite(left, change), _rewrite(right, change), nocase))
+        case IsNull(left):
+            return change(IsNull(_rewrite(left, change)))
+        case Exists(relation, where, hops, scope, guard):
+            return change(Exists(relation, _rewrite(where, change), hops, scope, guard))
+    return change(node)

@@ -1,0 +1,504 @@
+"""The kinds of value a field can hold: one frozen class a kind, without any engine in it.
+
+A kind knows what pydantic is to accept, how a query string spells a value, and how JSON shows
+it. How an engine stores it is the store's table.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import enum
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AnyUrl,
+    AwareDatetime,
+    Base64Bytes,
+    EmailStr,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
+
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+
+Constraints = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The base; `limits` are pydantic's constraints (`max_length`, `pattern`, `ge`, …)."""
+
+    name: ClassVar[str] = ""
+    textual: ClassVar[bool] = False
+    ordered: ClassVar[bool] = True
+    constraints: ClassVar[frozenset[str]] = frozenset({"ge", "gt", "le", "lt"})
+
+    limits: tuple[tuple[str, Any], ...] = ()
+
+    def accepts(self) -> Any:
+        """The annotation by which a JSON value is checked."""
+        return self._limited(self.python())
+
+    def python(self) -> Any:
+        """The annotation by which a Python value is checked, without limits."""
+        raise NotImplementedError
+
+    def parse(self, text: str) -> Any:
+        """The value that a query string or a key spells; ValueError says what is expected."""
+        raise NotImplementedError
+
+    def show(self, value: Any) -> Any:
+        """The value as JSON shows it."""
+        return value
+
+    def read(self, value: Any) -> Any:
+        """The value that `show` showed."""
+        return self.parse(value)
+
+    def spell(self, value: Any) -> str:
+        """The value as a key or query string spells it."""
+        return str(self.show(value))
+
+    def _limited(self, annotation: Any) -> Any:
+        return Annotated[annotation, Field(**dict(self.limits))] if self.limits else annotation
+
+
+def _no_nul(value: str) -> str:
+    if "\0" in value:
+        # PostgreSQL can't store it, so no engine takes it.
+        raise PydanticCustomError("nul_character", "String should not have the character U+0000")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Kind):
+    name = "text"
+    textual = True
+    constraints = frozenset({"max_length", "min_length", "pattern"})
+
+    def python(self) -> Any:
+        return Annotated[str, AfterValidator(_no_nul)]
+
+    def parse(self, text: str) -> str:
+        if "\0" in text:
+            raise ValueError("text without the character U+0000")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Email(Text):
+    name = "email"
+    constraints = frozenset({"max_length"})
+
+    def python(self) -> Any:
+        return EmailStr
+
+
+@dataclass(frozen=True, slots=True)
+class Url(Text):
+    name = "url"
+    constraints = frozenset({"max_length"})
+
+    def python(self) -> Any:
+        return Annotated[AnyUrl, AfterValidator(str), AfterValidator(_no_nul)]
+
+    def accepts(self) -> Any:
+        length = dict(self.limits).get("max_length")
+        if length is None:
+            return self.python()
+        return Annotated[self.python(), AfterValidator(_at_most(length))]
+
+
+def _at_most(length: int) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if len(value) > length:
+            raise PydanticCustomError(
+                "string_too_long",
+                "String should have at most {max_length} characters",
+                {"max_length": length},
+            )
+        return value
+
+    return check
+
+
+_INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Integer(Kind):
+    name = "integer"
+
+    def python(self) -> Any:
+        return Annotated[int, Field(ge=INT_MIN, le=INT_MAX)]
+
+    def parse(self, text: str) -> int:
+        if not _INTEGER.fullmatch(text) or not INT_MIN <= int(text) <= INT_MAX:
+            raise ValueError("an integer of 64 bits")
+        return int(text)
+
+    def read(self, value: Any) -> int:
+        return int(value)
+
+
+def _positive_zero(value: float) -> float:
+    return value + 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Float(Kind):
+    name = "float"
+
+    def python(self) -> Any:
+        # Adding 0.0 turns -0.0 into 0.0, which engines would spell differently.
+        return Annotated[float, Field(allow_inf_nan=False), AfterValidator(_positive_zero)]
+
+    def parse(self, text: str) -> float:
+        try:
+            value = float(text) if text.isascii() and "_" not in text else float("nan")
+        except ValueError:
+            value = float("nan")
+        if value - value != 0:
+            raise ValueError("a finite number")
+        return value + 0.0
+
+    def read(self, value: Any) -> float:
+        return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Kind):
+    """A Decimal of at most 18 digits, `places` of them after the point."""
+
+    name = "decimal"
+
+    places: int = 2
+    digits: int = 18
+
+    def python(self) -> Any:
+        return Annotated[
+            Decimal,
+            Field(max_digits=self.digits, decimal_places=self.places, allow_inf_nan=False),
+        ]
+
+    def parse(self, text: str) -> Decimal:
+        try:
+            value = Decimal(text) if len(text) <= 40 and "_" not in text else Decimal("nan")
+        except InvalidOperation:
+            value = Decimal("nan")
+        if not value.is_finite() or abs(value) >= 10 ** (self.digits - self.places):
+            raise ValueError(f"a number of at most {self.digits} digits")
+        rounded = value.quantize(Decimal(1).scaleb(-self.places))
+        if rounded != value:
+            raise ValueError(f"a number with at most {self.places} decimal places")
+        return rounded
+
+    def show(self, value: Any) -> str:
+        return f"{value:.{self.places}f}" if value else f"{0:.{self.places}f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean(Kind):
+    name = "boolean"
+    constraints = frozenset()
+
+    def python(self) -> Any:
+        return bool
+
+    def parse(self, text: str) -> bool:
+        if text not in ("true", "false"):
+            raise ValueError("true or false")
+        return text == "true"
+
+    def read(self, value: Any) -> bool:
+        return bool(value)
+
+    def spell(self, value: Any) -> str:
+        return "true" if value else "false"
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError(
+            "datetime_range", "Datetime should lie between the years 1 and 9999 in UTC"
+        ) from None
+
+
+def show_datetime(value: datetime) -> str:
+    """RFC 3339 in UTC, with microseconds only where there are some."""
+    value = value.astimezone(UTC).replace(tzinfo=None)
+    return _year4(value.isoformat(timespec="auto")) + "Z"
+
+
+def _year4(text: str) -> str:
+    return text if text[4:5] == "-" else text.rjust(len(text) + 4 - text.index("-"), "0")
+
+
+@dataclass(frozen=True, slots=True)
+class DateTime(Kind):
+    name = "datetime"
+
+    def python(self) -> Any:
+        return Annotated[AwareDatetime, AfterValidator(_utc)]
+
+    def parse(self, text: str) -> datetime:
+        value = _text_value(_DATETIME, text)
+        if value is None or not isinstance(value, datetime):
+            raise ValueError("a date and time with its zone, like 2013-01-31T10:00:00Z")
+        return value
+
+    def show(self, value: Any) -> str:
+        return show_datetime(value)
+
+
+_DATETIME: TypeAdapter[datetime] = TypeAdapter(Annotated[AwareDatetime, AfterValidator(_utc)])
+_DATE: TypeAdapter[date] = TypeAdapter(date)
+_TIME: TypeAdapter[time] = TypeAdapter(time)
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
+
+
+def _text_value(adapter: TypeAdapter[Any], text: str) -> Any:
+    """What strict JSON validation makes of the text, so that a URL and a body agree."""
+    # A plus in a query string is a space; a zone's plus comes back here.
+    try:
+        return adapter.validate_json(json.dumps(text.replace(" ", "+")), strict=True)
+    except ValidationError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Date(Kind):
+    name = "date"
+
+    def python(self) -> Any:
+        return date
+
+    def parse(self, text: str) -> date:
+        value = _text_value(_DATE, text)
+        if value is None:
+            raise ValueError("a date, like 2013-01-31")
+        return value  # type: ignore[no-any-return]
+
+    def show(self, value: Any) -> str:
+        return str(value.isoformat())
+
+
+def _local_time(value: time) -> time:
+    if value.tzinfo is not None:
+        raise PydanticCustomError("time_zone", "Time should not have a zone")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Time(Kind):
+    name = "time"
+
+    def python(self) -> Any:
+        return Annotated[time, AfterValidator(_local_time)]
+
+    def parse(self, text: str) -> time:
+        value = _text_value(_TIME, text)
+        if value is None or value.tzinfo is not None:
+            raise ValueError("a time of day, like 10:30:00")
+        return value  # type: ignore[no-any-return]
+
+    def show(self, value: Any) -> str:
+        return str(value.isoformat())
+
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+def _within_64_bits(value: timedelta) -> timedelta:
+    if not INT_MIN <= value // MICROSECOND <= INT_MAX:
+        raise PydanticCustomError("duration_range", "Duration should be under 292,000 years")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Duration(Kind):
+    """A timedelta, shown as ISO 8601 seconds: PT90.5S, or -PT90.5S."""
+
+    name = "duration"
+
+    def python(self) -> Any:
+        return Annotated[timedelta, AfterValidator(_within_64_bits)]
+
+    def parse(self, text: str) -> timedelta:
+        value = _text_value(_DURATION, text)
+        if value is None or not INT_MIN <= value // MICROSECOND <= INT_MAX:
+            raise ValueError("a duration, like PT90S")
+        return value  # type: ignore[no-any-return]
+
+    def show(self, value: Any) -> str:
+        micros = value // MICROSECOND
+        whole, part = divmod(abs(micros), 1_000_000)
+        return f"{'-' if micros < 0 else ''}PT{whole}{f'.{part:06d}' if part else ''}S"
+
+
+@dataclass(frozen=True, slots=True)
+class Uuid(Kind):
+    name = "uuid"
+    constraints = frozenset()
+
+    def python(self) -> Any:
+        return UUID
+
+    def parse(self, text: str) -> UUID:
+        if len(text) == 36:
+            try:
+                return UUID(text)
+            except ValueError:
+                pass
+        raise ValueError("a UUID, like 0192f0c1-2345-7abc-8def-0123456789ab")
+
+    def show(self, value: Any) -> str:
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Kind):
+    """Bytes, shown as base64 (RFC 4648, section 4)."""
+
+    name = "binary"
+    ordered = False
+    constraints = frozenset({"max_length", "min_length"})
+
+    def python(self) -> Any:
+        return bytes
+
+    def accepts(self) -> Any:
+        return self._limited(Base64Bytes)
+
+    def parse(self, text: str) -> bytes:
+        try:
+            return base64.b64decode(text.replace(" ", "+"), validate=True)
+        except (ValueError, binascii.Error):
+            raise ValueError("bytes in base64") from None
+
+    def show(self, value: Any) -> str:
+        return base64.b64encode(value).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Kind):
+    """One of some words or some integers; `type` is the Enum or Literal it was declared by."""
+
+    name = "choice"
+    constraints = frozenset()
+
+    type: Any = None
+    options: tuple[str | int, ...] = ()
+
+    @property
+    def of_text(self) -> bool:
+        return isinstance(self.options[0], str)
+
+    def python(self) -> Any:
+        return self.type
+
+    def parse(self, text: str) -> Any:
+        for option in self.options:
+            if str(option) == text:
+                return option
+        raise ValueError("one of " + ", ".join(map(str, self.options)))
+
+    def show(self, value: Any) -> Any:
+        return value.value if isinstance(value, enum.Enum) else value
+
+    def read(self, value: Any) -> Any:
+        return value
+
+
+def _plain_json(value: Any) -> Any:
+    """The value, if every engine can store it."""
+    try:
+        text = dump_json(value)
+    except (ValueError, RecursionError):
+        raise PydanticCustomError("json_value", "JSON should have no NaN and no infinity") from None
+    # Escaped backslashes are taken out first: r"\\u0000" is six harmless characters.
+    if "\\u0000" in text.replace("\\\\", ""):
+        raise PydanticCustomError("nul_character", "JSON should not have the character U+0000")
+    return value
+
+
+def dump_json(value: Any) -> str:
+    """Compact JSON text with keys in the order in which PostgreSQL's jsonb keeps them."""
+    return json.dumps(_ordered(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return {key: _ordered(value[key]) for key in keys}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Json(Kind):
+    """JSON of any shape, or of a pydantic model's."""
+
+    name = "json"
+    ordered = False
+    constraints = frozenset()
+
+    type: Any = field(default=None, compare=True)
+
+    def python(self) -> Any:
+        return self.type
+
+    def accepts(self) -> Any:
+        return Annotated[_json_annotation(self.type), AfterValidator(_plain_json)]
+
+    def parse(self, text: str) -> Any:
+        raise ValueError("nothing: a JSON field can't be compared")
+
+    def read(self, value: Any) -> Any:
+        return value
+
+
+def _json_annotation(declared: Any) -> Any:
+    if declared in (dict, list):
+        return {dict: dict[str, JsonValue], list: list[JsonValue]}[declared]
+    if declared is JsonValue:
+        return JsonValue
+    adapter: TypeAdapter[Any] = TypeAdapter(declared)
+    # The value is checked by the declared type and kept as plain JSON.
+    return Annotated[declared, AfterValidator(lambda value: adapter.dump_python(value, mode="json"))]
+
+
+SIMPLE: dict[Any, type[Kind]] = {
+    str: Text,
+    int: Integer,
+    float: Float,
+    bool: Boolean,
+    datetime: DateTime,
+    date: Date,
+    time: Time,
+    timedelta: Duration,
+    UUID: Uuid,
+    bytes: Binary,
+}
+
+
+def literal_options(values: tuple[Any, ...]) -> tuple[str | int, ...] | None:
+    """The options of a Literal or Enum, or None where they aren't all words or all integers."""
+    for kind in (str, int):
+        if all(type(value) is kind for value in values):
+            return values
+    return None
+

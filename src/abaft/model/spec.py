@@ -1,0 +1,153 @@
+"""The frozen schema: what models were declared to be, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from abaft.model.expr import Expr
+from abaft.model.kinds import Kind
+
+Action = Literal["read", "create", "update", "delete"]
+ACTIONS: tuple[Action, ...] = ("read", "create", "update", "delete")
+OnDelete = Literal["cascade", "restrict", "set null"]
+Stamp = Literal["created", "updated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A stored value of a model, or the key that a to-one relation stores."""
+
+    name: str
+    column: str
+    kind: Kind
+    nullable: bool = False
+    required: bool = True
+    default: Callable[[], Any] | None = None
+    default_me: bool = False
+    key: bool = False
+    generated: bool = False
+    unique: bool = False
+    index: bool = False
+    nocase: bool = False
+    hidden: bool = False
+    read_only: bool = False
+    write_once: bool = False
+    search: bool = False
+    stamp: Stamp | None = None
+    relation: str | None = None
+    description: str = ""
+    examples: tuple[Any, ...] = ()
+
+    @property
+    def writable(self) -> bool:
+        """Whether a client may give it."""
+        return not (self.read_only or self.generated or self.stamp)
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """A to-one relation: `columns` here name the target's key, in its order."""
+
+    name: str
+    target: str
+    columns: tuple[str, ...]
+    on_delete: OnDelete = "restrict"
+    constraint: bool = True
+    stored: bool = True
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A to-many relation.
+
+    A back-reference has `link` None and `back` names the target's relation to us; otherwise `link`
+    is the linking model, whose relation `back` leads here and `forward` to the target.
+    """
+
+    name: str
+    target: str
+    back: str
+    link: str | None = None
+    forward: str | None = None
+    writable: bool = False
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may do `actions`; with `fields`, it is the only way to those fields."""
+
+    name: str
+    actions: tuple[Action, ...]
+    where: Expr
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """An async function run before or after writes, in order of declaration."""
+
+    name: str
+    when: Literal["before", "after"]
+    actions: tuple[Action, ...]
+    call: Callable[..., Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A condition that every stored record satisfies."""
+
+    name: str
+    where: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A model whole; `fields` holds stored values, `one` and `many` its relations."""
+
+    name: str
+    collection: str
+    table: str
+    key: tuple[str, ...]
+    fields: Mapping[str, Field]
+    one: Mapping[str, One] = field(default_factory=dict)
+    many: Mapping[str, Many] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    hooks: tuple[Hook, ...] = ()
+    uniques: tuple[tuple[str, ...], ...] = ()
+    indexes: tuple[tuple[str, ...], ...] = ()
+    checks: tuple[Check, ...] = ()
+    description: str = ""
+    internal: bool = False
+    cls: Any = None
+
+    def __repr__(self) -> str:
+        return f"<model {self.name}>"
+
+    def hooks_for(self, when: str, action: Action) -> tuple[Hook, ...]:
+        return tuple(hook for hook in self.hooks if hook.when == when and action in hook.actions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schema:
+    """All models by name; `collections` holds those that are served, by their path."""
+
+    models: Mapping[str, Model]
+    collections: Mapping[str, Model]
+
+    def target(self, model: Model, relation: str) -> Model:
+        """The model that a relation leads to."""
+        found = model.one.get(relation) or model.many[relation]
+        return self.models[found.target]
+
+    def inbound(self, model: Model) -> list[tuple[Model, One]]:
+        """The constrained relations of all models that lead here."""
+        return [
+            (source, one)
+            for source in self.models.values()
+            for one in source.one.values()
+            if one.target == model.name and one.constraint
+        ]

@@ -1,0 +1,343 @@
+"""Symbols: what a rule or `where=` is called with once, to learn the expression it stands for."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from abaft.base.errors import RuleError, nearest
+from abaft.model import expr as e
+from abaft.model.kinds import Kind
+from abaft.model.spec import Model, Schema
+
+_depth: contextvars.ContextVar[int] = contextvars.ContextVar("abaft_depth", default=0)
+
+
+class Untraceable(Exception):
+    """Raised inside a rule by something that can't become a query; says what to write instead."""
+
+
+_TRUTH = (
+    "its truth isn't known before the query runs, so `and`, `or`, `not`, `if`, `in` and chained "
+    "comparisons can't be used: write `&`, `|`, `~` or not_(…), one_of(…), contains(…) and put "
+    "each comparison in parentheses"
+)
+
+
+class Symbol:
+    """What stands for a value not known yet."""
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> NoReturn:
+        raise Untraceable(_TRUTH)
+
+    def __iter__(self) -> NoReturn:
+        raise Untraceable("it can't be looped over: ask a to-many relation with .any(…)")
+
+    def __contains__(self, item: object) -> NoReturn:
+        raise Untraceable("`in` can't become a query: write contains(text, part)")
+
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+        raise Untraceable("a call can't become a query: compare the value itself")
+
+    def __getattr__(self, name: str) -> Any:
+        raise Untraceable(f".{name} can't become a query: compare the value itself")
+
+    def __len__(self) -> NoReturn:
+        raise Untraceable("len() can't become a query: compare the value itself")
+
+    def __int__(self) -> NoReturn:
+        raise Untraceable("a conversion can't become a query: compare the value itself")
+
+    __float__ = __index__ = __str__ = __format__ = __int__  # type: ignore[assignment]
+
+
+class Truth(Symbol):
+    """A condition."""
+
+    __slots__ = ("expr",)
+
+    def __init__(self, expr: e.Expr) -> None:
+        self.expr = expr
+
+    def __and__(self, other: object) -> Truth:
+        return Truth(e.all_of((self.expr, as_expr(other))))
+
+    def __or__(self, other: object) -> Truth:
+        return Truth(e.any_of((self.expr, as_expr(other))))
+
+    def __invert__(self) -> Truth:
+        return Truth(e.negate(self.expr))
+
+    __rand__, __ror__ = __and__, __or__
+
+    def __eq__(self, other: object) -> Truth:  # type: ignore[override]
+        if isinstance(other, bool):
+            return self if other else ~self
+        raise Untraceable("a condition can be compared with True or False alone")
+
+    def __ne__(self, other: object) -> Truth:  # type: ignore[override]
+        return ~(self == other)
+
+
+class ValueSymbol(Symbol):
+    """A field's value; a boolean one is a condition too."""
+
+    __slots__ = ("column", "kind")
+
+    def __init__(self, column: e.Column, kind: Kind) -> None:
+        self.column = column
+        self.kind = kind
+
+    def _compare(self, op: e.Operator, other: object) -> Truth:
+        if isinstance(other, MeSymbol):
+            raise Untraceable("`me` is compared with a relation or a whole record")
+        value = as_value(other, self.kind)
+        if isinstance(value, e.Const) and value.value is None:
+            if op not in ("eq", "ne"):
+                raise Untraceable(f"None can't be compared by {op}")
+            null: e.Expr = e.IsNull(self.column)
+            return Truth(null if op == "eq" else e.Not(null))
+        return Truth(e.Compare(op, self.column, value))
+
+    def __eq__(self, other: object) -> Truth:  # type: ignore[override]
+        return self._compare("eq", other)
+
+    def __ne__(self, other: object) -> Truth:  # type: ignore[override]
+        return self._compare("ne", other)
+
+    def __lt__(self, other: object) -> Truth:
+        return self._ordered("lt", other)
+
+    def __le__(self, other: object) -> Truth:
+        return self._ordered("le", other)
+
+    def __gt__(self, other: object) -> Truth:
+        return self._ordered("gt", other)
+
+    def __ge__(self, other: object) -> Truth:
+        return self._ordered("ge", other)
+
+    def _ordered(self, op: e.Operator, other: object) -> Truth:
+        if not self.kind.ordered:
+            raise Untraceable(f"{self.column.name} ({self.kind.name}) has no order")
+        return self._compare(op, other)
+
+    def startswith(self, prefix: object) -> Truth:
+        return self._text("startswith", prefix)
+
+    def endswith(self, suffix: object) -> Truth:
+        return self._text("endswith", suffix)
+
+    def _text(self, op: e.Operator, part: object) -> Truth:
+        if not self.kind.textual:
+            raise Untraceable(f".{op}() is for text; {self.column.name} is {self.kind.name}")
+        return Truth(e.Compare(op, self.column, as_value(part, self.kind)))
+
+    def __and__(self, other: object) -> Truth:
+        return Truth(as_expr(self)) & other
+
+    def __or__(self, other: object) -> Truth:
+        return Truth(as_expr(self)) | other
+
+    def __invert__(self) -> Truth:
+        return ~Truth(as_expr(self))
+
+    __rand__, __ror__ = __and__, __or__
+
+
+class RecordSymbol(Symbol):
+    """A record: the rule's own, or one reached through to-one relations."""
+
+    __slots__ = ("_hops", "_model", "_schema", "_scope", "_via")
+
+    def __init__(
+        self,
+        schema: Schema,
+        model: Model,
+        scope: int = 0,
+        hops: tuple[e.Hop, ...] = (),
+        via: tuple[e.Column, ...] | None = None,
+    ) -> None:
+        self._schema, self._model, self._scope, self._hops = schema, model, scope, hops
+        # The columns that hold this record's key: its own, or the relation's that led here.
+        self._via = via or tuple(e.Column(name, hops, scope) for name in model.key)
+
+    def __getattr__(self, name: str) -> Any:
+        model = self._model
+        if name in model.key:
+            return ValueSymbol(self._via[model.key.index(name)], model.fields[name].kind)
+        if name in model.one:
+            one = model.one[name]
+            via = tuple(e.Column(column, self._hops, self._scope) for column in one.columns)
+            target = self._schema.models[one.target]
+            hops = (*self._hops, e.Hop(name))
+            return RecordSymbol(self._schema, target, self._scope, hops, via)
+        if name in model.many:
+            return ManySymbol(self, name)
+        if name in model.fields:
+            return ValueSymbol(e.Column(name, self._hops, self._scope), model.fields[name].kind)
+        names = [*model.fields, *model.one, *model.many]
+        raise Untraceable(f"{model.name} has no field {name!r}: {nearest(name, names)}")
+
+    def __eq__(self, other: object) -> Truth:  # type: ignore[override]
+        if other is None:
+            return Truth(e.IsNull(self._via[0]))
+        if isinstance(other, MeSymbol):
+            kind = self._model.fields[self._model.key[0]].kind
+            return Truth(e.Compare("eq", self._only(), e.ActorId(kind)))
+        if isinstance(other, RecordSymbol):
+            pairs = zip(self._via, other._via, strict=True)
+            return Truth(e.all_of(e.Compare("eq", mine, theirs) for mine, theirs in pairs))
+        key = getattr(other, "__key__", None)
+        if key is not None and type(other).__name__ == self._model.name:
+            pairs = zip(self._via, key, strict=True)
+            return Truth(e.all_of(e.Compare("eq", mine, e.Const(part)) for mine, part in pairs))
+        raise Untraceable(f"a {self._model.name} is compared with `me` or another {self._model.name}")
+
+    def __ne__(self, other: object) -> Truth:  # type: ignore[override]
+        return ~(self == other)
+
+    def _only(self) -> e.Column:
+        if len(self._via) > 1:
+            raise Untraceable(f"`me` can't be a {self._model.name}: its key has several fields")
+        return self._via[0]
+
+
+class ManySymbol(Symbol):
+    """A to-many relation: ask it with `.any(lambda item: …)`."""
+
+    __slots__ = ("_name", "_record")
+
+    def __init__(self, record: RecordSymbol, name: str) -> None:
+        self._record, self._name = record, name
+
+    def any(self, where: Callable[[Any], object] | None = None) -> Truth:
+        record = self._record
+        target = record._schema.target(record._model, self._name)
+        depth = _depth.get() + 1
+        token = _depth.set(depth)
+        try:
+            inner = RecordSymbol(record._schema, target, depth)
+            condition = e.TRUE if where is None else as_expr(where(inner))
+        finally:
+            _depth.reset(token)
+        return Truth(e.Exists(self._name, condition, record._hops, record._scope))
+
+
+class MeSymbol(Symbol):
+    """Who asks."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> Any:
+        if isinstance(other, (RecordSymbol, ValueSymbol)):
+            return other == self
+        raise Untraceable("`me` is compared with a relation or a whole record")
+
+    def __ne__(self, other: object) -> Any:
+        return ~(self == other)
+
+    def has_role(self, role: str) -> Truth:
+        if not isinstance(role, str) or not role:
+            raise Untraceable("has_role() takes the role's name")
+        return Truth(e.ActorRole(role))
+
+    @property
+    def anonymous(self) -> Truth:
+        return Truth(e.ActorRole(""))
+
+
+def as_expr(value: object) -> e.Expr:
+    """The condition that a traced function gave."""
+    if isinstance(value, Truth):
+        return value.expr
+    if isinstance(value, bool):
+        return e.Const(value)
+    if isinstance(value, ValueSymbol) and value.kind.name == "boolean":
+        return e.Compare("eq", value.column, e.Const(True))
+    raise Untraceable(f"a condition was expected here, not {_describe(value)}")
+
+
+def as_value(value: object, kind: Kind) -> e.Value:
+    """The right-hand side of a comparison with a value of this kind."""
+    if isinstance(value, ValueSymbol):
+        if value.kind.name != kind.name:
+            raise Untraceable(f"{kind.name} can't be compared with {value.kind.name}")
+        return value.column
+    if isinstance(value, Symbol):
+        raise Untraceable(f"{kind.name} can't be compared with {_describe(value)}")
+    try:
+        return e.Const(None if value is None else kind.read(kind.show(value)))
+    except (ValueError, TypeError, AttributeError, ArithmeticError):
+        raise Untraceable(f"{value!r} isn't a value of kind {kind.name}") from None
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, ValueSymbol):
+        return f"the {value.kind.name} field {value.column.name!r}"
+    if isinstance(value, RecordSymbol):
+        return f"a {value._model.name}"
+    return {ManySymbol: "a to-many relation", MeSymbol: "`me`", Truth: "a condition"}.get(
+        type(value), repr(value)
+    )
+
+
+def not_(condition: bool) -> bool:
+    """The opposite of a condition; the same as `~`, for type checkers."""
+    if isinstance(condition, Symbol):
+        return Truth(e.negate(as_expr(condition)))  # type: ignore[return-value]
+    return not condition
+
+
+def one_of(value: object, options: Iterable[Any]) -> bool:
+    """Whether a value is among others; what `in` says outside of rules."""
+    if isinstance(value, ValueSymbol):
+        consts = [as_value(option, value.kind) for option in options]
+        return Truth(e.any_of(e.Compare("eq", value.column, const) for const in consts))  # type: ignore[return-value]
+    return value in options
+
+
+def contains(text: str | None, part: str) -> bool:
+    """Whether the text has the part; what `in` says outside of rules."""
+    if isinstance(text, ValueSymbol):
+        return text._text("contains", part)  # type: ignore[return-value]
+    return text is not None and part in text
+
+
+def is_null(value: object) -> bool:
+    """Whether a value is absent; the same as `== None`, for linters."""
+    if isinstance(value, (ValueSymbol, RecordSymbol)):
+        return value == None  # type: ignore[return-value]  # noqa: E711
+    return value is None
+
+
+def trace(function: Callable[..., Any], schema: Schema, model: Model) -> e.Expr:
+    """The condition that a function of (record) or (record, me) stands for.
+
+    Raises RuleError, naming model, function and line, with what to write instead.
+    """
+    record = RecordSymbol(schema, model)
+    defaults = len(function.__defaults__ or ())
+    arguments = (record, MeSymbol())[: function.__code__.co_argcount - defaults]
+    try:
+        return as_expr(function(*arguments))
+    except Untraceable as error:
+        raise RuleError(_explain(function, model, str(error), error)) from None
+    except Exception as error:
+        reason = f"it raised {type(error).__name__}: {error}"
+        raise RuleError(_explain(function, model, reason, error)) from error
+
+
+def _explain(function: Callable[..., Any], model: Model, reason: str, error: Exception) -> str:
+    code = function.__code__
+    line = code.co_firstlineno
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == code.co_filename:
+            line = step.tb_lineno
+        step = step.tb_next
+    return f"{model.name}.{code.co_name} ({code.co_filename}:{line}): {reason}"

@@ -1,0 +1,1 @@
+"""What happens, as a closed set of events; sinks decide what becomes of them."""

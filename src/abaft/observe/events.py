@@ -1,0 +1,91 @@
+"""The closed set of events, and the one call that emits them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker is ready to answer."""
+
+    database: str
+    models: int
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaChanged:
+    """In development: the database was brought up to the models."""
+
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed:
+    """A defect of ours: the client saw only the request's id."""
+
+    request_id: str
+    method: str
+    path: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLost:
+    """A connection broke; what waits is tried again until its deadline."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadShed:
+    """A request was turned away since too many are in progress."""
+
+    in_progress: int
+
+
+@dataclass(frozen=True, slots=True)
+class HookFailed:
+    """An @after hook raised; the write stands, for it was durable before."""
+
+    model: str
+    hook: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesPruned:
+    """Change records past their retention were deleted."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SecretMade:
+    """Development made a secret key for this run."""
+
+
+Event = (
+    Started
+    | SchemaChanged
+    | RequestFailed
+    | DatabaseLost
+    | LoadShed
+    | HookFailed
+    | ChangesPruned
+    | SecretMade
+)
+Sink = Callable[[Event], None]
+
+
+class Observer:
+    """Hands each event to every sink."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self.sinks = list(sinks)
+
+    def emit(self, event: Event) -> None:
+        for sink in self.sinks:
+            sink(event)

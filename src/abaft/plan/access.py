@@ -1,0 +1,110 @@
+"""The one place where rules enter a plan."""
+
+from __future__ import annotations
+
+from abaft.base.actor import Actor
+from abaft.base.errors import Forbidden, Problem
+from abaft.model import expr as e
+from abaft.model.spec import Action, Model, Schema
+
+
+class Access:
+    """What one kind of actor may do; rules come out with roles and constants folded in."""
+
+    def __init__(self, schema: Schema, actor: Actor) -> None:
+        self.schema = schema
+        self.system = actor.system
+        self.roles = actor.roles
+        self.nobody = actor.id is None
+        self.anonymous = actor.anonymous
+
+    def fold(self, expr: e.Expr) -> e.Expr:
+        """The condition with all that is known of the actor put in."""
+        return e.rewrite(expr, self._known)
+
+    def _known(self, node: object) -> object:
+        if isinstance(node, e.ActorRole):
+            return e.Const(node.role in self.roles if node.role else self.anonymous)
+        if isinstance(node, e.Compare) and isinstance(node.right, e.ActorId):
+            # Nobody is nobody: an empty relation is not the anonymous actor's own.
+            if self.nobody:
+                return e.Const(node.op == "ne")
+            return e.Compare(node.op, node.left, e.Param("me", node.right.kind))
+        return node
+
+    def records(self, model: Model, action: Action) -> e.Expr:
+        """Which records the actor may do this to."""
+        if self.system or (model.internal and action == "read"):
+            return e.TRUE
+        rules = [rule for rule in model.rules if action in rule.actions and not rule.fields]
+        return e.any_of(self.fold(rule.where) for rule in rules)
+
+    def field(self, model: Model, action: Action, name: str) -> e.Expr:
+        """Of records within reach, for which the actor may do this to the field."""
+        rules = [rule for rule in model.rules if action in rule.actions and name in rule.fields]
+        if self.system or not rules:
+            return e.TRUE
+        return e.any_of(self.fold(rule.where) for rule in rules)
+
+    def protect(self, model: Model, expr: e.Expr) -> e.Expr:
+        """A client's condition, blind to what the actor may not read."""
+        if self.system:
+            return self.fold(expr)
+        return self.fold(self._protect(expr, [model]))
+
+    def _protect(self, expr: e.Expr, scopes: list[Model]) -> e.Expr:
+        match expr:
+            case e.And(items):
+                return e.all_of(self._protect(item, scopes) for item in items)
+            case e.Or(items):
+                return e.any_of(self._protect(item, scopes) for item in items)
+            case e.Not(item):
+                return e.negate(self._protect(item, scopes))
+            case e.Compare(op, left, right, nocase):
+                return e.Compare(op, self.value(left, scopes), self.value(right, scopes), nocase)
+            case e.OneOf(left, right, nocase):
+                return e.OneOf(self.value(left, scopes), self.value(right, scopes), nocase)
+            case e.IsNull(left):
+                return e.IsNull(self.value(left, scopes))
+            case e.Exists():
+                return self._exists(expr, scopes)
+        return expr
+
+    def _exists(self, node: e.Exists, scopes: list[Model]) -> e.Expr:
+        owner, hops = self._hops(scopes[node.scope], node.hops)
+        self._readable(owner, node.relation)
+        many = owner.many[node.relation]
+        target = self.schema.models[many.target]
+        where = self._protect(node.where, [*scopes, target])
+        guard = self.records(target, "read")
+        mask = self.field(owner, "read", node.relation)
+        found = e.Exists(node.relation, where, hops, node.scope, guard)
+        # A mask on a relation of the record itself is one more condition; through hops, none.
+        return found if mask == e.TRUE else e.all_of((found, mask)) if not hops else e.FALSE
+
+    def value(self, value: e.Value, scopes: list[Model]) -> e.Value:
+        """The value, null where its field or a record on the way to it may not be read."""
+        if not isinstance(value, e.Column):
+            return value
+        owner, hops = self._hops(scopes[value.scope], value.hops)
+        mask = self._readable(owner, value.name)
+        return e.Column(value.name, hops, value.scope, None if mask == e.TRUE else mask)
+
+    def _hops(self, model: Model, hops: tuple[e.Hop, ...]) -> tuple[Model, tuple[e.Hop, ...]]:
+        guarded = []
+        for hop in hops:
+            mask = self._readable(model, hop.relation)
+            model = self.schema.target(model, hop.relation)
+            guard = self.records(model, "read")
+            if mask != e.TRUE:
+                guard = e.FALSE
+            guarded.append(e.Hop(hop.relation, None if guard == e.TRUE else guard))
+        return model, tuple(guarded)
+
+    def _readable(self, model: Model, name: str) -> e.Expr:
+        mask = self.field(model, "read", name)
+        if mask == e.FALSE:
+            detail = f"{name!r} of {model.collection} may not be read, so it can't be asked for"
+            problem = Problem(f"?{name}", "field_forbidden", detail)
+            raise Forbidden(detail, code="field_forbidden", errors=[problem])
+        return mask

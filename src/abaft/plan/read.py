@@ -1,0 +1,161 @@
+"""From a read's shape to its plan."""
+
+from __future__ import annotations
+
+from abaft.base.errors import Forbidden, Unauthorized
+from abaft.base.settings import Settings
+from abaft.model import expr as e
+from abaft.model.spec import Model, Schema
+from abaft.plan.access import Access
+from abaft.plan.resolve import column_of
+from abaft.plan.types import (
+    FieldItem,
+    ManyItem,
+    OneItem,
+    Order,
+    Pick,
+    ReadPlan,
+    ReadShape,
+    Selection,
+    Sort,
+)
+
+
+def plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadShape) -> ReadPlan:
+    """The plan of this shape for this kind of actor.
+
+    Raises Forbidden (Unauthorized where nobody is logged in) when no record may be read at all.
+    """
+    model = schema.models[shape.model]
+    allowed = access.records(model, "read")
+    if allowed == e.FALSE:
+        refuse(access, f"{model.collection} may not be read")
+    asked = access.protect(model, shape.where)
+    orders = orders_of(schema, model, shape.sort, access) if shape.kind == "page" else ()
+    beyond = e.TRUE if shape.after is None else keyset(orders, shape.after)
+    return ReadPlan(
+        model=model,
+        kind=shape.kind,
+        where=e.all_of((asked, allowed, beyond)),
+        orders=orders,
+        selection=select(schema, settings, access, model, shape.pick),
+        offset=shape.offset,
+        count=shape.count,
+    )
+
+
+def refuse(access: Access, detail: str) -> None:
+    """403, or 401 where logging in might help."""
+    if access.anonymous:
+        raise Unauthorized(
+            f"{detail} without logging in", headers={"www-authenticate": 'Bearer realm="abaft"'}
+        )
+    raise Forbidden(detail)
+
+
+def select(
+    schema: Schema, settings: Settings, access: Access, model: Model, pick: Pick
+) -> Selection:
+    """What the record's JSON shows this actor."""
+    expand = dict(pick.expand)
+    items: list[FieldItem | OneItem | ManyItem] = []
+    for name in _names(model, pick, expand):
+        mask = access.field(model, "read", name)
+        if mask == e.FALSE:
+            continue
+        if name in model.many:
+            items.append(_many(schema, settings, access, model, name, mask, expand.get(name)))
+        elif name in expand:
+            target = schema.target(model, name)
+            guard = access.records(target, "read")
+            inner = select(schema, settings, access, target, expand[name])
+            items.append(OneItem(name, mask, guard, inner))
+        else:
+            items.append(FieldItem(name, mask))
+    return Selection(model.name, tuple(items))
+
+
+def _names(model: Model, pick: Pick, expand: dict[str, Pick]) -> list[str]:
+    """The members in the order of declaration, relations without a field of their own last."""
+    shown = [name for name, field in model.fields.items() if not field.hidden]
+    shown += [name for name, many in model.many.items() if many.writable and not many.hidden]
+    if pick.fields is not None:
+        shown = [name for name in shown if name in pick.fields]
+    return shown + [name for name in expand if name not in shown]
+
+
+def _many(
+    schema: Schema,
+    settings: Settings,
+    access: Access,
+    model: Model,
+    name: str,
+    mask: e.Expr,
+    pick: Pick | None,
+) -> ManyItem:
+    many = model.many[name]
+    target = schema.models[many.target]
+    link = schema.models[many.link] if many.link else None
+    return ManyItem(
+        name=name,
+        mask=mask,
+        guard=access.records(target, "read"),
+        link_guard=access.records(link, "read") if link else e.TRUE,
+        limit=settings.max_expand_items,
+        selection=None if pick is None else select(schema, settings, access, target, pick),
+    )
+
+
+def orders_of(
+    schema: Schema, model: Model, sort: tuple[Sort, ...], access: Access | None = None
+) -> tuple[Order, ...]:
+    """The order asked for, made total by the key, so that a cursor has one place."""
+    orders: list[Order] = []
+    for step in sort:
+        column, field, nullable = column_of(schema, model, step.path)
+        if access is not None:
+            value = access.value(column, [model])
+            assert isinstance(value, e.Column)
+            column, nullable = value, nullable or value.mask is not None
+        orders.append(Order(column, field.kind, step.descending, nullable))
+        if field.unique and not field.nullable and len(step.path) == 1:
+            return tuple(orders)
+    named = {order.column.name for order in orders if not order.column.hops}
+    descending = orders[-1].descending if orders else False
+    for name in model.key:
+        if name not in named:
+            orders.append(Order(e.Column(name), model.fields[name].kind, descending, False))
+    return tuple(orders)
+
+
+def keyset(orders: tuple[Order, ...], nulls: tuple[bool, ...]) -> e.Expr:
+    """The condition of coming after the cursor's record; nulls last ascending, first descending."""
+    params = [e.Param(f"after{place}", order.kind) for place, order in enumerate(orders)]
+    directions = {order.descending for order in orders}
+    if len(directions) == 1 and not any(order.nullable for order in orders):
+        columns = tuple(order.column for order in orders)
+        return e.Beyond(columns, tuple(params), orders[0].descending)
+    paths: list[e.Expr] = []
+    ties: list[e.Expr] = []
+    for order, param, null in zip(orders, params, nulls, strict=True):
+        paths.append(e.all_of([*ties, _past(order, param, null)]))
+        tie = e.IsNull(order.column) if null else e.Compare("eq", order.column, param)
+        ties.append(tie)
+    # The first step said once more on its own lets an index begin at the right place.
+    first = e.any_of((_past(orders[0], params[0], nulls[0]), ties[0]))
+    return e.all_of((_bound(orders[0], params[0], nulls[0]) or first, e.any_of(paths)))
+
+
+def _past(order: Order, param: e.Param, null: bool) -> e.Expr:
+    if order.descending:
+        return e.Not(e.IsNull(order.column)) if null else e.Compare("lt", order.column, param)
+    if null:
+        return e.FALSE
+    greater = e.Compare("gt", order.column, param)
+    return e.any_of((greater, e.IsNull(order.column))) if order.nullable else greater
+
+
+def _bound(order: Order, param: e.Param, null: bool) -> e.Expr | None:
+    if null or (order.nullable and not order.descending):
+        return None
+    return e.Compare("le" if order.descending else "ge", order.column, param)

@@ -1,0 +1,169 @@
+"""The values between the stages: plain data that anyone may import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from abaft.model.expr import Column, Expr
+from abaft.model.kinds import Kind
+from abaft.model.spec import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """One step of an order, as asked: a path such as ("origin", "name")."""
+
+    path: tuple[str, ...]
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """What is to be shown of a record: `fields` (None: all) and the relations to expand."""
+
+    fields: tuple[str, ...] | None = None
+    expand: tuple[tuple[str, Pick], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadShape:
+    """A read without its values: what plans are compiled and kept by.
+
+    `after` is None without a cursor, else for each step of the order whether its value is null.
+    """
+
+    model: str
+    kind: Literal["one", "page", "count"]
+    where: Expr
+    sort: tuple[Sort, ...] = ()
+    pick: Pick = Pick()
+    after: tuple[bool, ...] | None = None
+    offset: bool = False
+    count: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadIntent:
+    """A read as asked: its shape and the values of its parameters."""
+
+    shape: ReadShape
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteShape:
+    """A write without its values; `assigned` are the fields and to-many relations it sets."""
+
+    model: str
+    action: Literal["create", "update", "delete"]
+    assigned: tuple[str, ...] = ()
+    given: frozenset[str] = frozenset()
+    pick: Pick = Pick()
+    match: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WriteIntent:
+    """A write as asked. `key` names the record of an update or delete."""
+
+    shape: WriteShape
+    values: Mapping[str, Any]
+    key: Mapping[str, Any] = field(default_factory=dict)
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One step of an order, resolved."""
+
+    column: Column
+    kind: Kind
+    descending: bool
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FieldItem:
+    """A stored value in a record's JSON; where `mask` fails the member is left out."""
+
+    name: str
+    mask: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class OneItem:
+    """An expanded to-one relation: the object where `guard` holds, else the key."""
+
+    name: str
+    mask: Expr
+    guard: Expr
+    selection: Selection
+
+
+@dataclass(frozen=True, slots=True)
+class ManyItem:
+    """A to-many relation: objects, or with `selection` None their keys."""
+
+    name: str
+    mask: Expr
+    guard: Expr
+    link_guard: Expr
+    limit: int
+    selection: Selection | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a record's JSON shows, in order."""
+
+    model: str
+    items: tuple[FieldItem | OneItem | ManyItem, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadPlan:
+    """A read as it will be run; parameters are named, not bound."""
+
+    model: Model
+    kind: Literal["one", "page", "count"]
+    where: Expr
+    orders: tuple[Order, ...]
+    selection: Selection
+    offset: bool
+    count: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WritePlan:
+    """A write as it will be run, in one guarded statement.
+
+    `before` must hold for the stored record and `after` for the one that results; `visible` says
+    whether the result may be shown; `targets` are conditions under which the records that given
+    relations lead to may be seen, by relation.
+    """
+
+    model: Model
+    action: Literal["create", "update", "delete"]
+    assigned: tuple[str, ...]
+    links: tuple[str, ...]
+    before: Expr
+    after: Expr
+    visible: Expr
+    targets: tuple[tuple[str, Expr], ...]
+    selection: Selection
+    match: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the change feed keeps of one write."""
+
+    position: str
+    at: str
+    actor: str
+    model: str
+    id: str
+    action: Literal["create", "update", "delete"]
+    data: Mapping[str, Any]

@@ -36,7 +36,8 @@ def plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSha
     return ReadPlan(
         model=model,
         kind=shape.kind,
-        where=e.all_of((asked, allowed, beyond)),
+        where=e.all_of((asked, allowed)),
+        beyond=beyond,
         orders=orders,
         selection=select(schema, settings, access, model, shape.pick),
         offset=shape.offset,

@@ -71,7 +71,6 @@ def picks(
     max_depth: int,
 ) -> Pick:
     """What `fields=` and `expand=` ask for; a dotted field expands its relation to that field."""
-    tree: dict[str, dict[str, object]] = {}
     names: list[str] | None = None if fields is None else []
     nested: dict[str, list[str]] = {}
     for field in fields or ():
@@ -87,7 +86,6 @@ def picks(
     for path in expand:
         head, _, rest = path.partition(".")
         below.setdefault(head, []).extend([rest] if rest else [])
-    del tree
     expanded = []
     for head in dict.fromkeys([*below, *nested, *_picked_relations(model, names)]):
         target = _relation(schema, model, head, max_depth)

@@ -124,11 +124,15 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadPlan:
-    """A read as it will be run; parameters are named, not bound."""
+    """A read as it will be run; parameters are named, not bound.
+
+    `beyond` is the cursor's part of the condition, which a count leaves out.
+    """
 
     model: Model
     kind: Literal["one", "page", "count"]
     where: Expr
+    beyond: Expr
     orders: tuple[Order, ...]
     selection: Selection
     offset: bool

@@ -1,0 +1,1 @@
+"""The benchmark: abaft beside FastAPI + SQLAlchemy, on the same data, in the same run."""

@@ -1,0 +1,178 @@
+"""The run: both servers up on one core, scenario after scenario, short rounds in turn A B A B."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import loader, postgres, seed
+from bench.check import check
+from bench.scenarios import SIDES, Engine, Scenario, Side
+from bench.server import SERVER_CORE, Server, pinned
+
+APPS: dict[Side, str] = {"abaft": "bench.abaft_app:app", "peer": "bench.peer_app:app"}
+_DRIVERS: dict[tuple[Engine, Side], str] = {
+    ("sqlite", "abaft"): "sqlite",
+    ("sqlite", "peer"): "sqlite+aiosqlite",
+    ("postgres", "abaft"): "postgresql",
+    ("postgres", "peer"): "postgresql+asyncpg",
+}
+_WARM_UP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to run."""
+
+    engines: tuple[Engine, ...]
+    scenarios: tuple[Scenario, ...]
+    sides: tuple[Side, ...] = SIDES
+    seconds: int = 4
+    rounds: int = 3
+    check_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: what to do, a folder for its files, and where progress goes."""
+
+    options: Options
+    folder: Path
+    say: Callable[[str], None]
+
+    def everything(self) -> dict[str, Any]:
+        """Measure all that was asked for; gives the content of the JSON file."""
+        engines: dict[str, Any] = {}
+        versions: dict[str, str] = {}
+        for engine in self.options.engines:
+            with ExitStack() as stack:
+                server = None
+                if engine == "postgres":
+                    programs = postgres.binaries()
+                    if programs is None:
+                        self.say("!! PostgreSQL left out: no `postgres` to be found on PATH")
+                        continue
+                    server = stack.enter_context(postgres.running(programs))
+                    versions["postgresql"] = postgres.version(server)
+                servers = stack.enter_context(self.servers(engine, server))
+                engines[engine] = self.engine(engine, servers)
+        start = {} if self.options.check_only else self.starts()
+        return {"engines": engines, "start": start, "versions": versions}
+
+    @contextmanager
+    def servers(self, engine: Engine, postgres_url: str | None) -> Iterator[dict[Side, Server]]:
+        """A server for each side, on a database whose schema it made and whose rows are ours."""
+        with ExitStack() as stack:
+            servers: dict[Side, Server] = {}
+            for side in self.options.sides:
+                self.say(f"{engine}: loading {side}")
+                url = _database(engine, postgres_url, side, self.folder)
+                server = Server(APPS[side], with_driver(url, engine, side), self.folder)
+                with server:
+                    pass  # makes its schema
+                if engine == "postgres":
+                    seed.postgres(url, side)
+                else:
+                    seed.sqlite(url.removeprefix("sqlite:///"), side)
+                servers[side] = stack.enter_context(server)
+            yield servers
+
+    def engine(self, engine: Engine, servers: dict[Side, Server]) -> dict[str, Any]:
+        """Check, then time, every scenario on one engine."""
+        idle = {side: server.memory("VmRSS") for side, server in servers.items()}
+        for side, server in servers.items():
+            check(side, server.port, self.options.scenarios)
+        self.say(f"{engine}: answers checked")
+        if self.options.check_only:
+            return {}
+        measured = {}
+        for scenario in self.options.scenarios:
+            figures = self.scenario(scenario, servers)
+            measured[scenario.name] = figures | {"target": scenario.target[engine]}
+            rates = ", ".join(f"{side} {figures[side]['rate']:,.0f}/s" for side in servers)
+            self.say(f"{engine}: {scenario.title.lower()}: {rates}")
+        peak = {side: server.memory("VmHWM") for side, server in servers.items()}
+        return {"scenarios": measured, "idle_mb": idle, "peak_mb": peak}
+
+    def scenario(self, scenario: Scenario, servers: dict[Side, Server]) -> dict[str, Any]:
+        """Time one scenario, the servers in turn, and compare the medians."""
+        rounds: dict[Side, list[loader.Figures]] = {side: [] for side in servers}
+        for number in range(self.options.rounds):
+            for side, server in servers.items():
+                requests = loader.prepare(self.folder, scenario, side, server.port, number)
+                if number == 0:
+                    loader.fire(requests, server.port, _WARM_UP)
+                rounds[side].append(loader.fire(requests, server.port, self.options.seconds))
+                requests.unlink()
+        result: dict[str, Any] = {side: summary(done) for side, done in rounds.items()}
+        if len(rounds) == len(SIDES):
+            result["ratio"] = result["abaft"]["rate"] / result["peer"]["rate"]
+        return result | {"title": scenario.title}
+
+    def starts(self) -> dict[str, Any]:
+        """The start of each app, on SQLite."""
+        result: dict[str, Any] = {}
+        for side in self.options.sides:
+            self.say(f"start of {side}")
+            url = with_driver(f"sqlite:///{self.folder / side}.start.db", "sqlite", side)
+            result[side] = start_of(APPS[side], url, self.folder)
+        return result
+
+
+def with_driver(url: str, engine: Engine, side: Side) -> str:
+    """The URL as this side spells it."""
+    return f"{_DRIVERS[engine, side]}:{url.partition(':')[2]}"
+
+
+def _database(engine: Engine, postgres_url: str | None, side: Side, folder: Path) -> str:
+    if engine == "sqlite":
+        return f"sqlite:///{folder / side}.db"
+    assert postgres_url is not None
+    return postgres.create(postgres_url, side)
+
+
+def summary(rounds: list[loader.Figures]) -> dict[str, Any]:
+    """Medians over the rounds, and each round's rate to show how much they differ."""
+    return {
+        "rate": statistics.median(each.rate for each in rounds),
+        "p50_ms": statistics.median(each.p50_ms for each in rounds),
+        "p99_ms": statistics.median(each.p99_ms for each in rounds),
+        "rates": [round(each.rate, 1) for each in rounds],
+        "errors": sum(each.errors for each in rounds),
+    }
+
+
+def start_of(app: str, database: str, folder: Path, times: int = 5) -> dict[str, float | None]:
+    """Medians of the seconds to import and to the first answer, and a new worker's memory."""
+    server = Server(app, database, folder)
+    starts, idle = [], []
+    for _ in range(times):
+        starts.append(server.start())
+        idle.append(server.memory("VmRSS"))
+        server.stop()
+    known = [size for size in idle if size is not None]
+    return {
+        "import_s": statistics.median(_import(app, server) for _ in range(times)),
+        "start_s": statistics.median(starts),
+        "idle_mb": statistics.median(known) if known else None,
+    }
+
+
+def _import(app: str, server: Server) -> float:
+    module = app.partition(":")[0]
+    code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=server.environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        preexec_fn=pinned(SERVER_CORE),
+    )
+    return float(done.stdout)

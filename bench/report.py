@@ -1,0 +1,93 @@
+"""The table on the terminal and the JSON file."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from bench import loader
+from bench.measure import Options
+
+_PACKAGES = (
+    *("abaft", "fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic"),
+    *("sqlalchemy", "aiosqlite", "asyncpg", "apsw"),
+)
+_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
+
+
+def circumstances(options: Options) -> dict[str, Any]:
+    """What the figures depend on: how they were taken and with which versions."""
+    return {
+        "taken": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "loader": loader.name(),
+        "connections": loader.CONNECTIONS,
+        "seconds": options.seconds,
+        "rounds": options.rounds,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what takes part."""
+    found = {"sqlite (standard library)": sqlite3.sqlite_version}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def table(result: dict[str, Any]) -> str:
+    """All figures as text."""
+    how = f"{result['connections']} connections, {result['rounds']} rounds of {result['seconds']} s"
+    lines = [f"Medians; one worker on one core; {result['loader']}, {how}", ""]
+    for engine, measured in result["engines"].items():
+        lines += [*_engine(_NAMES[engine], measured), ""]
+    return "\n".join(lines + _start(result["start"]))
+
+
+def _engine(name: str, measured: dict[str, Any]) -> list[str]:
+    columns = ("abaft/s", "peer/s", "ratio", "target", "p99 ms", "peer p99")
+    lines = [f"{name:<26}" + "".join(f"{column:>10}" for column in columns)]
+    lines += [_row(figures) for figures in measured["scenarios"].values()]
+    for kind, title in (("idle_mb", "Memory idle, MB"), ("peak_mb", "Memory at its peak, MB")):
+        ours, theirs = measured[kind].get("abaft"), measured[kind].get("peer")
+        lines.append(f"{title:<26}{_number(ours):>10}{_number(theirs):>10}")
+    return lines
+
+
+def _row(figures: dict[str, Any]) -> str:
+    ours, theirs = figures.get("abaft", {}), figures.get("peer", {})
+    ratio = figures.get("ratio")
+    errors = ours.get("errors", 0) + theirs.get("errors", 0)
+    cells = (
+        _number(ours.get("rate")),
+        _number(theirs.get("rate")),
+        f"{ratio:.1f}x" if ratio else "-",
+        f"{figures['target']:g}x" + ("" if ratio is None or ratio >= figures["target"] else " !"),
+        _number(ours.get("p99_ms"), 1),
+        _number(theirs.get("p99_ms"), 1),
+    )
+    note = f"   {errors} errors" if errors else ""
+    return f"  {figures['title']:<24}" + "".join(f"{cell:>10}" for cell in cells) + note
+
+
+def _start(start: dict[str, Any]) -> list[str]:
+    ours, theirs = start.get("abaft", {}), start.get("peer", {})
+    rows = (("import_s", "Import, s"), ("start_s", "Start to first answer, s"))
+    return [
+        f"{title:<26}{_number(ours.get(key), 2):>10}{_number(theirs.get(key), 2):>10}"
+        for key, title in rows
+        if start
+    ]
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"

@@ -1,0 +1,101 @@
+"""Puts the same rows into the schema that each app made for itself."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from bench import data
+from bench.scenarios import Side, stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How an app names the column of the author, and what it keeps in SQLite for ids and times."""
+
+    author: str
+    id: Callable[[UUID], str]
+    time: Callable[[datetime], str]
+
+
+LAYOUTS: dict[Side, Layout] = {
+    "abaft": Layout("author", str, stamp),
+    "peer": Layout(
+        "author_id", lambda key: key.hex, lambda at: at.strftime("%Y-%m-%d %H:%M:%S.%f")
+    ),
+}
+Row = tuple[Any, ...]
+
+
+def _tables(layout: Layout) -> Iterator[tuple[str, tuple[str, ...], list[Row]]]:
+    authors: list[Row] = [(row.id, row.name, row.email) for row in data.authors()]
+    yield "authors", ("id", "name", "email"), authors
+    columns = ("id", "title", "body", "views", "published", layout.author, "created")
+    yield "posts", columns, _rows(data.posts())
+    yield "notes", columns, _rows(data.notes())
+
+
+def _rows(posts: Iterable[data.Post]) -> list[Row]:
+    return [(p.id, p.title, p.body, p.views, p.published, p.author, p.created) for p in posts]
+
+
+def postgres(url: str, side: Side) -> None:
+    """Load a PostgreSQL database by COPY."""
+    asyncio.run(_copy(url, LAYOUTS[side]))
+
+
+async def _copy(url: str, layout: Layout) -> None:
+    connection = await asyncpg.connect(url)
+    for table, columns, rows in _tables(layout):
+        await connection.copy_records_to_table(table, columns=columns, records=rows)
+    await connection.execute("vacuum analyze")
+    await connection.execute("checkpoint")
+    await connection.close()
+
+
+def sqlite(path: str, side: Side) -> None:
+    """Load a SQLite database in one transaction."""
+    layout = LAYOUTS[side]
+    with fast_sqlite(path) as connection:
+        for table, columns, rows in _tables(layout):
+            marks = ", ".join("?" * len(columns))
+            insert = f"insert into {table} ({', '.join(columns)}) values ({marks})"
+            connection.executemany(insert, (_encoded(layout, row) for row in rows))
+
+
+@contextmanager
+def fast_sqlite(path: str) -> Iterator[sqlite3.Connection]:
+    """One large transaction with indexes made afterwards; analysed at the end."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("pragma synchronous=off")
+        connection.execute("pragma cache_size=-500000")
+        connection.execute("begin")
+        indexes = connection.execute(
+            "select name, sql from sqlite_master where type = 'index' and sql is not null"
+        ).fetchall()
+        for name, _ in indexes:
+            connection.execute(f'drop index "{name}"')
+        yield connection
+        for _, text in indexes:
+            connection.execute(text)
+        connection.execute("commit")
+        connection.execute("analyze")
+        connection.execute("pragma wal_checkpoint(truncate)")
+
+
+def _encoded(layout: Layout, row: Row) -> Row:
+    return tuple(_encode(layout, value) for value in row)
+
+
+def _encode(layout: Layout, value: Any) -> Any:
+    if isinstance(value, UUID):
+        return layout.id(value)
+    return layout.time(value) if isinstance(value, datetime) else value

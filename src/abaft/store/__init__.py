@@ -1,0 +1,1 @@
+"""Databases behind one interface: peers that don't know each other."""

@@ -1,0 +1,130 @@
+"""What a database must do for us: a short interface, its capabilities, and its ways to fail."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from abaft.base.errors import AbaftError
+from abaft.plan.types import Change, ReadPlan, WritePlan
+
+Row = Sequence[Any]
+Values = Mapping[str, Any]
+
+
+class StoreError(AbaftError):
+    """A write or read that the database refused."""
+
+
+@dataclass(eq=False)
+class UniqueViolation(StoreError):
+    """A value is taken: the fields, as far as the database tells them."""
+
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class ReferenceViolation(StoreError):
+    """A relation leads nowhere, or a record is still referred to; the key's name if known."""
+
+    constraint: str = ""
+
+
+@dataclass(eq=False)
+class CheckViolation(StoreError):
+    """A condition of the table isn't met: its name."""
+
+    name: str = ""
+
+
+class QueryTimeout(StoreError):
+    """The query took longer than its time and was stopped; nothing was changed."""
+
+
+class Lost(StoreError):
+    """The database couldn't be reached within the deadline; nothing was changed."""
+
+
+class Busy(StoreError):
+    """Others hold what a write needs for longer than its deadline; nothing was changed."""
+
+
+class Unknown(StoreError):
+    """The connection broke while a write was under way: whether it took place isn't known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What differs between databases, for those who must know."""
+
+    name: str
+    shared: bool
+    """Whether several machines can use it."""
+    statement_change: bool
+    """Whether a write and its change record are one statement."""
+
+
+class Compiled(Protocol):
+    """A plan that a store has made ready; only that store looks inside."""
+
+
+Step = tuple[Any, Values]
+Program = Generator[Step, list[Row], Any]
+"""Several statements of one transaction: yields (statement, values), is sent the rows."""
+
+
+class Session(Protocol):
+    """What can be done with the data, in or outside of a transaction."""
+
+    async def read(self, compiled: Any, values: Values) -> list[Row]:
+        """The rows of a compiled read: (json, order values…, count when asked)."""
+
+    async def write(self, compiled: Any, values: Values) -> Row | None:
+        """The row (json or None, key…) of a compiled write, None where its guards held it off."""
+
+    async def probe(self, compiled: Any, values: Values) -> dict[str, bool] | None:
+        """Why a write was held off: "read" and each guard by name; None: no such record."""
+
+    async def run(self, program: Any) -> Any:
+        """Runs a program made by calling `program`, all of it or nothing; gives its result."""
+
+    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        """Rows of a statement of the user's own, with bound values."""
+
+
+class Store(Session, Protocol):
+    """A database; every method is safe to call at once from many tasks of one loop."""
+
+    capabilities: Capabilities
+
+    async def open(self) -> None:
+        """Connects. Raises Lost when the database can't be reached."""
+
+    async def close(self) -> None:
+        """Finishes what is under way and disconnects."""
+
+    async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
+        """Compares the database with the models: statements that were applied, differences left."""
+
+    def compile_read(self, plan: ReadPlan) -> Any:
+        """Makes a read ready."""
+
+    def compile_write(self, plan: WritePlan) -> Any:
+        """Makes a write ready."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Session]:
+        """All that is done with the session lands together or not at all."""
+
+    def stream(self, compiled: Any, values: Values) -> AsyncIterator[Row]:
+        """The rows of a compiled read, in bounded memory."""
+
+    async def changes(self, after: str, limit: int) -> list[Change]:
+        """Change records after a position ("" for the first), in the order they became visible."""
+
+    async def prune_changes(self, before: str) -> int:
+        """Deletes change records older than an RFC 3339 time; how many."""
+
+    async def ping(self) -> None:
+        """Raises Lost unless the database answers."""

@@ -1,0 +1,114 @@
+"""What differs between SQL databases: types, the JSON of a value, and a few functions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from abaft.model.kinds import Kind
+
+Element = sa.ColumnElement[Any]
+Encoder = Callable[[Any], Any]
+
+
+def text_literal(text: str) -> Element:
+    """Constant SQL text; only names from the schema and JSON's punctuation come here."""
+    escaped = text.replace("'", "''")
+    return sa.literal_column(f"'{escaped}'", sa.String)
+
+
+def number(value: int) -> Element:
+    """A constant number in SQL text."""
+    return sa.literal_column(str(value), sa.Integer)
+
+
+def concat(parts: list[Element]) -> Element:
+    """The parts as one text: a || b || c."""
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.concat(part)
+    return whole
+
+
+def as_text(element: Any) -> Element:
+    """The element taken for text by SQLAlchemy, without a cast in the statement."""
+    return sa.type_coerce(element, sa.String)
+
+
+class Dialect(ABC):
+    """A database's own ways; one instance serves all statements."""
+
+    sa: sa.Dialect
+    placeholder: str
+
+    @abstractmethod
+    def type(self, kind: Kind) -> Any:
+        """The column type that stores this kind."""
+
+    @abstractmethod
+    def encoder(self, kind: Kind) -> Encoder | None:
+        """What makes the driver's value of ours; None: it is the same."""
+
+    @abstractmethod
+    def decoder(self, kind: Kind) -> Encoder | None:
+        """What makes our value of the driver's; None: it is the same."""
+
+    @abstractmethod
+    def json(self, kind: Kind, element: Element) -> Element:
+        """The JSON text of a value, null where the value is null."""
+
+    @abstractmethod
+    def list_encoder(self, kind: Kind) -> Encoder:
+        """What makes the driver's value of a list of ours."""
+
+    @abstractmethod
+    def among(self, element: Element, param: Element) -> Element:
+        """Whether the element is in the bound list."""
+
+    @abstractmethod
+    def list_type(self, kind: Kind) -> Any:
+        """The type of a bound list."""
+
+    @abstractmethod
+    def contains(self, element: Element, part: Element) -> Element:
+        """Whether the text has the part."""
+
+    @abstractmethod
+    def endswith(self, element: Element, part: Element) -> Element:
+        """Whether the text ends so."""
+
+    @abstractmethod
+    def gather(self, element: Element) -> Element:
+        """The texts of a group, joined by commas in their order."""
+
+    @abstractmethod
+    def fingerprint(self, text: Element) -> Element:
+        """The first 32 hexadecimal digits of the text's SHA-256."""
+
+    def startswith(self, element: Element, part: Element, low: Element, high: Element) -> Element:
+        """Whether the text begins so: a range, which an index serves."""
+        return sa.and_(element >= low, element < high)
+
+    def fold(self, element: Element) -> Element:
+        """The text with A-Z as a-z."""
+        return sa.func.lower(element)
+
+
+def after_prefix(prefix: str) -> str:
+    """The least text, by code point, that is above all that begin with the prefix."""
+    while prefix:
+        last = ord(prefix[-1])
+        if last < 0x10FFFF:
+            # The surrogates are no characters: U+E000 follows U+D7FF.
+            following = 0xE000 if last == 0xD7FF else last + 1
+            return prefix[:-1] + chr(following)
+        prefix = prefix[:-1]
+    return chr(0x10FFFF) * 64
+
+
+def fold_ascii(text: str) -> str:
+    """A-Z as a-z and nothing else, as the databases fold."""
+    return text.translate({code: code + 32 for code in range(65, 91)})

@@ -1,0 +1,128 @@
+"""PostgreSQL's ways. Text is compared by code point: every text column has COLLATE "C"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+from abaft.model.kinds import MICROSECOND, Choice, Kind, Number, dump_json
+from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
+
+_TEXT = sa.Text(collation="C")
+_TYPES: dict[str, Any] = {
+    "text": _TEXT,
+    "email": _TEXT,
+    "url": _TEXT,
+    "integer": sa.BigInteger(),
+    "float": postgresql.DOUBLE_PRECISION(),
+    "boolean": sa.Boolean(),
+    "datetime": postgresql.TIMESTAMP(timezone=True),
+    "date": sa.Date(),
+    "time": postgresql.TIME(),
+    "duration": sa.BigInteger(),
+    "uuid": postgresql.UUID(),
+    "binary": postgresql.BYTEA(),
+    "json": postgresql.JSONB(),
+}
+
+
+class PostgresDialect(Dialect):
+    """For PostgreSQL 13 or newer through asyncpg."""
+
+    placeholder = "$"
+
+    def __init__(self) -> None:
+        self.sa = PGDialect_asyncpg(json_serializer=dump_json)
+
+    def type(self, kind: Kind) -> Any:
+        if isinstance(kind, Choice):
+            return _TEXT if kind.of_text else sa.BigInteger()
+        if isinstance(kind, Number):
+            return sa.Numeric(kind.digits, kind.places)
+        return _TYPES[kind.name]
+
+    def encoder(self, kind: Kind) -> Encoder | None:
+        if isinstance(kind, Choice):
+            return kind.show
+        return {"duration": lambda value: value // MICROSECOND, "json": dump_json}.get(kind.name)
+
+    def decoder(self, kind: Kind) -> Encoder | None:
+        if kind.name == "duration":
+            return lambda value: value * MICROSECOND
+        return None
+
+    def json(self, kind: Kind, element: Element) -> Element:
+        match kind.name:
+            case "integer":
+                return as_text(element)
+            case "json":
+                return sa.cast(element, sa.Text)
+            case "boolean":
+                return sa.case(
+                    (element.is_(sa.true()), text_literal("true")),
+                    (element.is_(sa.false()), text_literal("false")),
+                )
+            case "datetime":
+                return _datetime(element)
+            case "time":
+                shown = sa.func.to_char(
+                    sa.cast(element, postgresql.INTERVAL), text_literal("HH24:MI:SS.US")
+                )
+                return _quoted(sa.func.replace(shown, text_literal(".000000"), text_literal("")))
+            case "decimal" | "uuid":
+                return _quoted(element)
+            case "date":
+                return _quoted(sa.func.to_char(element, text_literal("YYYY-MM-DD")))
+            case "duration":
+                return _duration(element)
+            case "binary":
+                encoded = sa.func.encode(element, text_literal("base64"))
+                return _quoted(sa.func.replace(encoded, sa.func.chr(number(10)), text_literal("")))
+        return sa.cast(sa.func.to_json(element), sa.Text)
+
+    def list_encoder(self, kind: Kind) -> Encoder:
+        encode = self.encoder(kind)
+        return lambda values: [encode(item) for item in values] if encode else list(values)
+
+    def list_type(self, kind: Kind) -> Any:
+        return postgresql.ARRAY(self.type(kind))
+
+    def among(self, element: Element, param: Element) -> Element:
+        return element == sa.any_(param)
+
+    def contains(self, element: Element, part: Element) -> Element:
+        return sa.func.strpos(element, part) > number(0)
+
+    def endswith(self, element: Element, part: Element) -> Element:
+        return sa.func.right(element, sa.func.length(part)) == part
+
+    def gather(self, element: Element) -> Element:
+        return sa.func.string_agg(element, text_literal(","), type_=sa.String)
+
+    def fingerprint(self, text: Element) -> Element:
+        digest = sa.func.sha256(sa.func.convert_to(text, text_literal("UTF8")))
+        return sa.func.left(sa.func.encode(digest, text_literal("hex")), number(32))
+
+
+def _quoted(text: Any) -> Element:
+    return concat([text_literal('"'), as_text(text), text_literal('"')])
+
+
+def _datetime(element: Element) -> Element:
+    local = sa.func.timezone(text_literal("UTC"), element)
+    shown = sa.func.to_char(local, text_literal('YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+    return _quoted(sa.func.replace(shown, text_literal(".000000Z"), text_literal("Z")))
+
+
+def _duration(element: Element) -> Element:
+    million = number(1000000)
+    size = sa.func.abs(element)
+    rest = sa.func.lpad(sa.cast(size.op("%")(million), sa.Text), number(6), text_literal("0"))
+    fraction = text_literal(".").concat(as_text(rest))
+    no_fraction = (element.op("%")(million).self_group() == number(0), text_literal(""))
+    sign = sa.case((element < number(0), text_literal("-PT")), else_=text_literal("PT"))
+    whole = sa.cast(size.op("/")(million), sa.Text)
+    return _quoted(concat([sign, as_text(whole), sa.case(no_fraction, else_=fraction), text_literal("S")]))

@@ -1,0 +1,177 @@
+"""From a read plan to one SELECT, whose rows bring JSON text made in the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from abaft.model import expr as e
+from abaft.model.spec import Model
+from abaft.plan.types import FieldItem, ManyItem, OneItem, Order, ReadPlan, Selection
+from abaft.store.sql.conditions import Context, Frame, condition, members
+from abaft.store.sql.dialect import Dialect, Element, Encoder, concat, text_literal
+from abaft.store.sql.statement import Statement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadStatement:
+    """A compiled read: rows of (json, key of the order…, count when asked).
+
+    `decoders` make our values of the order's; a cursor is made of them.
+    """
+
+    statement: Statement
+    decoders: tuple[Encoder | None, ...]
+    count: bool
+
+
+def compile_read(context: Context, plan: ReadPlan) -> ReadStatement:
+    """The statement of a plan; parameters `limit` and `offset` where the plan has a page."""
+    if plan.kind == "count":
+        return ReadStatement(context.binder.finish(sa.select(_counted(context, plan))), (), True)
+    frame = Frame(context, plan.model, context.alias(plan.model.name), joins=[])
+    where = [condition(part, [frame]) for part in (plan.where, plan.beyond) if part != e.TRUE]
+    order_values = [_ordered_value(frame, order) for order in plan.orders]
+    values: list[Element] = [record_json(_plain(frame), plan.selection), *order_values]
+    if plan.count:
+        values.append(_counted(context, plan))
+    labels = [value.label(f"c{place}") for place, value in enumerate(values)]
+    query = sa.select(*labels).select_from(_source(frame)).where(*where)
+    if plan.kind == "page":
+        pairs = zip(order_values, plan.orders, strict=True)
+        query = query.order_by(*(_direction(value, order) for value, order in pairs))
+        query = query.limit(context.binder.plain("limit", sa.Integer()))
+        if plan.offset:
+            query = query.offset(context.binder.plain("offset", sa.Integer()))
+    decoders = tuple(context.dialect.decoder(order.kind) for order in plan.orders)
+    return ReadStatement(context.binder.finish(query), decoders, plan.count)
+
+
+def _plain(frame: Frame) -> Frame:
+    return Frame(frame.context, frame.model, frame.table)
+
+
+def _source(frame: Frame) -> sa.FromClause:
+    source = frame.table
+    for table, on in frame.joins or ():
+        source = source.outerjoin(table, on)
+    return source
+
+
+def _counted(context: Context, plan: ReadPlan) -> Element:
+    frame = Frame(context, plan.model, context.alias(plan.model.name), joins=[])
+    where = [] if plan.where == e.TRUE else [condition(plan.where, [frame])]
+    query = sa.select(sa.func.count()).select_from(_source(frame)).where(*where)
+    return query.correlate(None).scalar_subquery()
+
+
+def _ordered_value(frame: Frame, order: Order) -> Element:
+    value = frame.value(order.column)
+    return frame.context.dialect.fold(value) if frame.field(order.column).nocase else value
+
+
+def _direction(value: Element, order: Order) -> Element:
+    """Nulls last ascending and first descending, on every engine."""
+    if order.descending:
+        return value.desc().nulls_first() if order.nullable else value.desc()
+    return value.asc().nulls_last() if order.nullable else value.asc()
+
+
+def record_json(frame: Frame, selection: Selection) -> Element:
+    """The record's JSON object as text; members that may not be read are left out."""
+    if not selection.items:
+        return text_literal("{}")
+    parts: list[Element] = []
+    open_first = selection.items[0].mask != e.TRUE
+    for place, item in enumerate(selection.items):
+        comma = "," if place or open_first else ""
+        member = [text_literal(f'{comma}"{item.name}":'), member_json(frame, item)]
+        if item.mask == e.TRUE:
+            parts += member
+        else:
+            shown = (condition(item.mask, [frame]), concat(member))
+            parts.append(sa.case(shown, else_=text_literal("")))
+    if open_first:
+        inner = sa.func.substr(concat(parts).self_group(), 2, type_=sa.String)
+        return concat([text_literal("{"), inner, text_literal("}")])
+    return concat([text_literal("{"), *parts, text_literal("}")])
+
+
+def member_json(frame: Frame, item: FieldItem | OneItem | ManyItem) -> Element:
+    """The JSON text of one member, "null" where there is no value."""
+    if isinstance(item, ManyItem):
+        return _many_json(frame, item)
+    if isinstance(item, OneItem):
+        return _one_json(frame, item)
+    return _field_json(frame, item.name)
+
+
+def _field_json(frame: Frame, name: str) -> Element:
+    field = frame.model.fields[name]
+    shown = frame.context.dialect.json(field.kind, frame.column(name))
+    return sa.func.coalesce(shown, text_literal("null"), type_=sa.String) if field.nullable else shown
+
+
+def _one_json(frame: Frame, item: OneItem) -> Element:
+    """The object; where there is none to be seen, the key that the field holds."""
+    one = frame.model.one[item.name]
+    held = _field_json(frame, item.name) if one.stored else text_literal("null")
+    if item.guard == e.FALSE:
+        return held
+    inner, on = frame.step(e.Hop(item.name, None if item.guard == e.TRUE else item.guard))
+    query = sa.select(record_json(inner, item.selection)).select_from(inner.table).where(on)
+    found = query.correlate(*frame.enclosing).scalar_subquery()
+    return sa.func.coalesce(found, held, type_=sa.String)
+
+
+def _many_json(frame: Frame, item: ManyItem) -> Element:
+    if e.FALSE in (item.guard, item.link_guard):
+        return text_literal("[]")
+    dialect = frame.context.dialect
+    inner, link, where = members(frame, frame.model.many[item.name])
+    if link is not None:
+        inner.enclosing = link.enclosing = (*inner.enclosing, link.table)
+    if item.guard != e.TRUE:
+        where.append(condition(item.guard, [inner]))
+    if link is not None and item.link_guard != e.TRUE:
+        where.append(condition(item.link_guard, [link]))
+    shown = _key_json(inner) if item.selection is None else record_json(inner, item.selection)
+    source = inner.table if link is None else link.table.join(inner.table, sa.true())
+    rows = (
+        sa.select(shown.label("j"))
+        .select_from(source)
+        .where(*where)
+        .order_by(*(inner.column(name) for name in inner.model.key))
+        .limit(sa.literal_column(str(item.limit)))
+        .correlate(*frame.enclosing)
+        .subquery(f"r_{inner.table.name}")
+    )
+    joined = sa.func.coalesce(dialect.gather(rows.c.j), text_literal(""), type_=sa.String)
+    whole = concat([text_literal("["), joined, text_literal("]")])
+    return sa.select(whole).select_from(rows).scalar_subquery()
+
+
+def _key_json(frame: Frame) -> Element:
+    dialect, model = frame.context.dialect, frame.model
+    parts = [dialect.json(model.fields[name].kind, frame.column(name)) for name in model.key]
+    if len(parts) == 1:
+        return parts[0]
+    members_ = [
+        text_literal(f'{"," if place else ""}"{name}":').concat(part)
+        for place, (name, part) in enumerate(zip(model.key, parts, strict=True))
+    ]
+    return concat([text_literal("{"), *members_, text_literal("}")])
+
+
+def literal_frame(context: Context, model: Model, table: sa.Table, dialect: Dialect) -> Frame:
+    """A record by the bare names of its table's columns, as RETURNING and WHERE of a write see it."""
+    prepare = dialect.sa.identifier_preparer
+    name = prepare.format_table(table)
+    overlay: dict[str, Element] = {
+        field.name: sa.literal_column(
+            f"{name}.{prepare.quote(field.column)}", dialect.type(field.kind)
+        )
+        for field in model.fields.values()
+    }
+    return Frame(context, model, None, overlay=overlay)

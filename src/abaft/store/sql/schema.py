@@ -1,0 +1,121 @@
+"""Holds the models against a database's tables: what to run, and what only a person may decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
+
+from abaft.model.spec import Field, Model, Schema
+from abaft.store.sql.dialect import Dialect
+from abaft.store.sql.tables import create_index, create_table, foreign_keys, make_indexes
+
+
+@dataclass(slots=True)
+class Found:
+    """A table as the database has it: its columns' (family of type, not null), and index names."""
+
+    columns: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    defaults: set[str] = field(default_factory=set)
+    indexes: set[str] = field(default_factory=set)
+    foreign_keys: set[str] = field(default_factory=set)
+
+
+Family = Callable[[str], str]
+
+
+def compare(
+    schema: Schema,
+    tables: Mapping[str, sa.Table],
+    changes: sa.Table,
+    dialect: Dialect,
+    found: Mapping[str, Found],
+    family: Family,
+) -> tuple[list[str], list[str]]:
+    """(statements that add what is missing, differences that need a person).
+
+    `family` makes of a type's name what types are compared by; "" is compatible with all.
+    """
+    statements: list[str] = []
+    last: list[str] = []
+    differences: list[str] = []
+    if changes.name not in found:
+        statements.append(str(CreateTable(changes).compile(dialect=dialect.sa)).strip())
+    for model in schema.models.values():
+        table = tables[model.name]
+        there = found.get(model.table)
+        if there is None:
+            statements.append(create_table(table, dialect))
+        else:
+            _columns(model, table, dialect, there, family, statements, differences)
+        known = there or Found()
+        for name, index in make_indexes(model, table, dialect).items():
+            if name not in known.indexes:
+                statements.append(create_index(index, dialect))
+        # Foreign keys come last, when all the tables they lead to are there.
+        last += [sql for name, sql in foreign_keys(table, dialect).items() if name not in known.foreign_keys]
+    return statements + last, differences
+
+
+def _columns(
+    model: Model,
+    table: sa.Table,
+    dialect: Dialect,
+    found: Found,
+    family: Family,
+    statements: list[str],
+    differences: list[str],
+) -> None:
+    for row in model.fields.values():
+        where = f"{model.table}.{row.column}"
+        wanted = table.c[row.column].type.compile(dialect=dialect.sa)
+        if row.column not in found.columns:
+            _add_column(model, table, row, dialect, statements, differences)
+            continue
+        type_, required = found.columns[row.column]
+        if family(type_) and family(wanted) and family(type_) != family(wanted):
+            differences.append(f"{where} is {type_}, {model.name}.{row.name} needs {wanted}")
+        if required and row.nullable and not row.key:
+            differences.append(f"{where} is NOT NULL, {model.name}.{row.name} is optional")
+        if not required and not row.nullable and not row.key:
+            differences.append(f"{where} may be NULL, {model.name}.{row.name} is not optional")
+    known = {row.column for row in model.fields.values()}
+    for name, (type_, required) in found.columns.items():
+        if name not in known and required and name not in found.defaults:
+            differences.append(
+                f"{model.table}.{name} ({type_}) is NOT NULL without a default, and {model.name} has no "
+                "such field: no record could be created"
+            )
+
+
+def _add_column(
+    model: Model,
+    table: sa.Table,
+    row: Field,
+    dialect: Dialect,
+    statements: list[str],
+    differences: list[str],
+) -> None:
+    preparer = dialect.sa.identifier_preparer
+    type_ = table.c[row.column].type.compile(dialect=dialect.sa)
+    add = f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN {preparer.quote(row.column)} {type_}"
+    if row.nullable:
+        statements.append(add)
+        return
+    default = row.default() if row.default is not None else None
+    if default is None or row.key:
+        differences.append(
+            f"{model.table}.{row.column} isn't there: make {model.name}.{row.name} optional or give it "
+            "a default, so that the records already stored have a value"
+        )
+        return
+    statements.append(f"{add} NOT NULL DEFAULT {_literal(default, row, dialect)}")
+
+
+def _literal(value: Any, row: Field, dialect: Dialect) -> str:
+    encode = dialect.encoder(row.kind)
+    bound = sa.literal(encode(value) if encode else value, dialect.type(row.kind))
+    return str(bound.compile(dialect=dialect.sa, compile_kwargs={"literal_binds": True}))

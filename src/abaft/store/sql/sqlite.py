@@ -1,0 +1,167 @@
+"""SQLite's ways. Datetimes are text of fixed width, so that their order is the text's order."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from abaft.model.kinds import MICROSECOND, Choice, Kind, Number, dump_json
+from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
+
+_TYPES: dict[str, Any] = {
+    "text": sa.Text,
+    "email": sa.Text,
+    "url": sa.Text,
+    "integer": sa.Integer,
+    "float": sa.REAL,
+    "decimal": sa.Integer,
+    "boolean": sa.Integer,
+    "datetime": sa.Text,
+    "date": sa.Text,
+    "time": sa.Text,
+    "duration": sa.Integer,
+    "uuid": sa.Text,
+    "binary": sa.LargeBinary,
+    "json": sa.Text,
+}
+
+
+def datetime_text(value: datetime) -> str:
+    """27 characters: 2013-01-31T10:00:00.000000Z."""
+    text = value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return text.rjust(26, "0") + "Z"
+
+
+def _read_datetime(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+_ENCODERS: dict[str, Encoder] = {
+    "boolean": int,
+    "datetime": datetime_text,
+    "date": lambda value: value.isoformat(),
+    "time": lambda value: value.isoformat(timespec="microseconds"),
+    "duration": lambda value: value // MICROSECOND,
+    "uuid": str,
+    "json": dump_json,
+}
+
+
+class SqliteDialect(Dialect):
+    """For the SQLite that apsw carries (3.45 or newer)."""
+
+    sa = sqlite.dialect(paramstyle="qmark")
+    placeholder = "?"
+
+    def type(self, kind: Kind) -> Any:
+        if isinstance(kind, Choice):
+            return sa.Text() if kind.of_text else sa.Integer()
+        return _TYPES[kind.name]()
+
+    def encoder(self, kind: Kind) -> Encoder | None:
+        if isinstance(kind, Number):
+            factor = 10**kind.places
+            return lambda value: int(value * factor)
+        return kind.show if isinstance(kind, Choice) else _ENCODERS.get(kind.name)
+
+    def decoder(self, kind: Kind) -> Encoder | None:
+        if isinstance(kind, Number):
+            return lambda value: Decimal(value).scaleb(-kind.places)
+        return {
+            "boolean": bool,
+            "datetime": _read_datetime,
+            "date": lambda value: kind.parse(value),
+            "time": time.fromisoformat,
+            "duration": lambda value: value * MICROSECOND,
+            "uuid": kind.parse,
+            "json": json.loads,
+        }.get(kind.name)
+
+    def json(self, kind: Kind, element: Element) -> Element:
+        text = as_text(element)
+        match kind.name:
+            case "integer" | "json":
+                return text
+            case "boolean":
+                return sa.case((element == number(0), text_literal("false")), (element == number(1), text_literal("true")))
+            case "datetime":
+                return _quoted(sa.func.replace(element, text_literal(".000000Z"), text_literal("Z")))
+            case "time":
+                return _quoted(sa.func.replace(element, text_literal(".000000"), text_literal("")))
+            case "date" | "uuid":
+                return _quoted(text)
+            case "decimal":
+                assert isinstance(kind, Number)
+                return _decimal(kind, element)
+            case "duration":
+                return _duration(element)
+            case "binary":
+                return _quoted(sa.func.abaft_base64(element, type_=sa.String))
+        return sa.func.json_quote(element, type_=sa.String)
+
+    def list_encoder(self, kind: Kind) -> Encoder:
+        encode = self.encoder(kind)
+        return lambda values: json.dumps([encode(item) if encode else item for item in values])
+
+    def list_type(self, kind: Kind) -> Any:
+        return sa.Text()
+
+    def among(self, element: Element, param: Element) -> Element:
+        return element.in_(sa.select(sa.func.json_each(param).table_valued("value").c.value))
+
+    def contains(self, element: Element, part: Element) -> Element:
+        return sa.func.instr(element, part) > number(0)
+
+    def endswith(self, element: Element, part: Element) -> Element:
+        return sa.or_(part == text_literal(""), sa.func.substr(element, -sa.func.length(part)) == part)
+
+    def gather(self, element: Element) -> Element:
+        return sa.func.group_concat(element, text_literal(","), type_=sa.String)
+
+    def fingerprint(self, text: Element) -> Element:
+        return sa.func.abaft_fingerprint(text, type_=sa.String)
+
+
+def _quoted(text: Element) -> Element:
+    return concat([text_literal('"'), as_text(text), text_literal('"')])
+
+
+def _sign(element: Element, text: str) -> Element:
+    return sa.case((element < number(0), text_literal("-" + text)), else_=text_literal(text))
+
+
+def _digits(number: Element, size: int) -> Element:
+    """The last `size` digits, with zeros in front."""
+    padded = text_literal("0" * size).concat(as_text(number))
+    return as_text(sa.func.substr(padded, number(-size)))
+
+
+def _whole(element: Element, divisor: int) -> Element:
+    # SQLite divides integers to an integer; SQLAlchemy's // would add a floor().
+    return as_text(sa.func.abs(element).op("/")(number(divisor)))
+
+
+def _rest(element: Element, divisor: int) -> Element:
+    return sa.func.abs(element).op("%")(number(divisor))
+
+
+def _decimal(kind: Number, element: Element) -> Element:
+    scale = 10**kind.places
+    parts = [_sign(element, ""), sa.type_coerce(_whole(element, scale).self_group(), sa.String)]
+    if kind.places:
+        parts += [text_literal("."), _digits(_rest(element, scale).self_group(), kind.places)]
+    return _quoted(concat(parts))
+
+
+def _duration(element: Element) -> Element:
+    million = 1_000_000
+    fraction = text_literal(".").concat(_digits(_rest(element, million).self_group(), 6))
+    whole = sa.type_coerce(_whole(element, million).self_group(), sa.String)
+    no_fraction = (_rest(element, million).self_group() == number(0), text_literal(""))
+    parts = [_sign(element, "PT"), whole, sa.case(no_fraction, else_=fraction), text_literal("S")]
+    return _quoted(concat(parts))

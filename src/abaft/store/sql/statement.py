@@ -1,0 +1,97 @@
+"""A compiled statement: text, and where each of its values comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from abaft.model.kinds import Kind
+from abaft.store.sql.dialect import Dialect, Element, Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A value by position: a parameter's, or with `name` None the constant."""
+
+    name: str | None
+    encode: Encoder | None
+    const: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """SQL text with its binds; `columns` are what a row gives after the JSON."""
+
+    sql: str
+    binds: tuple[Bind, ...]
+
+    def args(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The driver's values, in the order of the text's placeholders."""
+        args = []
+        for bind in self.binds:
+            if bind.name is None:
+                args.append(bind.const)
+                continue
+            value = values[bind.name]
+            args.append(value if value is None or bind.encode is None else bind.encode(value))
+        return tuple(args)
+
+
+class Binder:
+    """Collects the binds of one statement while it is built."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._binds: dict[str, Bind] = {}
+
+    def param(self, name: str, kind: Kind, many: bool = False, encode: Encoder | None = None) -> Element:
+        """A value bound at each request."""
+        dialect = self.dialect
+        if many:
+            chosen, kind_type = dialect.list_encoder(kind), dialect.list_type(kind)
+        else:
+            chosen, kind_type = dialect.encoder(kind), dialect.type(kind)
+        if encode is not None:
+            first = encode
+            chosen = first if chosen is None else _chain(first, chosen)
+        return self._add(name, kind_type, Bind(name, chosen), suffix="" if encode is None else "x")
+
+    def const(self, value: Any, kind: Kind) -> Element:
+        """A value known when the plan was made, bound all the same."""
+        encode = self.dialect.encoder(kind)
+        encoded = value if encode is None or value is None else encode(value)
+        return self._add(f"const{len(self._binds)}", self.dialect.type(kind), Bind(None, None, encoded))
+
+    def plain(self, name: str, type_: Any) -> Element:
+        """A value that is bound as it is given."""
+        return self._add(name, type_, Bind(name, None))
+
+    def _add(self, name: str, type_: Any, bind: Bind, suffix: str = "") -> Element:
+        label = _label(name) + suffix
+        while label in self._binds and self._binds[label] != bind:
+            label += "_"
+        self._binds[label] = bind
+        return sa.bindparam(label, bind.const, type_=type_, unique=False)
+
+    def finish(self, statement: sa.ClauseElement) -> Statement:
+        """The statement's text for the dialect, with its binds in order."""
+        compiled = statement.compile(dialect=self.dialect.sa)
+        assert isinstance(compiled, sa.sql.compiler.SQLCompiler)
+        binds = [
+            # What SQLAlchemy bound by itself is a constant of the plan.
+            self._binds.get(name) or Bind(None, None, compiled.params[name])
+            for name in compiled.positiontup or ()
+        ]
+        # Neighbouring pieces of constant JSON become one.
+        return Statement(str(compiled).replace("' || '", ""), tuple(binds))
+
+
+def _chain(first: Encoder, second: Encoder) -> Encoder:
+    return lambda value: second(first(value))
+
+
+def _label(name: str) -> str:
+    return name.replace(".", "_")

@@ -1,0 +1,225 @@
+"""From a write plan to one guarded statement, and the change record that goes with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from abaft.model import expr as e
+from abaft.model.kinds import DateTime, Json, Kind, Text
+from abaft.model.spec import Model
+from abaft.plan.types import WritePlan
+from abaft.store.sql.conditions import Context, Frame, condition
+from abaft.store.sql.dialect import Element
+from abaft.store.sql.read import literal_frame, record_json
+from abaft.store.sql.statement import Binder, Statement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WriteStatement:
+    """A compiled write.
+
+    Rows are (json or null, generated key or null). `change` is the feed's insert where it is a
+    statement of its own; `probe` tells afterwards why a guard held the write off: a row of 0 and
+    1 for "may be seen" and each of `checks`.
+    """
+
+    statement: Statement
+    change: Statement | None
+    probe: Statement
+    checks: tuple[str, ...]
+    generated: bool
+
+
+CHANGES = "abaft_changes"
+_CHANGE_KINDS: dict[str, Kind] = {
+    "at": DateTime(),
+    "actor": Text(),
+    "model": Text(),
+    "record": Text(),
+    "action": Text(),
+    "data": Json(),
+}
+
+
+def changes_table(metadata: sa.MetaData, types: dict[str, Any], *extra: sa.Column[Any]) -> sa.Table:
+    """The feed's table; `extra` are the columns that order it on this database."""
+    columns = [sa.Column(name, types[name], nullable=False) for name in _CHANGE_KINDS]
+    return sa.Table(CHANGES, metadata, *extra, *columns, sqlite_strict=True)
+
+
+def change_types(type_of: Any) -> dict[str, Any]:
+    return {name: type_of(kind) for name, kind in _CHANGE_KINDS.items()}
+
+
+def _change_params(binder: Binder) -> dict[str, Element]:
+    return {
+        name: binder.plain(f"change.{name}", binder.dialect.type(Text()))
+        if name == "data"
+        else binder.param(f"change.{name}", kind)
+        for name, kind in _CHANGE_KINDS.items()
+    }
+
+
+def change_statement(context: Context, changes: sa.Table) -> Statement:
+    """The feed's insert as a statement of its own; values are named change.…"""
+    return context.binder.finish(sa.insert(changes).values(_change_params(context.binder)))
+
+
+@dataclass(slots=True)
+class WriteBuilder:
+    """Builds the statement of one plan; `frame` is the stored record, `result` what it becomes."""
+
+    context: Context
+    plan: WritePlan
+    table: sa.Table
+
+    @property
+    def model(self) -> Model:
+        return self.plan.model
+
+    def assigned(self) -> dict[str, Element]:
+        binder = self.context.binder
+        fields = self.model.fields
+        return {name: binder.param(f"set.{name}", fields[name].kind) for name in self.plan.assigned}
+
+    def stored(self) -> Frame:
+        return literal_frame(self.context, self.model, self.table, self.context.dialect)
+
+    def result(self) -> Frame:
+        """The record as it will be: assigned values over stored ones (over nothing, when new)."""
+        overlay: dict[str, Element] = (
+            {name: sa.null() for name in self.model.fields}
+            if self.plan.action == "create"
+            else dict(self.stored().overlay)
+        )
+        return Frame(self.context, self.model, None, overlay=overlay | self.assigned())
+
+    def guards(self) -> list[Element]:
+        """What must hold for the write to take place, but for the key."""
+        checks = self.checks()
+        return [checks[name] for name in checks if checks[name] is not None]
+
+    def checks(self) -> dict[str, Element]:
+        """The guards by name, in the order in which a refusal is explained."""
+        plan, found = self.plan, {}
+        if plan.match:
+            text = record_json(self.stored(), plan.selection)
+            etag = self.context.binder.plain("etag", sa.Text())
+            found["match"] = self.context.dialect.fingerprint(text) == etag
+        if plan.before != e.TRUE:
+            found["before"] = condition(plan.before, [self.stored()])
+        if plan.after != e.TRUE:
+            found["after"] = condition(plan.after, [self.result()])
+        for name, guard in plan.targets:
+            found[f"target.{name}"] = self._target(name, guard)
+        return found
+
+    def _target(self, name: str, guard: e.Expr) -> Element:
+        """An assigned relation must be empty, or lead to a record that the actor may see."""
+        result = self.result()
+        held = [result.column(column) for column in self.model.one[name].columns]
+        inner, on = result.step(e.Hop(name, None if guard == e.TRUE else guard))
+        query = sa.select(sa.literal_column("1")).select_from(inner.table).where(on)
+        return sa.or_(*(part.is_(None) for part in held), query.correlate(None).exists())
+
+    def by_key(self) -> list[Element]:
+        binder, stored = self.context.binder, self.stored()
+        return [
+            stored.column(name) == binder.param(f"key.{name}", self.model.fields[name].kind)
+            for name in self.model.key
+        ]
+
+    def shown(self, frame: Frame) -> Element:
+        """The record's JSON, where the actor may see what it has become."""
+        text = record_json(frame, self.plan.selection)
+        if self.plan.visible == e.TRUE:
+            return text
+        return sa.case((condition(self.plan.visible, [frame]), text))
+
+    def generated(self) -> str | None:
+        name = self.model.key[0]
+        made = self.model.fields[name].generated and self.plan.action == "create"
+        return name if made and name not in self.plan.assigned else None
+
+    def dml(self) -> Any:
+        """The statement without RETURNING."""
+        if self.plan.action == "create":
+            return self._insert()
+        where = [*self.by_key(), *self.guards()]
+        if self.plan.action == "delete":
+            return sa.delete(self.table).where(*where)
+        fields = self.model.fields
+        values = {fields[name].column: value for name, value in self.assigned().items()}
+        if not values:
+            key = fields[self.model.key[0]].column
+            values = {key: self.table.c[key]}
+        return sa.update(self.table).where(*where).values(values)
+
+    def _insert(self) -> Any:
+        fields, values = self.model.fields, self.assigned()
+        columns = [fields[name].column for name in values]
+        guards = self.guards()
+        if not guards and columns:
+            named = {fields[name].column: value for name, value in values.items()}
+            return sa.insert(self.table).values(named)
+        row = sa.select(*values.values()).where(*guards).correlate(None)
+        return sa.insert(self.table).from_select(columns, row, include_defaults=False)
+
+    def probe(self) -> Statement:
+        """One row: may the record be seen, then the guards' answers; none where it isn't there."""
+        read = sa.literal_column("1")
+        if self.plan.action != "create" and self.plan.visible != e.TRUE:
+            read = sa.case((condition(self.plan.visible, [self.stored()]), 1), else_=0)
+        answers = [sa.case((check, 1), else_=0) for check in self.checks().values()]
+        query = sa.select(*(column.label(f"c{i}") for i, column in enumerate([read, *answers])))
+        if self.plan.action != "create":
+            # The stored record is spoken of by its table's bare name.
+            query = query.select_from(self.table).where(*self.by_key())
+        return self.context.binder.finish(query.correlate(None))
+
+
+def compile_plain(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatement:
+    """For databases whose DML stands alone: the change record is a second statement."""
+    builder: WriteBuilder = make(plan)
+    generated = builder.generated()
+    stored = builder.stored()
+    key = sa.null() if generated is None else stored.column(generated)
+    if plan.action == "delete":
+        statement = builder.dml().returning(sa.null().label("j"), sa.null().label("k"))
+    else:
+        statement = builder.dml().returning(builder.shown(stored).label("j"), key.label("k"))
+    return WriteStatement(
+        builder.context.binder.finish(statement),
+        change_statement(make(plan).context, changes),
+        make(plan).probe(),
+        tuple(make(plan).checks()),
+        generated is not None,
+    )
+
+
+def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatement:
+    """For databases that take DML in WITH: the write and its change record are one statement."""
+    builder: WriteBuilder = make(plan)
+    generated = builder.generated()
+    written = builder.dml().returning(*builder.table.c).cte("w")
+    params = _change_params(builder.context.binder)
+    if generated is not None:
+        column = builder.model.fields[generated].column
+        params["record"] = sa.cast(written.c[column], sa.Text)
+    params["data"] = sa.cast(params["data"], changes.c.data.type)
+    row = sa.select(*params.values()).select_from(written)
+    change = sa.insert(changes).from_select(list(params), row, include_defaults=False).cte("c")
+    frame = Frame(builder.context, builder.model, written)
+    shown = sa.null() if plan.action == "delete" else builder.shown(frame)
+    key = sa.null() if generated is None else frame.column(generated)
+    query = sa.select(shown.label("j"), key.label("k")).select_from(written).add_cte(change)
+    return WriteStatement(
+        builder.context.binder.finish(query),
+        None,
+        make(plan).probe(),
+        tuple(make(plan).checks()),
+        generated is not None,
+    )

@@ -1,0 +1,366 @@
+"""SQLite: reads on the event loop where an index bounds them, writes by one thread.
+
+Every connection has WAL, `synchronous=FULL` and foreign keys on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import queue
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+import orjson
+import sqlalchemy as sa
+
+from abaft.base.settings import Settings
+from abaft.model.spec import Schema
+from abaft.plan.types import Change, ReadPlan, WritePlan
+from abaft.store.base import Capabilities, Lost, Program, QueryTimeout, Row, Session, Values
+from abaft.store.sql.conditions import Context
+from abaft.store.sql.read import ReadStatement, compile_read
+from abaft.store.sql.sqlite import SqliteDialect
+from abaft.store.sql.statement import Binder
+from abaft.store.sql.tables import make_tables
+from abaft.store.sql.write import (
+    WriteBuilder,
+    WriteStatement,
+    change_types,
+    changes_table,
+    compile_plain,
+)
+from abaft.store.sqlite_schema import upgrade
+from abaft.store.sqlite_writer import Exclusive, RolledBack, Writer
+
+LOOP_BUDGET = 0.002
+"""Seconds a read may hold the event loop before it is moved to a thread."""
+_STEPS = 2_000
+
+
+@dataclass(slots=True, eq=False)
+class Read:
+    """A compiled read, and where it runs: `quick` None means not yet measured."""
+
+    statement: ReadStatement
+    quick: bool | None = None
+    slow_runs: int = 0
+
+
+class Reader:
+    """A connection that only reads, with a deadline for what it runs."""
+
+    def __init__(self, path: str, settings: Settings) -> None:
+        self.connection = connect(path)
+        self.connection.pragma("query_only", True)
+        self._until = 0.0
+        self.connection.set_progress_handler(self._late, _STEPS)
+
+    def _late(self) -> bool:
+        return time.perf_counter() > self._until
+
+    def rows(self, sql: str, args: tuple[Any, ...], seconds: float) -> list[Row]:
+        """The rows; QueryTimeout when they take longer."""
+        self._until = time.perf_counter() + seconds
+        try:
+            return self.connection.execute(sql, args).fetchall()
+        except apsw.InterruptError:
+            raise QueryTimeout from None
+        except apsw.BusyError as error:
+            raise Lost(str(error)) from error
+
+
+def connect(path: str) -> apsw.Connection:
+    """A connection with the manners that every one of ours has."""
+    try:
+        connection = apsw.Connection(path, statementcachesize=500)
+    except apsw.CantOpenError as error:
+        raise Lost(f"{path} can't be opened: {error}") from error
+    connection.set_busy_timeout(5_000)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("foreign_keys", True)
+    connection.pragma("mmap_size", 1 << 28)
+    connection.pragma("temp_store", "memory")
+    connection.create_scalar_function("abaft_base64", _base64, 1, deterministic=True)
+    connection.create_scalar_function("abaft_fingerprint", fingerprint, 1, deterministic=True)
+    return connection
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode("ascii")
+
+
+def fingerprint(text: str | None) -> str | None:
+    """The first 32 hexadecimal digits of the text's SHA-256."""
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class SqliteStore:
+    """One file, or with an empty path a temporary one."""
+
+    capabilities = Capabilities("sqlite", shared=False, statement_change=False)
+
+    def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
+        self.path = url.removeprefix("sqlite:///")
+        self.schema = schema
+        self.settings = settings
+        self.dialect = SqliteDialect()
+        self.tables = make_tables(schema, self.dialect)
+        sequence = sa.Column("seq", sa.Integer, primary_key=True)
+        self.changes_table = changes_table(sa.MetaData(), change_types(self.dialect.type), sequence)
+        self._readers: queue.LifoQueue[Reader] = queue.LifoQueue()
+
+    async def open(self) -> None:
+        Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        self._write_connection = connect(self.path)
+        self._writer = Writer(self._write_connection)
+        self._writer.start()
+        self._loop_reader = Reader(self.path, self.settings)
+        threads = min(self.settings.connections, 8)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="abaft-sqlite-reader")
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._writer.stop)
+        self._pool.shutdown(wait=True)
+        readers = [self._loop_reader]
+        while not self._readers.empty():
+            readers.append(self._readers.get_nowait())
+        for reader in readers:
+            reader.connection.close()
+        self._write_connection.pragma("optimize")
+        self._write_connection.close()
+
+    async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
+        def work(connection: apsw.Connection) -> tuple[list[str], list[str]]:
+            return upgrade(connection, self.schema, self.tables, self.changes_table, self.dialect, apply)
+
+        result: tuple[list[str], list[str]] = await self._writer.submit(work, alone=True)
+        return result
+
+    def _context(self) -> Context:
+        return Context(self.schema, self.tables, Binder(self.dialect))
+
+    def compile_read(self, plan: ReadPlan) -> Read:
+        return Read(compile_read(self._context(), plan))
+
+    def compile_write(self, plan: WritePlan) -> WriteStatement:
+        def make(plan: WritePlan) -> WriteBuilder:
+            return WriteBuilder(self._context(), plan, self.tables[plan.model.name])
+
+        return compile_plain(make, plan, self.changes_table)
+
+    async def read(self, compiled: Read, values: Values) -> list[Row]:
+        statement = compiled.statement.statement
+        args = statement.args(values)
+        if compiled.quick is None:
+            compiled.quick = self._index_bound(statement.sql, args)
+        if compiled.quick:
+            try:
+                return self._loop_reader.rows(statement.sql, args, LOOP_BUDGET)
+            except QueryTimeout:
+                compiled.quick = False
+                compiled.slow_runs = 0
+        rows = await self._in_thread(statement.sql, args)
+        compiled.slow_runs += 1
+        if compiled.slow_runs == 256:
+            # Slow once isn't slow for ever: other values, or a table that has shrunk.
+            compiled.quick = None
+            compiled.slow_runs = 0
+        return rows
+
+    def _index_bound(self, sql: str, args: tuple[Any, ...]) -> bool:
+        """Whether the database finds the rows by indexes alone, in their order."""
+        plan = self._loop_reader.rows("explain query plan " + sql, args, 1.0)
+        details = [str(row[3]) for row in plan]
+        scans = any(d.startswith("SCAN t") and " USING " not in d for d in details)
+        sorts = any("TEMP B-TREE FOR ORDER BY" in d for d in details)
+        return not scans and not sorts
+
+    async def _in_thread(self, sql: str, args: tuple[Any, ...]) -> list[Row]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._read_slowly, sql, args)
+
+    def _read_slowly(self, sql: str, args: tuple[Any, ...]) -> list[Row]:
+        reader = self._reader()
+        try:
+            return reader.rows(sql, args, self.settings.query_timeout)
+        finally:
+            self._readers.put(reader)
+
+    def _reader(self) -> Reader:
+        try:
+            return self._readers.get_nowait()
+        except queue.Empty:
+            return Reader(self.path, self.settings)
+
+    async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
+        row: Row | None = await self._writer.submit(_write_work(compiled, values))
+        return row
+
+    async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
+        rows = self._loop_reader.rows(compiled.probe.sql, compiled.probe.args(values), 1.0)
+        return _answers(compiled, rows)
+
+    async def run(self, program: Any) -> Any:
+        return await self._writer.submit(lambda connection: _drive(connection, program()))
+
+    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        result: list[dict[str, Any]] = await self._writer.submit(
+            lambda connection: _dictionaries(connection, text, values)
+        )
+        return result
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        exclusive = Exclusive(self.settings.query_timeout)
+        done = self._writer.submit(exclusive.work, alone=True)
+        await asyncio.wait({done, exclusive.begun}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            yield SqliteSession(exclusive)
+        except BaseException:
+            exclusive.roll_back()
+            await asyncio.wait({done})
+            error = done.exception()
+            if error is not None and not isinstance(error, RolledBack):
+                raise error from None
+            raise
+        exclusive.commit()
+        await done
+
+    async def stream(self, compiled: Read, values: Values) -> AsyncIterator[Row]:
+        statement = compiled.statement.statement
+        loop = asyncio.get_running_loop()
+        reader = await loop.run_in_executor(self._pool, self._reader)
+        reader._until = float("inf")
+        cursor = reader.connection.execute(statement.sql, statement.args(values))
+        try:
+            while rows := await loop.run_in_executor(self._pool, _some, cursor):
+                for row in rows:
+                    yield row
+        finally:
+            cursor.close(True)
+            self._readers.put(reader)
+
+    async def changes(self, after: str, limit: int) -> list[Change]:
+        sql = (
+            "select seq, at, actor, model, record, action, data from abaft_changes "
+            "where seq > ? order by seq limit ?"
+        )
+        rows = await self._in_thread(sql, (int(after or 0), limit))
+        return [
+            Change(str(seq), at.replace(".000000Z", "Z"), actor, model, record, action, orjson.loads(data))
+            for seq, at, actor, model, record, action, data in rows
+        ]
+
+    async def prune_changes(self, before: str) -> int:
+        def work(connection: apsw.Connection) -> int:
+            # The newest record stays, so that its number is never given again.
+            connection.execute(
+                "delete from abaft_changes where at < ? and seq < (select max(seq) from abaft_changes)",
+                (before,),
+            )
+            return connection.changes()
+
+        count: int = await self._writer.submit(work)
+        return count
+
+    async def ping(self) -> None:
+        self._loop_reader.rows("select 1", (), 1.0)
+
+
+class SqliteSession:
+    """A transaction's view: what it wrote it reads, on the writer's connection."""
+
+    def __init__(self, exclusive: Exclusive) -> None:
+        self._exclusive = exclusive
+
+    async def read(self, compiled: Read, values: Values) -> list[Row]:
+        statement = compiled.statement.statement
+        args = statement.args(values)
+        rows: list[Row] = await self._exclusive.do(
+            lambda connection: connection.execute(statement.sql, args).fetchall()
+        )
+        return rows
+
+    async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
+        row: Row | None = await self._exclusive.do(_write_work(compiled, values))
+        return row
+
+    async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
+        args = compiled.probe.args(values)
+        rows = await self._exclusive.do(
+            lambda connection: connection.execute(compiled.probe.sql, args).fetchall()
+        )
+        return _answers(compiled, rows)
+
+    async def run(self, program: Any) -> Any:
+        return await self._exclusive.do(lambda connection: _drive(connection, program()))
+
+    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        result: list[dict[str, Any]] = await self._exclusive.do(
+            lambda connection: _dictionaries(connection, text, values)
+        )
+        return result
+
+
+def _write_work(compiled: WriteStatement, values: Values) -> Any:
+    """The write and its change record; the values are encoded before the writer sees them."""
+    sql, args = compiled.statement.sql, compiled.statement.args(values)
+    change = compiled.change
+    assert change is not None
+    change_args = change.args(values) if not compiled.generated else ()
+
+    def work(connection: apsw.Connection) -> Row | None:
+        rows = connection.execute(sql, args).fetchall()
+        if not rows:
+            return None
+        row: Row = rows[0]
+        named = change_args or change.args({**values, "change.record": str(row[1])})
+        connection.execute(change.sql, named)
+        return row
+
+    return work
+
+
+def _drive(connection: apsw.Connection, program: Program) -> Any:
+    """Runs a program's steps; its own StopIteration carries the result."""
+    rows: list[Row] | None = None
+    try:
+        while True:
+            statement, values = program.send(rows)  # type: ignore[arg-type]
+            args = statement.args(values)
+            rows = connection.execute(statement.sql, args).fetchall()
+    except StopIteration as end:
+        return end.value
+
+
+def _answers(compiled: WriteStatement, rows: list[Row]) -> dict[str, bool] | None:
+    if not rows:
+        return None
+    return dict(zip(("read", *compiled.checks), map(bool, rows[0]), strict=True))
+
+
+def _some(cursor: apsw.Cursor) -> list[Row]:
+    rows = []
+    for row in cursor:
+        rows.append(row)
+        if len(rows) == 500:
+            break
+    return rows
+
+
+def _dictionaries(connection: apsw.Connection, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+    cursor = connection.execute(text, tuple(values))
+    try:
+        names = [column[0] for column in cursor.description]
+    except apsw.ExecutionCompleteError:
+        return []
+    return [dict(zip(names, row, strict=True)) for row in cursor]

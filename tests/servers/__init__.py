@@ -1,0 +1,1 @@
+"""Real servers for tests, private and short-lived: one file a server."""

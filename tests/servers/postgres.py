@@ -1,0 +1,292 @@
+"""A PostgreSQL for tests: the one that `ABAFT_TEST_POSTGRES_URL` names, or a private one.
+
+A private server lives in a temporary folder on a free port of the loopback, and is gone when its
+owner is, even if that one was killed.
+"""
+
+import asyncio
+import os
+import pwd
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+import asyncpg
+
+URL_VARIABLE = "ABAFT_TEST_POSTGRES_URL"
+PATIENCE = 15.0  # seconds for a start or a stop; either takes a tenth of one
+
+# What a server of ours does differently from code point order and UTC, a store has to ask for:
+# the defaults are hostile so that forgetting to ask shows.
+HOSTILE_LOCALE = ["--locale=C", "--locale-provider=icu", "--icu-locale=en-US"]
+HOSTILE_SETTINGS = {"timezone": "Asia/Kathmandu", "datestyle": "SQL, DMY"}
+
+HASTY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+# Outlives its owner: reads pids from a pipe until the owner's end closes, in whatever way, then
+# ends the last one and removes the folder. An empty line means that nothing runs.
+WATCHDOG = """
+pid=
+while read -r line; do pid=$line; done
+[ -z "$pid" ] || { kill -QUIT "$pid"; sleep 1; }
+rm -rf "$1"
+"""
+
+
+class PostgresMissing(Exception):
+    """No server was named, and no binaries were found to start one."""
+
+
+def find_binaries() -> Path:
+    """The folder that holds `postgres` and `initdb`: from PATH, else the newest of Debian's."""
+    found = shutil.which("postgres")
+    on_path = [Path(found).resolve().parent] if found else []
+    debian = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"),
+        key=lambda folder: int("".join(filter(str.isdigit, folder.parent.name)) or 0),
+        reverse=True,
+    )
+    for folder in on_path + debian:
+        if (folder / "postgres").exists() and (folder / "initdb").exists():
+            return folder
+    raise PostgresMissing(
+        "PostgreSQL is missing: install it (apt-get install postgresql), put `postgres` and"
+        f" `initdb` on PATH, or let {URL_VARIABLE} name a server"
+    )
+
+
+def _another_user() -> pwd.struct_passwd | None:
+    """Whom to run as: PostgreSQL refuses root. None when we are not root."""
+    if os.geteuid() != 0:
+        return None
+    names = {user.pw_name: user for user in pwd.getpwall()}
+    return names.get("postgres") or names["nobody"]
+
+
+def _free_port() -> int:
+    """A port nobody listens on, below those that outgoing connections are given, so that it is
+    still free after the server has been down for a while."""
+    while True:
+        port = random.randrange(15_000, 30_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
+def _children_of(pid: int) -> list[int]:
+    """From Linux's /proc (proc_pid_stat(5): the parent is the second field after the name)."""
+    children = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                children.append(int(stat.parent.name))
+    return children
+
+
+class PostgresServer:
+    """A server that runs already; `url` is one of its databases, with the right to make others."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def url_of(self, database: str) -> str:
+        return urlsplit(self.url)._replace(path=f"/{database}").geturl()
+
+    def execute(self, sql: str, *, url: str | None = None) -> None:
+        """Runs SQL as the owner of the server. A thread of its own lets async tests call it too."""
+
+        async def run() -> None:
+            connection = await asyncpg.connect(url or self.url)
+            try:
+                await connection.execute(sql)
+            finally:
+                await connection.close()
+
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            thread.submit(asyncio.run, run()).result()
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a new, empty database; dropped afterwards whoever is still connected."""
+        name = f"abaft_test_{uuid.uuid4().hex}"
+        self.execute(f"create database {name} template template0 encoding 'UTF8'")
+        try:
+            yield self.url_of(name)
+        finally:
+            with suppress(ConnectionError):  # a test may leave its own server down
+                self.execute(f"drop database if exists {name} with (force)")
+
+    def cut_connections(self, url: str) -> None:
+        """Ends every connection to that database, as a failing network or an operator would."""
+        database = urlsplit(url).path.removeprefix("/")
+        self.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            f" where datname = '{database}' and pid <> pg_backend_pid()"
+        )
+
+
+class PrivatePostgres(PostgresServer):
+    """A server of our own, which can be stopped, started and killed; a context manager.
+
+    `durable` makes it keep what it has answered for, through `kill` too; otherwise it is hasty.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._binaries = find_binaries()
+        self._settings = HOSTILE_SETTINGS | ({} if durable else HASTY_SETTINGS)
+        self._user = _another_user()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.folder = Path(tempfile.mkdtemp(prefix="abaft-postgres-"))
+        self._watchdog = self._watch()
+        self.port = _free_port()
+        super().__init__(f"postgresql://abaft@127.0.0.1:{self.port}/postgres")
+
+    def __enter__(self) -> Self:
+        try:
+            self._initialise()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Starts the server and returns when it takes connections."""
+        deadline = time.monotonic() + PATIENCE
+        # The first try after `kill` may find the memory of dying backends still attached.
+        while not self._try_start(deadline):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start; its log ends:\n{self.log()[-2000:]}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """A clean stop that does not wait for clients to leave."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """`kill -9` for all of it: nothing is flushed, no client is told; `start` then recovers.
+
+        The parent goes first, so that it does not heal what happens to its children; they would
+        follow by themselves, but may answer a query before they notice.
+        """
+        children = _children_of(self._process.pid) if self._process else []
+        self._end(signal.SIGKILL)
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Stops the server and removes its folder."""
+        self._end(signal.SIGQUIT)
+        assert self._watchdog.stdin is not None
+        self._watchdog.stdin.close()
+        self._watchdog.wait()
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    def _initialise(self) -> None:
+        if self._user is not None:
+            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        options = ["--username=abaft", "--auth=trust", "--encoding=UTF8", "--no-sync"]
+        initdb = self._spawn("initdb", "-D", "data", *options, *HOSTILE_LOCALE)
+        if initdb.wait() != 0:
+            raise RuntimeError(f"initdb failed:\n{self.log()}")
+
+    def _try_start(self, deadline: float) -> bool:
+        settings = self._settings | {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "shared_buffers": "32MB",
+        }
+        flags = [f"--{name}={value}" for name, value in settings.items()]
+        self._process = self._spawn("postgres", "-D", "data", "-p", str(self.port), *flags)
+        self._tell_watchdog(self._process.pid)
+        while self._process.poll() is None and time.monotonic() < deadline:
+            if self._is_ready(self._process.pid):
+                return True
+            time.sleep(0.01)
+        self._end(signal.SIGQUIT)
+        return False
+
+    def _is_ready(self, pid: int) -> bool:
+        # Its first line is the pid, for a killed server leaves this file behind; its eighth the
+        # state (src/include/utils/pidfile.h).
+        try:
+            lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+            self._tell_watchdog("")
+
+    def _spawn(self, binary: str, *arguments: str) -> subprocess.Popen[bytes]:
+        uid, gid = (self._user.pw_uid, self._user.pw_gid) if self._user else (None, None)
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [self._binaries / binary, *arguments],
+                cwd=self.folder,
+                env={"PATH": os.defpath, "LC_ALL": "C"},  # none of the caller's PG* variables
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                user=uid,
+                group=gid,
+                extra_groups=None if uid is None else [],
+                start_new_session=True,  # Ctrl-C is for the tests, which then stop it
+            )
+
+    def _watch(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            ["sh", "-c", WATCHDOG, "sh", str(self.folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _tell_watchdog(self, pid: int | str) -> None:
+        assert self._watchdog.stdin is not None
+        self._watchdog.stdin.write(f"{pid}\n".encode())
+        self._watchdog.stdin.flush()
+
+
+@contextmanager
+def ordinary_postgres() -> Iterator[PostgresServer]:
+    """The server that `ABAFT_TEST_POSTGRES_URL` names, or else a private, hasty one."""
+    if url := os.environ.get(URL_VARIABLE):
+        yield PostgresServer(url)
+        return
+    with PrivatePostgres() as server:
+        yield server

@@ -41,8 +41,8 @@ def _head(height: int) -> list[str]:
         f'  viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}">',
         f"<style>{_STYLE}</style>",
         _text(16, 26, "Requests a second", "title"),
-        _rect(_LEFT, 15, 12, "abaft") + _text(_LEFT + 18, 26, "abaft"),
-        _rect(_LEFT + 80, 15, 12, "peer") + _text(_LEFT + 98, 26, "FastAPI + SQLAlchemy"),
+        _rect(_LEFT + 20, 15, 12, "abaft") + _text(_LEFT + 38, 26, "abaft"),
+        _rect(_LEFT + 100, 15, 12, "peer") + _text(_LEFT + 118, 26, "FastAPI + SQLAlchemy"),
     ]
 
 

@@ -14,10 +14,14 @@ import time
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+# Seconds that the last answers may take once the time is up.
+_GRACE = 10
 
 
 class Load:
@@ -52,8 +56,7 @@ class Connection(asyncio.Protocol):
         self.sent = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self.send()
 
     def send(self) -> None:
@@ -91,7 +94,8 @@ async def run(host: str, port: int, requests: list[bytes], seconds: float, count
     ends = [loop.create_future() for _ in range(count)]
     for end in ends:
         await loop.create_connection(lambda end=end: Connection(load, end), host, port)  # type: ignore[misc]
-    await asyncio.gather(*ends)
+    _, pending = await asyncio.wait(ends, timeout=seconds + _GRACE)
+    load.errors += len(pending)
     return load
 
 

@@ -1,28 +1,28 @@
 """Everything that can go wrong, in one tree.
 
-    AbaftError
-    ├── SetupError                 the declarations or settings are wrong: the start stops
-    │   ├── ModelError             a model
-    │   ├── RuleError              a rule that can't become a query
-    │   ├── SettingError           a setting
-    │   └── SchemaMismatch         the models and the database differ
-    └── Fault                      a request that can't be answered as asked (RFC 9457)
-        ├── BadRequest             400  the request can't be understood
-        ├── Unauthorized           401  who asks is not known
-        ├── Forbidden              403  known, and not allowed
-        ├── NotFound               404  not there, or not to be seen
-        ├── MethodNotAllowed       405  the path takes other methods
-        ├── NotAcceptable          406  no such form of the answer
-        ├── Conflict               409  unique, referenced, or changed at the same time
-        ├── PreconditionFailed     412  If-Match names another version
-        ├── TooLarge               413  the body is over the limit
-        ├── UriTooLong             414  the URL is over the limit
-        ├── UnsupportedMedia       415  the body's type isn't taken
-        ├── Invalid                422  understood, and some values are wrong
-        ├── PreconditionRequired   428  If-Match is asked for
-        ├── TooManyRequests        429  the rate limit
-        ├── ServerFault            500  a defect of ours
-        └── Unavailable            503  the database is away or we are full: come back
+AbaftError
+├── SetupError                 the declarations or settings are wrong: the start stops
+│   ├── ModelError             a model
+│   ├── RuleError              a rule that can't become a query
+│   ├── SettingError           a setting
+│   └── SchemaMismatch         the models and the database differ
+└── Fault                      a request that can't be answered as asked (RFC 9457)
+    ├── BadRequest             400  the request can't be understood
+    ├── Unauthorized           401  who asks is not known
+    ├── Forbidden              403  known, and not allowed
+    ├── NotFound               404  not there, or not to be seen
+    ├── MethodNotAllowed       405  the path takes other methods
+    ├── NotAcceptable          406  no such form of the answer
+    ├── Conflict               409  unique, referenced, or changed at the same time
+    ├── PreconditionFailed     412  If-Match names another version
+    ├── TooLarge               413  the body is over the limit
+    ├── UriTooLong             414  the URL is over the limit
+    ├── UnsupportedMedia       415  the body's type isn't taken
+    ├── Invalid                422  understood, and some values are wrong
+    ├── PreconditionRequired   428  If-Match is asked for
+    ├── TooManyRequests        429  the rate limit
+    ├── ServerFault            500  a defect of ours
+    └── Unavailable            503  the database is away or we are full: come back
 """
 
 from __future__ import annotations

@@ -159,7 +159,9 @@ def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
     kind = _kind(drafts, draft, name)
     default, default_me = _default(draft, name, options)
     made = shape.made_for
-    stamp: Stamp | None = "created" if made == "created" else "updated" if made == "updated" else None
+    stamp: Stamp | None = (
+        "created" if made == "created" else "updated" if made == "updated" else None
+    )
     is_key = name in draft.key
     generated = is_key and draft.key == (name,) and kind.name == "integer" and shape.target is None
     flags = {key: value for key, value in options.flags.items() if key not in ("column", "factory")}
@@ -183,9 +185,7 @@ def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
     )
 
 
-def _kind(
-    drafts: Mapping[str, Draft], draft: Draft, name: str, seen: tuple[str, ...] = ()
-) -> Kind:
+def _kind(drafts: Mapping[str, Draft], draft: Draft, name: str, seen: tuple[str, ...] = ()) -> Kind:
     """The kind of a field; a relation's is that of the key it holds."""
     shape = draft.shapes[name]
     if shape.kind is not None:
@@ -238,7 +238,9 @@ def _spec(draft: Draft) -> Spec:
     for group in (*config.unique, *config.index):
         for name in group:
             if name not in draft.fields:
-                raise ModelError(f"{draft.name}: {name!r} is no field: {nearest(name, draft.fields)}")
+                raise ModelError(
+                    f"{draft.name}: {name!r} is no field: {nearest(name, draft.fields)}"
+                )
     return Spec(
         name=draft.name,
         collection=where,
@@ -297,10 +299,12 @@ def _rule_fields(spec: Spec, rule: RuleFunction) -> None:
     known = [*spec.fields, *spec.one, *spec.many]
     for name in rule.fields:
         if name not in known:
-            raise ModelError(f"{spec.name}.{rule.name}: {name!r} is no field: {nearest(name, known)}")
+            raise ModelError(
+                f"{spec.name}.{rule.name}: {name!r} is no field: {nearest(name, known)}"
+            )
         if name in spec.key:
-            raise ModelError(f"{spec.name}.{rule.name}: the key {name!r} can't have a rule of its own")
+            raise ModelError(
+                f"{spec.name}.{rule.name}: the key {name!r} can't have a rule of its own"
+            )
     if rule.fields and "delete" in rule.actions:
         raise ModelError(f"{spec.name}.{rule.name}: a delete takes the whole record, not fields")
-
-

@@ -305,12 +305,16 @@ class Model(metaclass=ModelMeta):
         known = _names(type(self))
         for name in values:
             if name not in known:
-                raise TypeError(f"{type(self).__name__} has no field {name!r}: {nearest(name, known)}")
+                raise TypeError(
+                    f"{type(self).__name__} has no field {name!r}: {nearest(name, known)}"
+                )
         self.__dict__.update(values)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and name in _names(type(self)):
-            raise NotLoaded(f"{type(self).__name__}.{name} was not read: name it in expand or fields")
+            raise NotLoaded(
+                f"{type(self).__name__}.{name} was not read: name it in expand or fields"
+            )
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     @property
@@ -341,9 +345,7 @@ class Model(metaclass=ModelMeta):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
             cls.__from_value__,
             serialization=core_schema.plain_serializer_function_ser_schema(cls.__to_value__),

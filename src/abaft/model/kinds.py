@@ -478,7 +478,9 @@ def _json_annotation(declared: Any) -> Any:
         return JsonValue
     adapter: TypeAdapter[Any] = TypeAdapter(declared)
     # The value is checked by the declared type and kept as plain JSON.
-    return Annotated[declared, AfterValidator(lambda value: adapter.dump_python(value, mode="json"))]
+    return Annotated[
+        declared, AfterValidator(lambda value: adapter.dump_python(value, mode="json"))
+    ]
 
 
 SIMPLE: dict[Any, type[Kind]] = {
@@ -501,4 +503,3 @@ def literal_options(values: tuple[Any, ...]) -> tuple[str | int, ...] | None:
         if all(type(value) is kind for value in values):
             return values
     return None
-

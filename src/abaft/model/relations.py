@@ -36,7 +36,9 @@ def one_relation(draft: Draft, other: Draft, name: str, options: Options) -> One
     if on_delete == "set null" and not nullable:
         raise ModelError(f"{draft.name}.{name}: on_delete='set null' needs an optional Ref")
     if on_delete == "set null" and via is not None and len(via) > 1:
-        raise ModelError(f"{draft.name}.{name}: on_delete='set null' needs a Ref with its own field")
+        raise ModelError(
+            f"{draft.name}.{name}: on_delete='set null' needs a Ref with its own field"
+        )
     return One(
         name=name,
         target=other.name,
@@ -52,7 +54,9 @@ def _check_via(draft: Draft, other: Draft, name: str, via: tuple[str, ...]) -> N
     for column in via:
         if column not in draft.fields:
             hint = nearest(column, draft.fields)
-            raise ModelError(f"{draft.name}.{name}: via names {column!r}, which is no field: {hint}")
+            raise ModelError(
+                f"{draft.name}.{name}: via names {column!r}, which is no field: {hint}"
+            )
     theirs = [other.fields[part].kind.name for part in other.key]
     ours = [draft.fields[column].kind.name for column in via]
     if ours != theirs:
@@ -62,16 +66,19 @@ def _check_via(draft: Draft, other: Draft, name: str, via: tuple[str, ...]) -> N
         )
 
 
-def many_relation(
-    drafts: Any, draft: Draft, other: Draft, name: str, options: Options
-) -> Many:
+def many_relation(drafts: Any, draft: Draft, other: Draft, name: str, options: Options) -> Many:
     """A back-reference, or a relation through a linking model."""
     hidden = bool(options.flags.get("hidden"))
     back = options.relation.get("back")
     through = draft.shapes[name].through
     if back is not None:
         shape = other.shapes.get(back)
-        if shape is None or shape.many or shape.target is None or shape.target.__name__ != draft.name:
+        if (
+            shape is None
+            or shape.many
+            or shape.target is None
+            or shape.target.__name__ != draft.name
+        ):
             raise ModelError(f"{draft.name}.{name}: {other.name}.{back} is no Ref to {draft.name}")
         return Many(name, other.name, back, hidden=hidden)
     if through is None:

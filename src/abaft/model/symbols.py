@@ -196,7 +196,9 @@ class RecordSymbol(Symbol):
         if key is not None and type(other).__name__ == self._model.name:
             pairs = zip(self._via, key, strict=True)
             return Truth(e.all_of(e.Compare("eq", mine, e.Const(part)) for mine, part in pairs))
-        raise Untraceable(f"a {self._model.name} is compared with `me` or another {self._model.name}")
+        raise Untraceable(
+            f"a {self._model.name} is compared with `me` or another {self._model.name}"
+        )
 
     def __ne__(self, other: object) -> Truth:  # type: ignore[override]
         return ~(self == other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abaft.base.actor import Actor
+from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import Forbidden, Problem
 from abaft.model import expr as e
 from abaft.model.spec import Action, Model, Schema
@@ -17,6 +17,11 @@ class Access:
         self.roles = actor.roles
         self.nobody = actor.id is None
         self.anonymous = actor.anonymous
+
+    @classmethod
+    def of_system(cls, schema: Schema) -> Access:
+        """What stands above all rules."""
+        return cls(schema, SYSTEM)
 
     def fold(self, expr: e.Expr) -> e.Expr:
         """The condition with all that is known of the actor put in."""

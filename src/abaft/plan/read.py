@@ -39,7 +39,11 @@ def plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSha
         where=e.all_of((asked, allowed)),
         beyond=beyond,
         orders=orders,
-        selection=select(schema, settings, access, model, shape.pick),
+        selection=(
+            whole(schema, settings, model)
+            if shape.whole
+            else select(schema, settings, access, model, shape.pick)
+        ),
         offset=shape.offset,
         count=shape.count,
     )
@@ -55,12 +59,17 @@ def refuse(access: Access, detail: str) -> None:
 
 
 def select(
-    schema: Schema, settings: Settings, access: Access, model: Model, pick: Pick
+    schema: Schema,
+    settings: Settings,
+    access: Access,
+    model: Model,
+    pick: Pick,
+    hidden: bool = False,
 ) -> Selection:
-    """What the record's JSON shows this actor."""
+    """What the record's JSON shows this actor; `hidden` fields are for our own eyes."""
     expand = dict(pick.expand)
     items: list[FieldItem | OneItem | ManyItem] = []
-    for name in _names(model, pick, expand):
+    for name in pick.fields or () if hidden else _names(model, pick, expand):
         mask = access.field(model, "read", name)
         if mask == e.FALSE:
             continue
@@ -74,6 +83,13 @@ def select(
         else:
             items.append(FieldItem(name, mask))
     return Selection(model.name, tuple(items))
+
+
+def whole(schema: Schema, settings: Settings, model: Model) -> Selection:
+    """All that is stored of a record; by its fingerprint a change in between is noticed."""
+    return select(
+        schema, settings, Access.of_system(schema), model, Pick(tuple(model.fields)), True
+    )
 
 
 def _names(model: Model, pick: Pick, expand: dict[str, Pick]) -> list[str]:

@@ -32,6 +32,7 @@ class ReadShape:
     """A read without its values: what plans are compiled and kept by.
 
     `after` is None without a cursor, else for each step of the order whether its value is null.
+    `whole` asks for hidden fields too: for our own eyes, never for an answer.
     """
 
     model: str
@@ -42,6 +43,16 @@ class ReadShape:
     after: tuple[bool, ...] | None = None
     offset: bool = False
     count: bool = False
+    whole: bool = False
+    digest: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        parts = (self.model, self.kind, self.where, self.sort, self.pick, self.after)
+        object.__setattr__(self, "digest", hash((parts, self.offset, self.count, self.whole)))
+
+    def __hash__(self) -> int:
+        # Asked for at every request: the tree of `where` is walked once.
+        return self.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,11 @@ class ReadIntent:
 
 @dataclass(frozen=True, slots=True)
 class WriteShape:
-    """A write without its values; `assigned` are the fields and to-many relations it sets."""
+    """A write without its values.
+
+    `assigned` are the fields and to-many relations it sets, `given` those of them that the client
+    chose; with `match` the record must have the ETag, with `seen` the fingerprint that were read.
+    """
 
     model: str
     action: Literal["create", "update", "delete"]
@@ -62,16 +77,24 @@ class WriteShape:
     given: frozenset[str] = frozenset()
     pick: Pick = Pick()
     match: bool = False
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class WriteIntent:
-    """A write as asked. `key` names the record of an update or delete."""
+    """A write as asked: the values that were given, and the key of an update or delete.
 
-    shape: WriteShape
-    values: Mapping[str, Any]
+    `etags` are those of If-Match; None: any version will do. `merge` tells that JSON objects are to be
+    merged into the stored ones (RFC 7396).
+    """
+
+    model: str
+    action: Literal["create", "update", "delete"]
+    values: Mapping[str, Any] = field(default_factory=dict)
     key: Mapping[str, Any] = field(default_factory=dict)
-    etag: str | None = None
+    pick: Pick = Pick()
+    etags: tuple[str, ...] | None = None
+    merge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +179,10 @@ class WritePlan:
     after: Expr
     visible: Expr
     targets: tuple[tuple[str, Expr], ...]
+    link_guards: tuple[tuple[str, Expr], ...]
     selection: Selection
     match: bool
+    seen: Selection | None
 
 
 @dataclass(frozen=True, slots=True)

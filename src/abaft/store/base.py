@@ -39,6 +39,13 @@ class CheckViolation(StoreError):
     name: str = ""
 
 
+@dataclass(eq=False)
+class GuardFailed(StoreError):
+    """A rule doesn't hold for what a write of several statements led to: which guard."""
+
+    guard: str = ""
+
+
 class QueryTimeout(StoreError):
     """The query took longer than its time and was stopped; nothing was changed."""
 

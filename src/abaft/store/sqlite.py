@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import queue
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -21,22 +20,18 @@ import apsw
 import orjson
 import sqlalchemy as sa
 
+from abaft.base.digest import fingerprint
 from abaft.base.settings import Settings
 from abaft.model.spec import Schema
 from abaft.plan.types import Change, ReadPlan, WritePlan
 from abaft.store.base import Capabilities, Lost, Program, QueryTimeout, Row, Session, Values
+from abaft.store.sql.changes import change_types, changes_table
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.read import ReadStatement, compile_read
 from abaft.store.sql.sqlite import SqliteDialect
 from abaft.store.sql.statement import Binder
 from abaft.store.sql.tables import make_tables
-from abaft.store.sql.write import (
-    WriteBuilder,
-    WriteStatement,
-    change_types,
-    changes_table,
-    compile_plain,
-)
+from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_plain
 from abaft.store.sqlite_schema import upgrade
 from abaft.store.sqlite_writer import Exclusive, RolledBack, Writer
 
@@ -90,7 +85,7 @@ def connect(path: str) -> apsw.Connection:
     connection.pragma("mmap_size", 1 << 28)
     connection.pragma("temp_store", "memory")
     connection.create_scalar_function("abaft_base64", _base64, 1, deterministic=True)
-    connection.create_scalar_function("abaft_fingerprint", fingerprint, 1, deterministic=True)
+    connection.create_scalar_function("abaft_fingerprint", _fingerprint, 1, deterministic=True)
     return connection
 
 
@@ -98,9 +93,8 @@ def _base64(value: bytes | None) -> str | None:
     return None if value is None else base64.b64encode(value).decode("ascii")
 
 
-def fingerprint(text: str | None) -> str | None:
-    """The first 32 hexadecimal digits of the text's SHA-256."""
-    return None if text is None else hashlib.sha256(text.encode()).hexdigest()[:32]
+def _fingerprint(text: str | None) -> str | None:
+    return None if text is None else fingerprint(text)
 
 
 class SqliteStore:
@@ -140,7 +134,9 @@ class SqliteStore:
 
     async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
         def work(connection: apsw.Connection) -> tuple[list[str], list[str]]:
-            return upgrade(connection, self.schema, self.tables, self.changes_table, self.dialect, apply)
+            return upgrade(
+                connection, self.schema, self.tables, self.changes_table, self.dialect, apply
+            )
 
         result: tuple[list[str], list[str]] = await self._writer.submit(work, alone=True)
         return result
@@ -256,7 +252,15 @@ class SqliteStore:
         )
         rows = await self._in_thread(sql, (int(after or 0), limit))
         return [
-            Change(str(seq), at.replace(".000000Z", "Z"), actor, model, record, action, orjson.loads(data))
+            Change(
+                str(seq),
+                at.replace(".000000Z", "Z"),
+                actor,
+                model,
+                record,
+                action,
+                orjson.loads(data),
+            )
             for seq, at, actor, model, record, action, data in rows
         ]
 
@@ -313,6 +317,9 @@ class SqliteSession:
 
 def _write_work(compiled: WriteStatement, values: Values) -> Any:
     """The write and its change record; the values are encoded before the writer sees them."""
+    if compiled.program is not None:
+        program = compiled.program
+        return lambda connection: _drive(connection, program(compiled, values))
     sql, args = compiled.statement.sql, compiled.statement.args(values)
     change = compiled.change
     assert change is not None
@@ -357,7 +364,9 @@ def _some(cursor: apsw.Cursor) -> list[Row]:
     return rows
 
 
-def _dictionaries(connection: apsw.Connection, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+def _dictionaries(
+    connection: apsw.Connection, text: str, values: Sequence[Any]
+) -> list[dict[str, Any]]:
     cursor = connection.execute(text, tuple(values))
     try:
         names = [column[0] for column in cursor.description]

@@ -43,7 +43,9 @@ def _names(connection: apsw.Connection) -> list[str]:
 
 def _table(connection: apsw.Connection, name: str) -> Found:
     found = Found()
-    columns = connection.execute("select name, type, \"notnull\", dflt_value from pragma_table_xinfo(?)", (name,))
+    columns = connection.execute(
+        'select name, type, "notnull", dflt_value from pragma_table_xinfo(?)', (name,)
+    )
     for column, type_, required, default in columns.fetchall():
         found.columns[column] = (type_, bool(required))
         if default is not None:

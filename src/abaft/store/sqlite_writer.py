@@ -11,7 +11,14 @@ from typing import Any
 
 import apsw
 
-from abaft.store.base import Busy, CheckViolation, ReferenceViolation, StoreError, UniqueViolation, Unknown
+from abaft.store.base import (
+    Busy,
+    CheckViolation,
+    ReferenceViolation,
+    StoreError,
+    UniqueViolation,
+    Unknown,
+)
 
 Work = Callable[[apsw.Connection], Any]
 MOST = 512

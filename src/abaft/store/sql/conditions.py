@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from abaft.base.errors import Unauthorized
 from abaft.model import expr as e
 from abaft.model.kinds import Kind
 from abaft.model.spec import Field, Many, Model, One, Schema
@@ -176,9 +177,25 @@ def _value(node: e.Value, kind: Kind | None, scopes: list[Frame], encode: Any = 
     if isinstance(node, e.Column):
         return scopes[node.scope].value(node)
     if isinstance(node, e.Param):
+        if node.name == "me":
+            encode = own_key(node.kind)
         return binder.param(node.name, node.kind, node.many, encode)
     assert isinstance(node, e.Const) and kind is not None
     return binder.const(encode(node.value) if encode else node.value, kind)
+
+
+def own_key(kind: Kind) -> Callable[[str], Any]:
+    """What makes of the actor's id a key of this kind."""
+
+    def read(text: str) -> Any:
+        try:
+            return kind.parse(text)
+        except ValueError:
+            raise Unauthorized(
+                f"the actor's id is no {kind.name}, as the users' keys are"
+            ) from None
+
+    return read
 
 
 def _nullable(node: e.Value, scopes: list[Frame]) -> bool:
@@ -225,7 +242,9 @@ def _boolean(node: e.Compare, scopes: list[Frame], negated: bool) -> Element:
     literal = sa.literal_column(dialect_bool(dialect, bool(node.right.value)))
     if wanted:
         return left == literal
-    return sa.or_(left != literal, left.is_(None)) if _nullable(node.left, scopes) else left != literal
+    return (
+        sa.or_(left != literal, left.is_(None)) if _nullable(node.left, scopes) else left != literal
+    )
 
 
 def dialect_bool(dialect: Any, value: bool) -> str:
@@ -253,9 +272,7 @@ def _complement(found: Element, values: list[e.Value], scopes: list[Frame]) -> E
     return sa.not_(sa.func.coalesce(found, sa.false())) if nullable else sa.not_(found)
 
 
-def _text(
-    node: e.Compare, kind: Kind, left: Element, scopes: list[Frame], nocase: bool
-) -> Element:
+def _text(node: e.Compare, kind: Kind, left: Element, scopes: list[Frame], nocase: bool) -> Element:
     dialect = scopes[0].context.dialect
     fold = fold_ascii if nocase else None
     if isinstance(node.right, e.Column):

@@ -125,4 +125,6 @@ def _duration(element: Element) -> Element:
     no_fraction = (element.op("%")(million).self_group() == number(0), text_literal(""))
     sign = sa.case((element < number(0), text_literal("-PT")), else_=text_literal("PT"))
     whole = sa.cast(size.op("/")(million), sa.Text)
-    return _quoted(concat([sign, as_text(whole), sa.case(no_fraction, else_=fraction), text_literal("S")]))
+    return _quoted(
+        concat([sign, as_text(whole), sa.case(no_fraction, else_=fraction), text_literal("S")])
+    )

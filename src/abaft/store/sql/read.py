@@ -110,7 +110,9 @@ def member_json(frame: Frame, item: FieldItem | OneItem | ManyItem) -> Element:
 def _field_json(frame: Frame, name: str) -> Element:
     field = frame.model.fields[name]
     shown = frame.context.dialect.json(field.kind, frame.column(name))
-    return sa.func.coalesce(shown, text_literal("null"), type_=sa.String) if field.nullable else shown
+    return (
+        sa.func.coalesce(shown, text_literal("null"), type_=sa.String) if field.nullable else shown
+    )
 
 
 def _one_json(frame: Frame, item: OneItem) -> Element:

@@ -56,7 +56,11 @@ def compare(
             if name not in known.indexes:
                 statements.append(create_index(index, dialect))
         # Foreign keys come last, when all the tables they lead to are there.
-        last += [sql for name, sql in foreign_keys(table, dialect).items() if name not in known.foreign_keys]
+        last += [
+            sql
+            for name, sql in foreign_keys(table, dialect).items()
+            if name not in known.foreign_keys
+        ]
     return statements + last, differences
 
 

@@ -88,9 +88,14 @@ class SqliteDialect(Dialect):
             case "integer" | "json":
                 return text
             case "boolean":
-                return sa.case((element == number(0), text_literal("false")), (element == number(1), text_literal("true")))
+                return sa.case(
+                    (element == number(0), text_literal("false")),
+                    (element == number(1), text_literal("true")),
+                )
             case "datetime":
-                return _quoted(sa.func.replace(element, text_literal(".000000Z"), text_literal("Z")))
+                return _quoted(
+                    sa.func.replace(element, text_literal(".000000Z"), text_literal("Z"))
+                )
             case "time":
                 return _quoted(sa.func.replace(element, text_literal(".000000"), text_literal("")))
             case "date" | "uuid":
@@ -118,7 +123,9 @@ class SqliteDialect(Dialect):
         return sa.func.instr(element, part) > number(0)
 
     def endswith(self, element: Element, part: Element) -> Element:
-        return sa.or_(part == text_literal(""), sa.func.substr(element, -sa.func.length(part)) == part)
+        return sa.or_(
+            part == text_literal(""), sa.func.substr(element, -sa.func.length(part)) == part
+        )
 
     def gather(self, element: Element) -> Element:
         return sa.func.group_concat(element, text_literal(","), type_=sa.String)

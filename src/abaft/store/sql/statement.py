@@ -47,7 +47,9 @@ class Binder:
         self.dialect = dialect
         self._binds: dict[str, Bind] = {}
 
-    def param(self, name: str, kind: Kind, many: bool = False, encode: Encoder | None = None) -> Element:
+    def param(
+        self, name: str, kind: Kind, many: bool = False, encode: Encoder | None = None
+    ) -> Element:
         """A value bound at each request."""
         dialect = self.dialect
         if many:
@@ -63,7 +65,9 @@ class Binder:
         """A value known when the plan was made, bound all the same."""
         encode = self.dialect.encoder(kind)
         encoded = value if encode is None or value is None else encode(value)
-        return self._add(f"const{len(self._binds)}", self.dialect.type(kind), Bind(None, None, encoded))
+        return self._add(
+            f"const{len(self._binds)}", self.dialect.type(kind), Bind(None, None, encoded)
+        )
 
     def plain(self, name: str, type_: Any) -> Element:
         """A value that is bound as it is given."""

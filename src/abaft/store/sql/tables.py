@@ -16,9 +16,7 @@ _ACTIONS = {"cascade": "CASCADE", "restrict": "NO ACTION", "set null": "SET NULL
 def make_tables(schema: Schema, dialect: Dialect) -> dict[str, sa.Table]:
     """The table of each model, by the model's name."""
     metadata = sa.MetaData()
-    return {
-        name: _table(schema, dialect, metadata, model) for name, model in schema.models.items()
-    }
+    return {name: _table(schema, dialect, metadata, model) for name, model in schema.models.items()}
 
 
 def _table(schema: Schema, dialect: Dialect, metadata: sa.MetaData, model: Model) -> sa.Table:
@@ -136,4 +134,3 @@ def foreign_keys(table: sa.Table, dialect: Dialect) -> dict[str, str]:
 
 def create_index(index: sa.Index, dialect: Dialect) -> str:
     return str(CreateIndex(index).compile(dialect=dialect.sa)).strip()
-

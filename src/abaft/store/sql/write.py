@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from abaft.model import expr as e
-from abaft.model.kinds import DateTime, Json, Kind, Text
+from abaft.model.kinds import Text
 from abaft.model.spec import Model
 from abaft.plan.types import WritePlan
+from abaft.store.base import Program, Values
+from abaft.store.sql.changes import change_params, change_statement
 from abaft.store.sql.conditions import Context, Frame, condition
 from abaft.store.sql.dialect import Element
+from abaft.store.sql.program import make_program
 from abaft.store.sql.read import literal_frame, record_json
-from abaft.store.sql.statement import Binder, Statement
+from abaft.store.sql.statement import Statement
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +27,8 @@ class WriteStatement:
 
     Rows are (json or null, generated key or null). `change` is the feed's insert where it is a
     statement of its own; `probe` tells afterwards why a guard held the write off: a row of 0 and
-    1 for "may be seen" and each of `checks`.
+    1 for "may be seen" and each of `checks`. `program`, given this and the values, is run in place
+    of the statement where the write takes several.
     """
 
     statement: Statement
@@ -31,41 +36,7 @@ class WriteStatement:
     probe: Statement
     checks: tuple[str, ...]
     generated: bool
-
-
-CHANGES = "abaft_changes"
-_CHANGE_KINDS: dict[str, Kind] = {
-    "at": DateTime(),
-    "actor": Text(),
-    "model": Text(),
-    "record": Text(),
-    "action": Text(),
-    "data": Json(),
-}
-
-
-def changes_table(metadata: sa.MetaData, types: dict[str, Any], *extra: sa.Column[Any]) -> sa.Table:
-    """The feed's table; `extra` are the columns that order it on this database."""
-    columns = [sa.Column(name, types[name], nullable=False) for name in _CHANGE_KINDS]
-    return sa.Table(CHANGES, metadata, *extra, *columns, sqlite_strict=True)
-
-
-def change_types(type_of: Any) -> dict[str, Any]:
-    return {name: type_of(kind) for name, kind in _CHANGE_KINDS.items()}
-
-
-def _change_params(binder: Binder) -> dict[str, Element]:
-    return {
-        name: binder.plain(f"change.{name}", binder.dialect.type(Text()))
-        if name == "data"
-        else binder.param(f"change.{name}", kind)
-        for name, kind in _CHANGE_KINDS.items()
-    }
-
-
-def change_statement(context: Context, changes: sa.Table) -> Statement:
-    """The feed's insert as a statement of its own; values are named change.…"""
-    return context.binder.finish(sa.insert(changes).values(_change_params(context.binder)))
+    program: Callable[[Any, Values], Program] | None = None
 
 
 @dataclass(slots=True)
@@ -107,11 +78,17 @@ class WriteBuilder:
         plan, found = self.plan, {}
         if plan.match:
             text = record_json(self.stored(), plan.selection)
-            etag = self.context.binder.plain("etag", sa.Text())
-            found["match"] = self.context.dialect.fingerprint(text) == etag
+            etags = self.context.binder.param("etags", Text(), many=True)
+            found["match"] = self.context.dialect.among(
+                self.context.dialect.fingerprint(text), etags
+            )
+        if plan.seen is not None:
+            text = record_json(self.stored(), plan.seen)
+            seen = self.context.binder.plain("seen", sa.Text())
+            found["seen"] = self.context.dialect.fingerprint(text) == seen
         if plan.before != e.TRUE:
             found["before"] = condition(plan.before, [self.stored()])
-        if plan.after != e.TRUE:
+        if plan.after != e.TRUE and not plan.links:
             found["after"] = condition(plan.after, [self.result()])
         for name, guard in plan.targets:
             found[f"target.{name}"] = self._target(name, guard)
@@ -197,6 +174,7 @@ def compile_plain(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStateme
         make(plan).probe(),
         tuple(make(plan).checks()),
         generated is not None,
+        make_program(make, plan, changes),
     )
 
 
@@ -205,7 +183,7 @@ def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatem
     builder: WriteBuilder = make(plan)
     generated = builder.generated()
     written = builder.dml().returning(*builder.table.c).cte("w")
-    params = _change_params(builder.context.binder)
+    params = change_params(builder.context.binder)
     if generated is not None:
         column = builder.model.fields[generated].column
         params["record"] = sa.cast(written.c[column], sa.Text)
@@ -222,4 +200,5 @@ def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatem
         make(plan).probe(),
         tuple(make(plan).checks()),
         generated is not None,
+        make_program(make, plan, changes),
     )

@@ -1,0 +1,73 @@
+"""abaft: everything behind your app. Models and rules in; a whole backend out."""
+
+from abaft.app import App, Db, Me
+from abaft.auth.authenticator import Authenticator
+from abaft.auth.user import User
+from abaft.base.actor import ANONYMOUS, Actor
+from abaft.base.errors import (
+    AbaftError,
+    BadRequest,
+    Conflict,
+    Fault,
+    Forbidden,
+    Invalid,
+    NotFound,
+    SetupError,
+    Unauthorized,
+)
+from abaft.base.settings import Settings
+from abaft.db import Database
+from abaft.model.declare import (
+    Email,
+    Many,
+    Model,
+    Ref,
+    Url,
+    after,
+    allow,
+    before,
+    check,
+    field,
+    me,
+    now,
+)
+from abaft.model.symbols import contains, is_null, not_, one_of
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ANONYMOUS",
+    "AbaftError",
+    "Actor",
+    "App",
+    "Authenticator",
+    "BadRequest",
+    "Conflict",
+    "Database",
+    "Db",
+    "Email",
+    "Fault",
+    "Forbidden",
+    "Invalid",
+    "Many",
+    "Me",
+    "Model",
+    "NotFound",
+    "Ref",
+    "Settings",
+    "SetupError",
+    "Unauthorized",
+    "Url",
+    "User",
+    "after",
+    "allow",
+    "before",
+    "check",
+    "contains",
+    "field",
+    "is_null",
+    "me",
+    "not_",
+    "now",
+    "one_of",
+]

@@ -1,0 +1,1 @@
+"""HTTP: requests become intents, answers and faults become responses."""

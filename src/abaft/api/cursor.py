@@ -1,0 +1,49 @@
+"""Cursors: the order's values of a page's last record, signed and opaque."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from abaft.base.errors import BadRequest, Problem
+from abaft.guard.sign import sign, verify
+from abaft.plan.types import Order
+
+_PURPOSE = b"cursor"
+
+
+def _order_mark(collection: str, orders: Sequence[Order]) -> str:
+    """Names the order, so that a cursor of another list or order isn't taken for one of this."""
+    parts = [collection]
+    for order in orders:
+        hops = ".".join(hop.relation for hop in order.column.hops)
+        parts.append(f"{hops}.{order.column.name}{'-' if order.descending else '+'}")
+    return sha256("|".join(parts).encode()).hexdigest()[:8]
+
+
+def encode(key: bytes, collection: str, orders: Sequence[Order], values: Sequence[Any]) -> str:
+    """The cursor that stands after the record with these values."""
+    shown = [
+        None if value is None else order.kind.show(value)
+        for order, value in zip(orders, values, strict=True)
+    ]
+    payload = orjson.dumps([_order_mark(collection, orders), *shown])
+    return sign(key, _PURPOSE, payload)
+
+
+def decode(key: bytes, collection: str, orders: Sequence[Order], text: str) -> list[Any]:
+    """The values that a cursor holds; BadRequest for any text that isn't one of this order's."""
+    payload = verify(key, _PURPOSE, text)
+    shown = orjson.loads(payload) if payload is not None else [""]
+    if shown[0] != _order_mark(collection, orders) or len(shown) != len(orders) + 1:
+        detail = "this cursor isn't one of this list in this order: begin again without it"
+        raise BadRequest(
+            detail, code="bad_cursor", errors=[Problem("?cursor", "bad_cursor", detail)]
+        )
+    return [
+        None if value is None else order.kind.read(value)
+        for order, value in zip(orders, shown[1:], strict=True)
+    ]

@@ -1,0 +1,295 @@
+"""From a path and a query string to an intent; what has no value in it is parsed once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from abaft.api import cursor as cursors
+from abaft.api.filters import parse_filter
+from abaft.base.errors import BadRequest, NotFound, Problem, nearest
+from abaft.base.settings import Settings
+from abaft.model import expr as e
+from abaft.model.spec import Model, Schema
+from abaft.plan.read import orders_of
+from abaft.plan.resolve import column_of, picks, visible
+from abaft.plan.types import Order, Pick, ReadIntent, ReadShape, Sort
+
+KEPT = 2_000
+LIST_PARAMETERS = ("sort", "expand", "fields", "limit", "cursor", "offset", "count")
+ONE_PARAMETERS = ("expand", "fields")
+_VALUES = ("limit", "cursor", "offset")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a list's parameters mean but for their values."""
+
+    shape: ReadShape
+    orders: tuple[Order, ...]
+    readers: tuple[tuple[int, Callable[[str], dict[str, Any]]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A list as asked for."""
+
+    intent: ReadIntent
+    limit: int
+    orders: tuple[Order, ...]
+
+
+def bad(parameter: str, code: str, detail: str) -> BadRequest:
+    """400 for a query parameter."""
+    problem = Problem(f"?{parameter[:200]}", code, detail)
+    return BadRequest(detail, code=code, errors=[problem])
+
+
+def _refuse(problems: list[Problem]) -> None:
+    if problems:
+        code = problems[0].code if len(problems) == 1 else "bad_parameters"
+        raise BadRequest("; ".join(p.detail for p in problems[:5]), code=code, errors=problems)
+
+
+class Parser:
+    """Parses the requests of one schema."""
+
+    def __init__(self, schema: Schema, settings: Settings, secret: bytes) -> None:
+        self.schema = schema
+        self.settings = settings
+        self.secret = secret
+        self._forms: dict[Any, Form] = {}
+        self._picks: dict[tuple[str, str], ReadShape] = {}
+        self._afters: dict[tuple[ReadShape, tuple[bool, ...]], ReadShape] = {}
+
+    def one(self, model: Model, key: Mapping[str, Any], query: bytes) -> ReadIntent:
+        """The intent of reading one record."""
+        return ReadIntent(self._one_shape(model, query), key)
+
+    def _one_shape(self, model: Model, query: bytes) -> ReadShape:
+        place = (model.name, query.decode("latin-1"))
+        shape = self._picks.get(place)
+        if shape is None:
+            shape = ReadShape(model.name, "one", key_condition(model), pick=self.pick(model, query))
+            if len(self._picks) >= KEPT:
+                del self._picks[next(iter(self._picks))]
+            self._picks[place] = shape
+        return shape
+
+    def pick(self, model: Model, query: bytes) -> Pick:
+        """What `fields` and `expand` alone ask for; other parameters are faults."""
+        asked = dict(self._pairs(query))
+        for name in asked:
+            if name not in ONE_PARAMETERS:
+                detail = (
+                    f"there is no parameter {name[:80]!r} here: {nearest(name, ONE_PARAMETERS)}"
+                )
+                raise bad(name, "unknown_parameter", detail)
+        return self._pick(model, asked)
+
+    def _pick(self, model: Model, asked: Mapping[str, str]) -> Pick:
+        expand = _names("expand", asked) or ()
+        if len(expand) > self.settings.max_expand_paths:
+            most = self.settings.max_expand_paths
+            raise bad("expand", "too_many_relations", f"expand takes at most {most} relations")
+        return picks(
+            self.schema, model, _names("fields", asked), expand, self.settings.max_expand_depth
+        )
+
+    def page(self, model: Model, query: bytes) -> Page:
+        """The intent of reading a list."""
+        pairs = self._pairs(query)
+        form = self._form(model, pairs)
+        values: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for place, read in form.readers:
+            try:
+                values |= read(pairs[place][1])
+            except BadRequest as fault:
+                problems += fault.errors
+        _refuse(problems)
+        asked = dict(pairs)
+        limit = self._limit(asked)
+        values["limit"] = limit + 1
+        shape = form.shape
+        if "offset" in asked:
+            values["offset"] = self._number("offset", asked["offset"], 0, self.settings.max_offset)
+        if "cursor" in asked:
+            if "offset" in asked:
+                raise bad(
+                    "offset", "cursor_and_offset", "a list takes a cursor or an offset, not both"
+                )
+            after = cursors.decode(self.secret, model.collection, form.orders, asked["cursor"])
+            values |= {f"after{i}": value for i, value in enumerate(after)}
+            shape = self._after(shape, tuple(value is None for value in after))
+        return Page(ReadIntent(shape, values), limit, form.orders)
+
+    def _after(self, shape: ReadShape, nulls: tuple[bool, ...]) -> ReadShape:
+        place = (shape, nulls)
+        if place not in self._afters:
+            if len(self._afters) >= KEPT:
+                self._afters.clear()
+            self._afters[place] = ReadShape(
+                shape.model,
+                shape.kind,
+                shape.where,
+                shape.sort,
+                shape.pick,
+                nulls,
+                False,
+                shape.count,
+            )
+        return self._afters[place]
+
+    def _limit(self, asked: Mapping[str, str]) -> int:
+        if "limit" not in asked:
+            return min(self.settings.default_limit, self.settings.max_limit)
+        return self._number("limit", asked["limit"], 1, self.settings.max_limit)
+
+    def _number(self, name: str, text: str, least: int, most: int) -> int:
+        if not (
+            text.isascii() and text.isdigit() and len(text) < 12 and least <= int(text) <= most
+        ):
+            raise bad(name, "bad_value", f"{name} should be a number from {least} to {most}")
+        return int(text)
+
+    def _pairs(self, query: bytes) -> list[tuple[str, str]]:
+        if not query:
+            return []
+        most = self.settings.max_filters + len(LIST_PARAMETERS)
+        if query.count(b"&") >= most:
+            raise bad("", "too_many_parameters", f"a request takes at most {most} parameters")
+        try:
+            pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
+        except (UnicodeDecodeError, ValueError):
+            raise bad("", "bad_encoding", "the query string isn't percent-encoded UTF-8") from None
+        seen = set()
+        for name, _ in pairs:
+            if name in seen and (name in LIST_PARAMETERS):
+                raise bad(name, "repeated_parameter", f"{name} is given more than once")
+            seen.add(name)
+        return pairs
+
+    def _form(self, model: Model, pairs: list[tuple[str, str]]) -> Form:
+        place = (
+            model.name,
+            tuple(
+                name if not _structural(name) else (name, value if name not in _VALUES else "")
+                for name, value in pairs
+            ),
+        )
+        form = self._forms.get(place)
+        if form is None:
+            form = self._parse_form(model, pairs)
+            if len(self._forms) >= KEPT:
+                del self._forms[next(iter(self._forms))]
+            self._forms[place] = form
+        return form
+
+    def _parse_form(self, model: Model, pairs: list[tuple[str, str]]) -> Form:
+        """Every wrong parameter is told at once."""
+        wheres: list[e.Expr] = []
+        readers = []
+        problems: list[Problem] = []
+        for place, (name, value) in enumerate(pairs):
+            if name in LIST_PARAMETERS:
+                continue
+            try:
+                self._known(model, name)
+                found = parse_filter(self.schema, self.settings, model, name, value, place)
+                found.read(value)
+            except BadRequest as fault:
+                problems += fault.errors
+                continue
+            wheres.append(found.where)
+            readers.append((place, found.read))
+        asked = dict(pairs)
+        sort, pick, count = (), Pick(), False
+        for part in (self._sort, self._pick, _count):
+            try:
+                answer: Any = part(model, asked)
+            except BadRequest as fault:
+                problems += fault.errors
+                continue
+            if part == self._sort:
+                sort = answer
+            elif part == self._pick:
+                pick = answer
+            else:
+                count = answer
+        _refuse(problems)
+        where = e.all_of(wheres)
+        shape = ReadShape(model.name, "page", where, sort, pick, None, "offset" in asked, count)
+        return Form(shape, orders_of(self.schema, model, sort), tuple(readers))
+
+    def _known(self, model: Model, name: str) -> None:
+        head = name.partition("[")[0].partition(".")[0]
+        if head not in visible(model):
+            known = [*visible(model), *LIST_PARAMETERS]
+            detail = f"{model.collection} has no field or parameter {head[:80]!r}: {nearest(head, known)}"
+            raise bad(name, "unknown_parameter", detail)
+
+    def _sort(self, model: Model, asked: Mapping[str, str]) -> tuple[Sort, ...]:
+        steps = []
+        for text in _names("sort", asked) or ():
+            path = tuple(text.removeprefix("-").split("."))
+            if len(path) > self.settings.max_filter_depth + 1:
+                raise bad("sort", "sort_too_deep", "sort goes through too many relations in a row")
+            _, field, _ = column_of(self.schema, model, path)
+            if not field.kind.ordered:
+                raise bad("sort", "no_order", f"{'.'.join(path)} ({field.kind.name}) has no order")
+            steps.append(Sort(path, text.startswith("-")))
+        if len(steps) > self.settings.max_sort_fields:
+            most = self.settings.max_sort_fields
+            raise bad("sort", "too_many_fields", f"sort takes at most {most} fields")
+        if len({step.path for step in steps}) < len(steps):
+            raise bad("sort", "repeated_field", "sort names a field twice")
+        return tuple(steps)
+
+    def key(self, model: Model, text: str) -> dict[str, Any]:
+        """The key that a path's last part writes, still percent-encoded; NotFound for any other."""
+        parts = text.split(",")
+        if len(parts) != len(model.key):
+            raise NotFound(f"there is no such {model.name}", hint=_key_hint(model))
+        key = {}
+        for name, part in zip(model.key, parts, strict=True):
+            try:
+                value = unquote(part, errors="strict") if "%" in part else part
+                key[f"key.{name}"] = model.fields[name].kind.parse(value)
+            except ValueError:
+                raise NotFound(f"there is no such {model.name}", hint=_key_hint(model)) from None
+        return key
+
+
+def _key_hint(model: Model) -> str:
+    kinds = [f"{name} ({model.fields[name].kind.name})" for name in model.key]
+    return f"its key is {', '.join(kinds)}"
+
+
+def _structural(name: str) -> bool:
+    return name in LIST_PARAMETERS or name.endswith("[isnull]")
+
+
+def _names(parameter: str, asked: Mapping[str, str]) -> tuple[str, ...] | None:
+    if parameter not in asked:
+        return None
+    names = tuple(asked[parameter].split(","))
+    if "" in names or "-" in names:
+        raise bad(parameter, "bad_value", f"{parameter} should be names with commas between")
+    return names
+
+
+def _count(model: Model, asked: Mapping[str, str]) -> bool:
+    if asked.get("count", "exact") != "exact":
+        raise bad("count", "bad_value", "count should be exact")
+    return "count" in asked
+
+
+def key_condition(model: Model) -> e.Expr:
+    """The condition of being the record that the path names."""
+    return e.all_of(
+        e.Compare("eq", e.Column(name), e.Param(f"key.{name}", model.fields[name].kind))
+        for name in model.key
+    )

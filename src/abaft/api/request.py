@@ -1,0 +1,87 @@
+"""The parts of an ASGI request that the record path reads, with their limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abaft.base.errors import (
+    BadRequest,
+    NotAcceptable,
+    TooLarge,
+    UnsupportedMedia,
+    UriTooLong,
+)
+from abaft.base.settings import Settings
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+
+
+class Disconnected(Exception):
+    """The client went away before its body was whole."""
+
+
+def check_url(scope: Any, settings: Settings) -> None:
+    """414 for a URL over the limit."""
+    if len(scope["query_string"]) + len(scope["path"]) > settings.max_url_bytes:
+        raise UriTooLong(f"path and query may have {settings.max_url_bytes} bytes together")
+
+
+def check_accept(headers: dict[bytes, bytes]) -> None:
+    """406 where the client takes no JSON."""
+    accept = headers.get(b"accept")
+    if accept is None:
+        return
+    text = accept.lower()
+    if b"*/*" in text or b"json" in text or b"application/*" in text:
+        return
+    raise NotAcceptable("answers are application/json", hint="send Accept: application/json")
+
+
+def check_content(headers: dict[bytes, bytes], types: tuple[str, ...]) -> None:
+    """415 for a body of another type, charset or coding."""
+    given = headers.get(b"content-type", b"").decode("latin-1").lower()
+    name, _, parameters = given.partition(";")
+    wrong_charset = parameters.strip() and parameters.strip().replace('"', "") not in (
+        "charset=utf-8",
+        "charset=utf8",
+    )
+    if name.strip() not in types or wrong_charset:
+        raise UnsupportedMedia(
+            f"the body should be {' or '.join(types)} in UTF-8",
+            headers={"accept-patch" if MERGE_PATCH in types else "accept": ", ".join(types)},
+        )
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise UnsupportedMedia("a body that is compressed isn't taken")
+
+
+async def read_body(receive: Any, headers: dict[bytes, bytes], settings: Settings) -> bytes:
+    """The whole body. Raises TooLarge as soon as it is over the limit."""
+    most = settings.max_body_bytes
+    length = headers.get(b"content-length")
+    if length is not None and (not length.isdigit() or int(length[:20]) > most):
+        if not length.isdigit():
+            raise BadRequest("Content-Length isn't a number")
+        raise _too_large(most)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and len(body) <= most:
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body", False):
+        if size > most:
+            raise _too_large(most)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+    if size > most:
+        raise _too_large(most)
+    return b"".join(parts)
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"a body may have {most} bytes", headers={"connection": "close"})

@@ -1,0 +1,86 @@
+"""Answers and faults become ASGI messages; headers that never change are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from abaft.base.digest import fingerprint
+from abaft.base.errors import Fault
+
+Send = Any
+Headers = list[tuple[bytes, bytes]]
+
+_JSON = (b"content-type", b"application/json")
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+# A stored answer may be used again only after asking, and never for somebody else.
+_PUBLIC = (b"cache-control", b"no-cache")
+_PRIVATE = (b"cache-control", b"private, no-cache")
+_VARY = (b"vary", b"authorization, cookie")
+_PROBLEM: Headers = [
+    (b"content-type", b"application/problem+json"),
+    _NOSNIFF,
+    (b"cache-control", b"no-store"),
+]
+_BASE_PUBLIC: Headers = [_JSON, _NOSNIFF, _PUBLIC, _VARY]
+_BASE_PRIVATE: Headers = [_JSON, _NOSNIFF, _PRIVATE, _VARY]
+
+
+def etag_of(text: str) -> str:
+    """The strong ETag of a representation (RFC 9110, 8.8.3)."""
+    return f'"{fingerprint(text)}"'
+
+
+def matches(header: str, etag: str) -> bool:
+    """Whether If-None-Match names the ETag; weak comparison (RFC 9110, 13.1.2)."""
+    if header.strip() == "*":
+        return True
+    return any(part.strip().removeprefix("W/") == etag for part in header.split(","))
+
+
+def strong_etags(header: str) -> tuple[str, ...] | None:
+    """The digests of If-Match; None for "*". A weak one never matches (RFC 9110, 13.1.1)."""
+    if header.strip() == "*":
+        return None
+    parts = [part.strip() for part in header.split(",")]
+    return tuple(part.strip('"') for part in parts if part.startswith('"'))
+
+
+async def send_json(
+    send: Send,
+    status: int,
+    text: str,
+    *,
+    private: bool,
+    extra: Iterable[tuple[bytes, bytes]] = (),
+    head: bool = False,
+) -> None:
+    """A JSON answer."""
+    body = text.encode()
+    headers = [
+        *(_BASE_PRIVATE if private else _BASE_PUBLIC),
+        (b"content-length", str(len(body)).encode()),
+        *extra,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+async def send_empty(
+    send: Send, status: int, extra: Iterable[tuple[bytes, bytes]] = (), *, private: bool = False
+) -> None:
+    """An answer without a body: 204 and 304."""
+    headers = [_NOSNIFF, _PRIVATE if private else _PUBLIC, _VARY, *extra]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def send_fault(send: Send, fault: Fault, *, head: bool = False) -> None:
+    """A problem body (RFC 9457)."""
+    body = orjson.dumps(fault.as_dict())
+    extra = [(name.encode(), value.encode("latin-1")) for name, value in fault.headers.items()]
+    headers = [*_PROBLEM, (b"content-length", str(len(body)).encode()), *extra]
+    await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else body})

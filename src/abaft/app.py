@@ -1,0 +1,226 @@
+"""App: a FastAPI application that puts the rest together; the only place that knows all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, FastAPI, Request
+from fastapi.requests import HTTPConnection
+from fastapi.responses import Response
+
+from abaft.api.paths import Paths
+from abaft.api.records import Records
+from abaft.auth.authenticator import AdminToken, Authenticator
+from abaft.base import clock, ids
+from abaft.base import settings as base_settings
+from abaft.base.actor import Actor
+from abaft.base.errors import Fault, SchemaMismatch, SettingError
+from abaft.base.settings import Settings
+from abaft.db import Database
+from abaft.model.build import build
+from abaft.model.declare import Model
+from abaft.model.kinds import show_datetime
+from abaft.observe.events import ChangesPruned, Observer, SchemaChanged, SecretMade, Sink, Started
+from abaft.observe.log import log
+from abaft.pipeline import Pipeline
+from abaft.store.base import Store
+
+PRUNE_EVERY = 3600.0
+"""Seconds between two prunings of the change feed."""
+
+
+class App(FastAPI):
+    """Serves models under rules, beside whatever a FastAPI application serves.
+
+    `database` and `settings` win over the environment (`ABAFT_…`); `authenticators` are asked in
+    order who a request comes from; `sinks` get every event. All else is FastAPI's.
+    """
+
+    def __init__(
+        self,
+        *models: type[Model],
+        database: str | None = None,
+        settings: Settings | None = None,
+        authenticators: Sequence[Authenticator] = (),
+        sinks: Sequence[Sink] = (log,),
+        **options: Any,
+    ) -> None:
+        started = clock.ticks()
+        given = settings or base_settings.load({"database": database} if database else None)
+        if settings is not None and database is not None:
+            given = replace(settings, database=database)
+        self.settings_ = given
+        self.observer = Observer(*sinks)
+        self.schema = build(models)
+        self.store = open_store(given, self)
+        self.pipeline = Pipeline(self.schema, given, self.store, self.observer)
+        self.pipeline.database_for = lambda actor, session: Database(self.pipeline, actor, session)
+        admin = [AdminToken(given.admin_token)] if given.admin_token else []
+        self.records = Records(
+            self.pipeline, given, self.observer, (*admin, *authenticators), self._key(given)
+        )
+        self.paths = Paths(given.api_prefix, self.schema.collections)
+        self._ready = False
+        self._opening: asyncio.Lock | None = None
+        self._pruning: asyncio.Task[None] | None = None
+        self._built = clock.ticks() - started
+        inner = options.pop("lifespan", None)
+        docs = {} if given.docs else {"openapi_url": None}
+        super().__init__(lifespan=_lifespan(inner), **{"title": "abaft", **docs, **options})
+        self.add_exception_handler(Fault, _fault_response)
+        route = self.router.middleware_stack
+        self.router.middleware_stack = self._dispatch(route)
+
+    def _key(self, settings: Settings) -> bytes:
+        if settings.secret_key:
+            return settings.secret_key.encode()
+        self.observer.emit(SecretMade())
+        return ids.secret().encode()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """The record path first; middleware that was added wraps it as it wraps all else."""
+        if scope["type"] == "http" and not self.user_middleware:
+            path = self.paths.find(scope, self.router.routes)
+            if path is not None:
+                if not self._ready:
+                    await self.start()
+                await self.records(scope, receive, send, path)
+                return
+        await super().__call__(scope, receive, send)
+
+    def _dispatch(self, route: Callable[..., Any]) -> Callable[..., Any]:
+        async def dispatch(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                path = self.paths.find(scope, self.router.routes)
+                if not self._ready:
+                    await self.start()
+                if path is not None:
+                    await self.records(scope, receive, send, path)
+                    return
+            scope["abaft"] = self
+            await route(scope, receive, send)
+
+        return dispatch
+
+    async def start(self) -> None:
+        """Opens the database and holds the models against it; again is nothing.
+
+        Raises SchemaMismatch, with the list of differences, where they need a person.
+        """
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._ready:
+                return
+            begun = clock.ticks()
+            await self.store.open()
+            applied, differences = await self.store.upgrade(not self.settings_.production)
+            if differences:
+                await self.store.close()
+                raise SchemaMismatch(differences)
+            for statement in applied:
+                self.observer.emit(SchemaChanged(statement))
+            self._pruning = asyncio.create_task(self._prune())
+            self._ready = True
+            took = (clock.ticks() - begun + self._built) // 1_000_000
+            name = self.store.capabilities.name
+            self.observer.emit(Started(name, len(self.schema.collections), took))
+
+    async def stop(self) -> None:
+        """Finishes what is under way and closes the database."""
+        if not self._ready:
+            return
+        self._ready = False
+        if self._pruning is not None:
+            self._pruning.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._pruning
+        await self.store.close()
+
+    async def _prune(self) -> None:
+        days = self.settings_.change_retention_days
+        while days:
+            before = show_datetime(clock.now() - timedelta(days=days))
+            count = await self.store.prune_changes(before)
+            if count:
+                self.observer.emit(ChangesPruned(count))
+            await asyncio.sleep(PRUNE_EVERY)
+
+    def db(self, actor: Actor) -> Database:
+        """The data for code outside of requests; start() must have been awaited."""
+        return Database(self.pipeline, actor)
+
+
+def open_store(settings: Settings, app: App) -> Store:
+    """The store that the database's URL names; a driver is imported only for its own."""
+    scheme = settings.database.partition(":")[0].partition("+")[0]
+    if scheme == "sqlite":
+        from abaft.store.sqlite import SqliteStore
+
+        return SqliteStore(app.schema, settings.database, settings)
+    if scheme in ("postgresql", "postgres"):
+        try:
+            from abaft.store.postgres import PostgresStore
+        except ImportError as error:
+            raise SettingError(
+                "PostgreSQL needs its driver: pip install 'abaft[postgres]'"
+            ) from error
+
+        return PostgresStore(app.schema, settings.database, settings)
+    raise SettingError(
+        f"there is no database of kind {scheme!r}: write sqlite:///FILE or postgresql://USER@HOST/NAME"
+    )
+
+
+def _lifespan(inner: Any) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: App) -> AsyncIterator[Any]:
+        await app.start()
+        try:
+            if inner is None:
+                yield
+            else:
+                async with inner(app) as state:
+                    yield state
+        finally:
+            await app.stop()
+
+    return lifespan
+
+
+async def _fault_response(request: Request, fault: Any) -> Response:
+    return Response(
+        orjson.dumps(fault.as_dict()),
+        fault.status,
+        {"x-content-type-options": "nosniff", **fault.headers},
+        "application/problem+json",
+    )
+
+
+def _owner(connection: HTTPConnection) -> App:
+    owner: App = connection.scope["abaft"]
+    return owner
+
+
+async def current_actor(connection: HTTPConnection) -> Actor:
+    """Who asks: the dependency behind Me."""
+    headers = {name.lower(): value for name, value in connection.scope["headers"]}
+    return await _owner(connection).records.actor(headers)
+
+
+Me = Annotated[Actor, Depends(current_actor)]
+
+
+async def current_database(connection: HTTPConnection, actor: Me) -> Database:
+    """The data under the rules of who asks: the dependency behind Db."""
+    return Database(_owner(connection).pipeline, actor)
+
+
+Db = Annotated[Database, Depends(current_database)]

@@ -1,0 +1,1 @@
+"""Who asks: authenticators make an actor of a request's headers."""

@@ -1,0 +1,240 @@
+"""Db: the data for a program's own code, by typed records, under the rules of who asks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, overload
+
+from abaft.base.actor import SYSTEM, Actor
+from abaft.base.errors import BadRequest, NotFound
+from abaft.model import expr as e
+from abaft.model.declare import Model as Record
+from abaft.model.records import plain, record_from_json
+from abaft.model.spec import Model
+from abaft.model.symbols import trace
+from abaft.pipeline import Pipeline
+from abaft.plan.resolve import column_of, picks
+from abaft.plan.types import Change, Pick, ReadIntent, ReadShape, Sort, WriteIntent
+from abaft.store.base import Session
+from abaft.writing import run_after
+
+M = TypeVar("M", bound=Record)
+Where = Callable[[M], bool] | Callable[[M, Any], bool]
+
+
+class Database:
+    """Typed access to the data; `as_system()` leaves the rules behind."""
+
+    def __init__(self, pipeline: Pipeline, actor: Actor, session: Session | None = None) -> None:
+        self._pipeline = pipeline
+        self._actor = actor
+        self._session = session
+        self._written: list[Any] = []
+
+    def as_system(self) -> Database:
+        """The same data, above all rules."""
+        return self.as_actor(SYSTEM)
+
+    def as_actor(self, actor: Actor) -> Database:
+        """The same data, under the rules for another actor."""
+        database = Database(self._pipeline, actor, self._session)
+        database._written = self._written
+        return database
+
+    async def get(self, model: type[M], key: Any, *, expand: Iterable[str] = ()) -> M:
+        """The record of this key: a value, a tuple for a composite key, or a record.
+
+        Raises NotFound where there is none that the actor may read.
+        """
+        spec = self._spec(model)
+        pick = picks(self._pipeline.schema, spec, None, tuple(expand), 8)
+        shape = ReadShape(spec.name, "one", self._by_key(spec), pick=pick)
+        answer = await self._pipeline.read(
+            ReadIntent(shape, self._key(spec, key, "key.")), self._actor, self._session
+        )
+        if not answer.rows:
+            raise NotFound(f"there is no such {spec.name}")
+        return self._typed(spec, answer.rows[0][0])  # type: ignore[no-any-return]
+
+    async def list(
+        self,
+        model: type[M],
+        where: Where[M] | None = None,
+        *,
+        sort: str | Sequence[str] = (),
+        expand: Iterable[str] = (),
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[M]:
+        """The records that satisfy `where`, in order."""
+        spec = self._spec(model)
+        shape, values = self._page(spec, where, sort, expand)
+        values |= {"limit": limit, "offset": offset}
+        answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._session)
+        return [self._typed(spec, row[0]) for row in answer.rows]
+
+    async def stream(
+        self,
+        model: type[M],
+        where: Where[M] | None = None,
+        *,
+        sort: str | Sequence[str] = (),
+        expand: Iterable[str] = (),
+    ) -> AsyncIterator[M]:
+        """The same, without a limit and in bounded memory."""
+        spec = self._spec(model)
+        shape, values = self._page(spec, where, sort, expand)
+        values |= {"limit": 2**62, "offset": 0}
+        ready = self._pipeline.ready(shape, self._actor)
+        bound = values if self._actor.id is None else {**values, "me": self._actor.id}
+        async for row in self._pipeline.store.stream(ready.compiled, bound):
+            yield self._typed(spec, row[0])
+
+    async def count(self, model: type[M], where: Where[M] | None = None) -> int:
+        """How many records satisfy `where`."""
+        spec = self._spec(model)
+        condition, values = self._where(spec, where)
+        shape = ReadShape(spec.name, "count", condition)
+        answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._session)
+        return int(answer.rows[0][0])
+
+    @overload
+    async def create(self, record: M, /) -> M: ...
+    @overload
+    async def create(self, model: type[M], /, **values: Any) -> M: ...
+    async def create(self, target: Any, /, **values: Any) -> Any:
+        """Stores a new record: `create(Post(title="…"))` or `create(Post, title="…")`."""
+        if isinstance(target, Record):
+            spec = self._spec(type(target))
+            values = plain(spec, target) | values
+        else:
+            spec = self._spec(target)
+        given = self._pipeline.validators[spec.name].python(values)
+        return await self._write(spec, WriteIntent(spec.name, "create", given))
+
+    async def update(self, record: M, /, **values: Any) -> M:
+        """Changes the record's fields and gives it as it is then."""
+        spec = self._spec(type(record))
+        given = self._pipeline.validators[spec.name].python(values)
+        key = self._key(spec, record)
+        written: M = await self._write(spec, WriteIntent(spec.name, "update", given, key))
+        return written
+
+    async def delete(self, record: Record, /) -> None:
+        """Deletes the record."""
+        spec = self._spec(type(record))
+        intent = WriteIntent(spec.name, "delete", {}, self._key(spec, record))
+        await self._write(spec, intent)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Database]:
+        """What is done with the database it gives lands together or not at all.
+
+        Other writes of SQLite wait meanwhile: keep it short. @after hooks run once it is durable.
+        """
+        if self._session is not None:
+            yield self
+            return
+        async with self._pipeline.store.transaction() as session:
+            database = Database(self._pipeline, self._actor, session)
+            yield database
+        for draft, actor in database._written:
+            await run_after(self._pipeline, draft, actor)
+
+    async def sql(self, text: str, *values: Any) -> list[dict[str, Any]]:
+        """Rows of a statement of your own, with values bound to its placeholders.
+
+        Placeholders are the database's: `?` for SQLite, `$1` for PostgreSQL. No rule applies, so
+        only `as_system()` may.
+        """
+        if not self._actor.system:
+            raise BadRequest("raw SQL knows no rules: use db.as_system().sql(…)", code="raw_sql")
+        return await (self._session or self._pipeline.store).sql(text, values)
+
+    async def changes(self, after: str = "", limit: int = 100) -> list[Change]:
+        """The change feed after a position, in the order in which changes became visible."""
+        if not self._actor.system:
+            raise BadRequest(
+                "the change feed knows no rules: use db.as_system()", code="change_feed"
+            )
+        return await self._pipeline.store.changes(after, limit)
+
+    async def _write(self, spec: Model, intent: WriteIntent) -> Any:
+        answer = await self._pipeline.write(intent, self._actor, self._session)
+        if self._session is not None:
+            self._written.append((answer.draft, self._actor))
+        if intent.action == "delete":
+            return None
+        if answer.json is None:
+            return self._typed(spec, "{}")
+        return self._typed(spec, answer.json)
+
+    def _spec(self, model: type[Record]) -> Model:
+        spec = self._pipeline.schema.models.get(model.__name__)
+        if spec is None or spec.cls is not model:
+            raise BadRequest(f"{model.__name__} is no model of this App: pass it to App(…)")
+        return spec
+
+    def _typed(self, spec: Model, text: str) -> Any:
+        return record_from_json(self._pipeline.schema, spec, text)
+
+    def _by_key(self, spec: Model) -> e.Expr:
+        return e.all_of(
+            e.Compare("eq", e.Column(name), e.Param(f"key.{name}", spec.fields[name].kind))
+            for name in spec.key
+        )
+
+    def _key(self, spec: Model, key: Any, prefix: str = "") -> dict[str, Any]:
+        parts = (
+            key.__key__ if isinstance(key, Record) else key if isinstance(key, tuple) else (key,)
+        )
+        kinds = [spec.fields[name].kind for name in spec.key]
+        try:
+            values = [
+                kind.parse(part) if isinstance(part, str) else kind.read(kind.show(part))
+                for kind, part in zip(kinds, parts, strict=True)
+            ]
+        except (ValueError, TypeError, AttributeError):
+            raise NotFound(f"there is no such {spec.name}") from None
+        return {f"{prefix}{name}": value for name, value in zip(spec.key, values, strict=True)}
+
+    def _page(
+        self, spec: Model, where: Any, sort: str | Sequence[str], expand: Iterable[str]
+    ) -> tuple[ReadShape, dict[str, Any]]:
+        condition, values = self._where(spec, where)
+        names = sort.split(",") if isinstance(sort, str) else sort
+        steps = tuple(
+            Sort(tuple(name.removeprefix("-").split(".")), name.startswith("-")) for name in names
+        )
+        schema = self._pipeline.schema
+        for step in steps:
+            column_of(schema, spec, step.path)
+        pick: Pick = picks(schema, spec, None, tuple(expand), 8)
+        return ReadShape(spec.name, "page", condition, steps, pick, None, True), values
+
+    def _where(self, spec: Model, where: Any) -> tuple[e.Expr, dict[str, Any]]:
+        """The traced condition with its constants as parameters, so that one plan serves all."""
+        if where is None:
+            return e.TRUE, {}
+        values: dict[str, Any] = {}
+
+        def named(node: Any) -> Any:
+            if not (isinstance(node, e.Compare) and isinstance(node.right, e.Const)):
+                return node
+            kind = self._kind(spec, node.left)
+            if kind is None or kind.name == "boolean":
+                return node
+            name = f"w{len(values)}"
+            values[name] = node.right.value
+            return e.Compare(node.op, node.left, e.Param(name, kind), node.nocase)
+
+        return e.rewrite(trace(where, self._pipeline.schema, spec), named), values
+
+    def _kind(self, spec: Model, value: e.Value) -> Any:
+        """The kind of a column of the outermost record; others keep their constants."""
+        if not isinstance(value, e.Column) or value.scope:
+            return None
+        for hop in value.hops:
+            spec = self._pipeline.schema.target(spec, hop.relation)
+        return spec.fields[value.name].kind

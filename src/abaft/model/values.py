@@ -1,0 +1,220 @@
+"""Checks what a client or a program gives for a record; every fault is told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, NotRequired
+
+from orjson import dumps
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from abaft.base.errors import BadRequest, Invalid, Problem, nearest
+from abaft.model import spec
+from abaft.model.declare import Many, key_part
+from abaft.model.records import related, typed
+from abaft.model.spec import Model, Schema
+
+MAX_LINKS = 1_000
+"""Records that one write may tie to a to-many relation."""
+
+_CODES = {
+    "missing": "required",
+    "string_type": "type",
+    "int_type": "type",
+    "int_from_float": "type",
+    "float_type": "type",
+    "bool_type": "type",
+    "bytes_type": "type",
+    "dict_type": "type",
+    "list_type": "type",
+    "is_instance_of": "type",
+    "decimal_type": "type",
+    "datetime_type": "type",
+    "date_type": "type",
+    "time_type": "type",
+    "time_delta_type": "type",
+    "uuid_type": "type",
+    "url_type": "type",
+}
+
+
+class Values:
+    """The validators of one model: for a new record, a changed one and a replaced one."""
+
+    def __init__(self, schema: Schema, model: Model) -> None:
+        self.schema = schema
+        self.model = model
+        fields = list(model.fields.values())
+        wire = {field.name: _optional(field, field.kind.accepts()) for field in fields}
+        many = {
+            name: Annotated[list[_link_key(schema, relation)], Field(max_length=MAX_LINKS)]
+            for name, relation in model.many.items()
+            if relation.writable
+        }
+        writable = {field.name for field in fields if field.writable} | set(many)
+        needed = {field.name for field in fields if field.required and field.writable}
+        wire |= many
+        self._create = _adapter(
+            {n: _present(t, n in needed) for n, t in wire.items() if n in writable}
+        )
+        self._patch = _adapter(
+            {n: NotRequired[_patched(model, n, t)] for n, t in wire.items() if n in writable}
+        )
+        needed -= set(model.key)
+        self._replace = _adapter(
+            {n: _present(t, n in needed) for n, t in wire.items() if n in writable}
+        )
+        self._python = {
+            field.name: TypeAdapter(_optional(field, field.kind._limited(field.kind.python())))
+            for field in fields
+        }
+        self._whole = {
+            field.name: TypeAdapter(wire[field.name], config=ConfigDict(strict=True))
+            for field in fields
+            if field.kind.name == "json"
+        }
+        self._many = set(many)
+
+    def create(self, body: bytes) -> dict[str, Any]:
+        """The values of a new record's JSON body. Raises BadRequest or Invalid."""
+        return self._check(self._create, body)
+
+    def patch(self, body: bytes) -> dict[str, Any]:
+        """The values of a merge patch's body (RFC 7396)."""
+        return self._check(self._patch, body)
+
+    def replace(self, body: bytes) -> dict[str, Any]:
+        """The values of a whole record's body, whose key the URL names."""
+        return self._check(self._replace, body)
+
+    def python(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The values that a program gives; relations may be given as records."""
+        values: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for name, value in given.items():
+            if name in self._many:
+                values[name] = [key_part(item) for item in value]
+                continue
+            adapter = self._python.get(name)
+            if adapter is None:
+                problems.append(unknown(self.model, name))
+                continue
+            try:
+                values[name] = adapter.validate_python(key_part(value))
+            except ValidationError as error:
+                problems += [_problem(self.model, row, (name,)) for row in error.errors()]
+        if problems:
+            raise Invalid(summary(problems), errors=problems)
+        return values
+
+    def json(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Whole JSON values, once a patch has been merged into them."""
+        values: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for name, value in given.items():
+            try:
+                values[name] = self._whole[name].validate_json(dumps(value))
+            except ValidationError as error:
+                problems += [_problem(self.model, row, (name,)) for row in error.errors()]
+        if problems:
+            raise Invalid(summary(problems), errors=problems)
+        return values
+
+    def typed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values as a typed record holds them: relations as records, choices as members."""
+        fields, found = self.model.fields, {}
+        for name, value in values.items():
+            if name in self.model.many or name in self.model.one:
+                found[name] = value if value is None else self._related(name, value)
+            else:
+                kind = fields[name].kind
+                found[name] = value if value is None else typed(kind, kind.show(value))
+        return found
+
+    def _related(self, name: str, value: Any) -> Any:
+        target = self.schema.target(self.model, name)
+        field = target.fields[target.key[0]]
+        if name in self.model.many:
+            return Many(related(self.schema, target, field.kind.show(item)) for item in value)
+        return related(self.schema, target, field.kind.show(value))
+
+    def _check(self, adapter: TypeAdapter[Any], body: bytes) -> dict[str, Any]:
+        try:
+            return adapter.validate_json(body)  # type: ignore[no-any-return]
+        except ValidationError as error:
+            raise _fault(self.model, error) from None
+
+
+def _optional(field: spec.Field, annotation: Any) -> Any:
+    return annotation | None if field.nullable else annotation
+
+
+def _present(annotation: Any, needed: bool) -> Any:
+    return annotation if needed else NotRequired[annotation]
+
+
+def _patched(model: Model, name: str, annotation: Any) -> Any:
+    """A JSON object is merged into the stored one, and checked when that is done."""
+    field = model.fields.get(name)
+    return JsonValue if field is not None and field.kind.name == "json" else annotation
+
+
+def _link_key(schema: Schema, relation: spec.Many) -> Any:
+    target = schema.models[relation.target]
+    return target.fields[target.key[0]].kind.accepts()
+
+
+def _adapter(fields: dict[str, Any]) -> TypeAdapter[Any]:
+    made: Any = TypedDict("Body", fields)  # type: ignore[misc]
+    made.__pydantic_config__ = ConfigDict(strict=True, extra="forbid")
+    return TypeAdapter(made)
+
+
+def unknown(model: Model, name: str) -> Problem:
+    """The problem of a name that isn't a field, or not one that may be given."""
+    pointer = "/" + str(name).replace("~", "~0").replace("/", "~1")
+    field = model.fields.get(name)
+    if field is not None and not field.hidden:
+        return Problem(pointer, "read_only", f"{name} is set by the server and can't be given")
+    known = [row.name for row in model.fields.values() if row.writable and not row.hidden]
+    known += [many.name for many in model.many.values() if many.writable]
+    return Problem(pointer, "unknown_field", f"there is no such field: {nearest(str(name), known)}")
+
+
+def _fault(model: Model, error: ValidationError) -> BadRequest | Invalid:
+    rows = error.errors(include_url=False, include_input=False, include_context=False)
+    if rows[0]["type"] == "json_invalid":
+        detail = rows[0]["msg"].removeprefix("Invalid JSON: ")
+        return BadRequest(f"the body isn't JSON: {detail}", code="invalid_json")
+    if not rows[0]["loc"]:
+        return Invalid("the body must be a JSON object", code="not_an_object")
+    problems = [_problem(model, row, ()) for row in rows[:100]]
+    return Invalid(summary(problems), errors=problems)
+
+
+def _problem(model: Model, row: Any, prefix: tuple[str, ...]) -> Problem:
+    place = (*prefix, *row["loc"])
+    if row["type"] == "extra_forbidden" and len(place) == 1:
+        return unknown(model, str(place[0]))
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place]
+    code = _CODES.get(row["type"], row["type"])
+    return Problem("/" + "/".join(parts), code, row["msg"])
+
+
+def summary(problems: list[Problem]) -> str:
+    """The problem's detail, whose errors tell the rest."""
+    return "1 value is wrong" if len(problems) == 1 else f"{len(problems)} values are wrong"
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396, section 2."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged

@@ -1,0 +1,175 @@
+"""The driver: every request, from HTTP, a job, a custom endpoint or the command line, goes here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from abaft.base import clock
+from abaft.base.actor import Actor, ActorKind
+from abaft.base.errors import Conflict
+from abaft.base.settings import Settings
+from abaft.model.expr import FALSE
+from abaft.model.spec import Action, Schema
+from abaft.model.values import Values as Validators
+from abaft.observe.events import Observer
+from abaft.plan.access import Access
+from abaft.plan.explain import refusal
+from abaft.plan.read import plan_read, refuse
+from abaft.plan.types import ReadIntent, ReadPlan, ReadShape, WriteIntent, WritePlan, WriteShape
+from abaft.plan.write import VERBS, plan_write
+from abaft.store.base import Row, Session, Store, StoreError
+from abaft.store_faults import refusing, store_fault
+from abaft.writing import Draft, make_draft, run_after
+
+TRIES = 5
+KEPT = 2_000
+"""Plans kept; the oldest goes first, so that made-up shapes can't fill the memory."""
+
+
+@dataclass(slots=True, eq=False)
+class Ready:
+    """A plan with what the store made of it."""
+
+    plan: Any
+    compiled: Any
+
+
+@dataclass(slots=True)
+class Stages:
+    """How long each stage of one request took."""
+
+    start: int = field(default_factory=clock.ticks)
+    times: list[tuple[str, int]] = field(default_factory=list)
+
+    def mark(self, name: str) -> None:
+        """The stage that ends now."""
+        self.times.append((name, clock.ticks()))
+
+    def header(self) -> str:
+        """The Server-Timing header (W3C), in milliseconds."""
+        parts, before = [], self.start
+        for name, at in self.times:
+            parts.append(f"{name};dur={(at - before) / 1e6:.3f}")
+            before = at
+        return ", ".join(parts)
+
+
+@dataclass(slots=True)
+class ReadAnswer:
+    """Rows of (json, order values…, count) and the plan that they follow."""
+
+    plan: ReadPlan
+    rows: list[Row]
+    decoders: tuple[Any, ...]
+    stages: Stages
+
+
+@dataclass(slots=True)
+class WriteAnswer:
+    """The record's JSON, None where the actor may not see it, and its written key."""
+
+    json: str | None
+    key: str
+    draft: Draft
+    stages: Stages
+
+
+class Pipeline:
+    """Turns an intent and an actor into an answer."""
+
+    def __init__(
+        self, schema: Schema, settings: Settings, store: Store, observer: Observer
+    ) -> None:
+        self.schema = schema
+        self.settings = settings
+        self.store = store
+        self.observer = observer
+        self.validators = {
+            name: Validators(schema, model)
+            for name, model in schema.models.items()
+            if not model.internal
+        }
+        self.database_for: Callable[[Actor, Session | None], Any] = lambda actor, session: None
+        self._permitted: set[tuple[str, Action, ActorKind]] = set()
+        self._ready: dict[tuple[ReadShape | WriteShape, ActorKind], Ready] = {}
+
+    async def read(
+        self, intent: ReadIntent, actor: Actor, session: Session | None = None
+    ) -> ReadAnswer:
+        """The way of a read: the plan with the rules in it, its values, one statement, its rows."""
+        stages = Stages()
+        ready = self.ready(intent.shape, actor)
+        stages.mark("plan")
+        values = with_actor(intent.values, actor)
+        try:
+            rows = await (session or self.store).read(ready.compiled, values)
+        except StoreError as error:
+            raise store_fault(error) from error
+        stages.mark("store")
+        return ReadAnswer(ready.plan, rows, ready.compiled.statement.decoders, stages)
+
+    async def write(
+        self, intent: WriteIntent, actor: Actor, session: Session | None = None
+    ) -> WriteAnswer:
+        """The way of a write: @before hooks, the guarded statement with its change record, @after.
+
+        A record that another write changed in between is read again, a few times over.
+        """
+        stages = Stages()
+        target = session or self.store
+        self.permit(intent.model, intent.action, actor)
+        for _ in range(TRIES):
+            draft = await make_draft(self, intent, actor, target)
+            stages.mark("before")
+            ready = self.ready(draft.shape, actor)
+            stages.mark("plan")
+            values = draft.bound(actor)
+            with refusing(self.schema, draft):
+                row = await target.write(ready.compiled, values)
+            stages.mark("store")
+            if row is not None:
+                key = draft.spelled() or str(row[1])
+                if session is None:
+                    await run_after(self, draft, actor)
+                return WriteAnswer(row[0], key, draft, stages)
+            fault = refusal(ready.plan, await target.probe(ready.compiled, values), actor)
+            if fault is not None:
+                raise fault
+        raise Conflict("others keep changing this record: try again", code="busy_record")
+
+    def permit(self, model: str, action: Action, actor: Actor) -> None:
+        """Raises Forbidden or Unauthorized where the actor may do this to no record at all."""
+        place = (model, action, actor.kind)
+        if place not in self._permitted:
+            access = Access(self.schema, actor)
+            if access.records(self.schema.models[model], action) == FALSE:
+                refuse(access, f"{self.schema.models[model].collection} may not be {VERBS[action]}")
+            if len(self._permitted) >= KEPT:
+                self._permitted.clear()
+            self._permitted.add(place)
+
+    def ready(self, shape: ReadShape | WriteShape, actor: Actor) -> Ready:
+        """The compiled plan of a shape for this kind of actor, made once and kept."""
+        place = (shape, actor.kind)
+        found = self._ready.get(place)
+        if found is None:
+            found = self._make(shape, actor)
+            if len(self._ready) >= KEPT:
+                del self._ready[next(iter(self._ready))]
+            self._ready[place] = found
+        return found
+
+    def _make(self, shape: ReadShape | WriteShape, actor: Actor) -> Ready:
+        access = Access(self.schema, actor)
+        if isinstance(shape, ReadShape):
+            plan: ReadPlan | WritePlan = plan_read(self.schema, self.settings, access, shape)
+            return Ready(plan, self.store.compile_read(plan))
+        plan = plan_write(self.schema, self.settings, access, shape)
+        return Ready(plan, self.store.compile_write(plan))
+
+
+def with_actor(values: Mapping[str, Any], actor: Actor) -> Mapping[str, Any]:
+    """The values with `me` among them."""
+    return values if actor.id is None else {**values, "me": actor.id}

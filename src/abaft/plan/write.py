@@ -1,0 +1,80 @@
+"""From a write's shape to its plan."""
+
+from __future__ import annotations
+
+from abaft.base.errors import Forbidden, Problem
+from abaft.base.settings import Settings
+from abaft.model import expr as e
+from abaft.model.spec import Action, Model, Schema
+from abaft.plan.access import Access
+from abaft.plan.read import refuse, select, whole
+from abaft.plan.types import WritePlan, WriteShape
+
+VERBS = {"read": "read", "create": "created", "update": "changed", "delete": "deleted"}
+
+
+def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteShape) -> WritePlan:
+    """The plan of this shape for this kind of actor.
+
+    Raises Forbidden, or Unauthorized, where no record may be written so at all.
+    """
+    model = schema.models[shape.model]
+    rule = access.records(model, shape.action)
+    if rule == e.FALSE:
+        refuse(access, f"{model.collection} may not be {VERBS[shape.action]}")
+    fields = _field_rules(access, model, shape)
+    return WritePlan(
+        model=model,
+        action=shape.action,
+        assigned=tuple(name for name in shape.assigned if name in model.fields),
+        links=tuple(name for name in shape.assigned if name in model.many),
+        before=e.TRUE if shape.action == "create" else e.all_of((rule, fields)),
+        after=e.TRUE if shape.action == "delete" else e.all_of((rule, fields)),
+        visible=access.records(model, "read"),
+        targets=_targets(schema, access, model, shape),
+        link_guards=_link_guards(schema, access, model, shape),
+        selection=select(schema, settings, access, model, shape.pick),
+        match=shape.match,
+        seen=whole(schema, settings, model) if shape.seen else None,
+    )
+
+
+def _field_rules(access: Access, model: Model, shape: WriteShape) -> e.Expr:
+    """The rules of the fields that the client gave."""
+    conditions, problems = [], []
+    action: Action = "create" if shape.action == "create" else "update"
+    for name in sorted(shape.given):
+        rule = access.field(model, action, name)
+        if rule == e.FALSE:
+            detail = f"{name} may not be set"
+            problems.append(Problem(f"/{name}", "field_forbidden", detail))
+        conditions.append(rule)
+    if problems:
+        raise Forbidden(
+            "; ".join(p.detail for p in problems), code="field_forbidden", errors=problems
+        )
+    return e.all_of(conditions)
+
+
+def _targets(
+    schema: Schema, access: Access, model: Model, shape: WriteShape
+) -> tuple[tuple[str, e.Expr], ...]:
+    """Relations that the client set must lead to what it may see, or they would be an oracle."""
+    targets = []
+    for name, one in model.one.items():
+        if not shape.given.intersection(one.columns) or not one.stored:
+            continue
+        guard = access.records(schema.models[one.target], "read")
+        if guard != e.TRUE:
+            targets.append((name, guard))
+    return tuple(targets)
+
+
+def _link_guards(
+    schema: Schema, access: Access, model: Model, shape: WriteShape
+) -> tuple[tuple[str, e.Expr], ...]:
+    return tuple(
+        (name, access.records(schema.target(model, name), "read"))
+        for name in shape.assigned
+        if name in model.many
+    )

@@ -1,0 +1,258 @@
+"""PostgreSQL: few connections kept full; what waits together travels together.
+
+Reads and single-statement writes go by the lanes of `postgres_batch`; all else holds a patient
+connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import asyncpg
+
+from abaft.base import clock
+from abaft.base.settings import Settings
+from abaft.model.spec import Schema
+from abaft.plan.types import Change, ReadPlan, WritePlan
+from abaft.store import postgres_changes as feed
+from abaft.store import postgres_session as steps
+from abaft.store.base import Capabilities, Lost, Row, Session, Values
+from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, write_lane
+from abaft.store.postgres_errors import CONFLICTS, gone, translate, translate_write
+from abaft.store.postgres_pool import Pool, check_server
+from abaft.store.postgres_schema import unique_columns, upgrade
+from abaft.store.postgres_session import PostgresSession
+from abaft.store.sql.conditions import Context
+from abaft.store.sql.postgres import PostgresDialect
+from abaft.store.sql.read import ReadStatement, compile_read
+from abaft.store.sql.statement import Binder
+from abaft.store.sql.tables import make_tables
+from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_joined
+
+_USUAL = 8
+"""How often a limit is asked for before it gets a statement of its own."""
+_ATTEMPTS = 3
+_PAUSE = 0.01
+
+
+@dataclass(slots=True, eq=False)
+class Read:
+    """A compiled read with its lanes: one for any limit, and one for each that is usual."""
+
+    statement: ReadStatement
+    lane: ReadLane
+    limit: int | None
+    lanes: dict[int, ReadLane] = field(default_factory=dict)
+    asked: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Write(WriteStatement):
+    """A compiled write with its lane, and that of its probe."""
+
+    lane: Lane
+    probes: ReadLane
+
+
+class PostgresStore:
+    """A database on a server, shared by any number of workers and machines."""
+
+    capabilities = Capabilities("postgres", shared=True, statement_change=True)
+
+    def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
+        self.schema = schema
+        self.settings = settings
+        self.dialect = PostgresDialect()
+        self.tables = make_tables(schema, self.dialect)
+        self.changes_table = feed.feed_table(self.dialect.type)
+        self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._line = self._make_line(url)
+
+    def _make_line(self, url: str) -> Line:
+        settings = self.settings
+        timeout = str(int(settings.query_timeout * 1000))
+        manners = {
+            "statement_timeout": timeout,
+            # Before the other, so that waiting and working can be told apart.
+            "lock_timeout": str(int(settings.query_timeout * 900)),
+            "idle_in_transaction_session_timeout": timeout,
+        }
+        hasty = max(1, settings.connections // 2)
+        return Line(
+            Pool(url, hasty, {**manners, **HASTE}),
+            Pool(url, max(1, settings.connections - hasty), manners),
+            settings.query_timeout,
+            self._columns,
+        )
+
+    def _until(self) -> float:
+        return clock.monotonic() + self.settings.query_timeout
+
+    async def open(self) -> None:
+        async with self._line.patient.hold(self._until()) as connection:
+            check_server(connection)
+            self._columns.update(await unique_columns(connection, self.schema))
+
+    async def close(self) -> None:
+        if tasks := self._line.tasks:
+            await asyncio.wait({*tasks}, timeout=self.settings.query_timeout)
+        await self._line.hasty.close(self.settings.query_timeout)
+        await self._line.patient.close(self.settings.query_timeout)
+
+    async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
+        async with self._line.patient.hold(self._until()) as connection:
+            result = await upgrade(
+                connection, self.schema, self.tables, self.changes_table, self.dialect, apply
+            )
+            self._columns.update(await unique_columns(connection, self.schema))
+        return result
+
+    def _context(self) -> Context:
+        return Context(self.schema, self.tables, Binder(self.dialect))
+
+    def compile_read(self, plan: ReadPlan) -> Read:
+        statement = compile_read(self._context(), plan)
+        names = [bind.name for bind in statement.statement.binds]
+        limit = names.index("limit") if "limit" in names else None
+        return Read(statement, read_lane(self._line, statement.statement), limit)
+
+    def compile_write(self, plan: WritePlan) -> Write:
+        def make(plan: WritePlan) -> WriteBuilder:
+            return WriteBuilder(self._context(), plan, self.tables[plan.model.name])
+
+        made = compile_joined(make, plan, self.changes_table)
+        return Write(
+            **{row.name: getattr(made, row.name) for row in fields(made)},
+            lane=write_lane(self._line, made.statement),
+            probes=read_lane(self._line, made.probe),
+        )
+
+    async def read(self, compiled: Read, values: Values) -> list[Row]:
+        args = compiled.statement.statement.args(values)
+        return await self._read_lane(compiled, args).ask(args)
+
+    def _read_lane(self, compiled: Read, args: tuple[Any, ...]) -> ReadLane:
+        if compiled.limit is None:
+            return compiled.lane
+        limit = args[compiled.limit]
+        if (lane := compiled.lanes.get(limit)) is not None:
+            return lane
+        compiled.asked[limit] = compiled.asked.get(limit, 0) + 1
+        if compiled.asked[limit] < _USUAL:
+            return compiled.lane
+        made = read_lane(self._line, compiled.statement.statement, (compiled.limit, limit))
+        compiled.lanes[limit] = made
+        return made
+
+    async def write(self, compiled: Write, values: Values) -> Row | None:
+        if (program := compiled.program) is not None:
+            row: Row | None = await self.run(lambda: program(compiled, values))
+            return row
+        rows = await compiled.lane.ask(compiled.statement.args(values))
+        return rows[0] if rows else None
+
+    async def probe(self, compiled: Write, values: Values) -> dict[str, bool] | None:
+        rows = await compiled.probes.ask(compiled.probe.args(values))
+        return steps.answers(compiled, rows)
+
+    async def run(self, program: Any) -> Any:
+        until, attempt = self._until(), 0
+        while True:
+            attempt += 1
+            try:
+                return await self._run(program, until)
+            except CONFLICTS as error:
+                if clock.monotonic() > until:
+                    raise translate(error, self._columns) from error
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                # It broke before the commit was sent: nothing has taken place.
+                if not gone(error) or attempt >= _ATTEMPTS or clock.monotonic() > until:
+                    raise translate(error, self._columns) from error
+            await asyncio.sleep(_PAUSE * attempt)
+
+    async def _run(self, program: Any, until: float) -> Any:
+        async with self._line.patient.hold(until) as connection:
+            await steps.begin(connection)
+            try:
+                result = await steps.drive(connection, program)
+            except BaseException:
+                await steps.roll_back(connection)
+                raise
+            await steps.commit(connection, self._columns)
+        return result
+
+    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        async with self._line.patient.hold(self._until()) as connection:
+            try:
+                return await steps.dictionaries(connection, text, values)
+            except Exception as error:
+                if gone(error):
+                    connection.terminate()
+                raise translate_write(error, self._columns) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        async with self._line.patient.hold(self._until()) as connection:
+            try:
+                await steps.begin(connection)
+            except Exception as error:
+                raise translate(error, self._columns) from error
+            try:
+                yield PostgresSession(connection, self._columns)
+            except BaseException:
+                await steps.roll_back(connection)
+                raise
+            await steps.commit(connection, self._columns)
+
+    async def stream(self, compiled: Read, values: Values) -> AsyncIterator[Row]:
+        statement = compiled.statement.statement
+        async with self._line.patient.hold(self._until()) as connection:
+            try:
+                async with connection.transaction(readonly=True):
+                    # Who reads a whole table takes their time, between rows as well.
+                    await connection.execute(
+                        "set local statement_timeout = 0;"
+                        "set local idle_in_transaction_session_timeout = 0"
+                    )
+                    args = statement.args(values)
+                    async for record in connection.cursor(statement.sql, *args, prefetch=500):
+                        yield record
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                raise translate(error, self._columns) from error
+
+    async def changes(self, after: str, limit: int) -> list[Change]:
+        tx, seq = feed.position(after)
+        return [feed.change(row) for row in await self._fetch(feed.READ, tx, seq, limit)]
+
+    async def _fetch(self, sql: str, *args: Any) -> list[Any]:
+        """Rows of a read of our own; tried again where the connection breaks."""
+        until, attempt = self._until(), 0
+        while True:
+            attempt += 1
+            async with self._line.patient.hold(until) as connection:
+                try:
+                    return await connection.fetch(sql, *args)
+                except Exception as error:
+                    if gone(error):
+                        connection.terminate()
+                    if not gone(error) or attempt >= _ATTEMPTS:
+                        raise translate(error, self._columns) from error
+
+    async def prune_changes(self, before: str) -> int:
+        async with self._line.patient.hold(self._until()) as connection:
+            try:
+                return await feed.prune(connection, before)
+            except Exception as error:
+                raise translate(error, self._columns) from error
+
+    async def ping(self) -> None:
+        try:
+            await self._fetch("select 1")
+        except Lost:
+            raise
+        except Exception as error:
+            raise Lost(str(error)) from error

@@ -1,0 +1,125 @@
+"""A transaction on a connection: steps that undo themselves alone, programs, and statements."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from abaft.store.base import Lost, Row, Values
+from abaft.store.postgres_errors import Columns, gone, translate, translate_write
+from abaft.store.postgres_pool import Connection
+from abaft.store.sql.read import ReadStatement
+from abaft.store.sql.statement import Statement
+from abaft.store.sql.write import WriteStatement
+
+Step = Callable[[], Awaitable[Any]]
+
+
+async def begin(connection: Connection) -> None:
+    await connection.execute("BEGIN")
+
+
+async def commit(connection: Connection, columns: Columns) -> None:
+    """Unknown where the connection breaks before the answer, Lost where it had broken before."""
+    if connection.is_closed():
+        raise Lost("the connection broke before the commit")
+    try:
+        await connection.execute("COMMIT")
+    except Exception as error:
+        if gone(error):
+            connection.terminate()
+        raise translate_write(error, columns) from error
+
+
+async def roll_back(connection: Connection) -> None:
+    """Undoes all; a connection that can't is ended, with the same effect."""
+    try:
+        await connection.execute("ROLLBACK")
+    except Exception:
+        connection.terminate()
+
+
+async def rows(connection: Connection, statement: Statement, values: Values) -> list[Row]:
+    """A statement's rows, without what the driver adds to them."""
+    found: list[Row] = await connection.fetch(statement.sql, *statement.args(values))
+    return found
+
+
+async def drive(connection: Connection, make: Any) -> Any:
+    """Runs the steps of a program made anew; its own StopIteration carries the result."""
+    program = make()
+    found: list[Row] | None = None
+    try:
+        while True:
+            statement, values = program.send(found)
+            found = await rows(connection, statement, values)
+    except StopIteration as end:
+        return end.value
+    finally:
+        program.close()
+
+
+async def dictionaries(
+    connection: Connection, text: str, values: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """The rows of the user's own statement, by the names of their columns."""
+    return [dict(record.items()) for record in await connection.fetch(text, *values)]
+
+
+def answers(compiled: WriteStatement, found: Sequence[Row]) -> dict[str, bool] | None:
+    """What a probe's row says of each guard."""
+    if not found:
+        return None
+    return dict(zip(("read", *compiled.checks), map(bool, found[0]), strict=True))
+
+
+class PostgresSession:
+    """A transaction's view: what it wrote it reads. Tasks that share it take turns."""
+
+    def __init__(self, connection: Connection, columns: Columns) -> None:
+        self._connection = connection
+        self._columns = columns
+        self._turn = asyncio.Lock()
+        self._mark = "SAVEPOINT step"
+
+    async def _step(self, step: Step) -> Any:
+        """A step that fails undoes itself alone, so that the transaction can go on."""
+        async with self._turn:
+            try:
+                await self._connection.execute(self._mark)
+                self._mark = "RELEASE SAVEPOINT step; SAVEPOINT step"
+                return await step()
+            except Exception as error:
+                if gone(error):
+                    self._connection.terminate()
+                else:
+                    await self._connection.execute("ROLLBACK TO SAVEPOINT step")
+                raise translate(error, self._columns) from error
+
+    async def _rows(self, statement: Statement, values: Values) -> list[Row]:
+        found: list[Row] = await self._step(lambda: rows(self._connection, statement, values))
+        return found
+
+    async def read(self, compiled: Any, values: Values) -> list[Row]:
+        statement: ReadStatement = compiled.statement
+        return await self._rows(statement.statement, values)
+
+    async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
+        if (program := compiled.program) is not None:
+            row: Row | None = await self.run(lambda: program(compiled, values))
+            return row
+        found = await self._rows(compiled.statement, values)
+        return found[0] if found else None
+
+    async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
+        return answers(compiled, await self._rows(compiled.probe, values))
+
+    async def run(self, program: Any) -> Any:
+        return await self._step(lambda: drive(self._connection, program))
+
+    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = await self._step(
+            lambda: dictionaries(self._connection, text, values)
+        )
+        return found

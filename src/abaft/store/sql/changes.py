@@ -1,0 +1,46 @@
+"""The change feed's table: one row a write, in the write's own transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from abaft.model.kinds import DateTime, Json, Kind, Text
+from abaft.store.sql.conditions import Context
+from abaft.store.sql.dialect import Element
+from abaft.store.sql.statement import Binder, Statement
+
+CHANGES = "abaft_changes"
+KINDS: dict[str, Kind] = {
+    "at": DateTime(),
+    "actor": Text(),
+    "model": Text(),
+    "record": Text(),
+    "action": Text(),
+    "data": Json(),
+}
+
+
+def changes_table(metadata: sa.MetaData, types: dict[str, Any], *extra: sa.Column[Any]) -> sa.Table:
+    """The feed's table; `extra` are the columns that order it on this database."""
+    columns = [sa.Column(name, types[name], nullable=False) for name in KINDS]
+    return sa.Table(CHANGES, metadata, *extra, *columns, sqlite_strict=True)
+
+
+def change_types(type_of: Any) -> dict[str, Any]:
+    return {name: type_of(kind) for name, kind in KINDS.items()}
+
+
+def change_params(binder: Binder) -> dict[str, Element]:
+    return {
+        name: binder.plain(f"change.{name}", binder.dialect.type(Text()))
+        if name == "data"
+        else binder.param(f"change.{name}", kind)
+        for name, kind in KINDS.items()
+    }
+
+
+def change_statement(context: Context, changes: sa.Table) -> Statement:
+    """The feed's insert as a statement of its own; values are named change.…"""
+    return context.binder.finish(sa.insert(changes).values(change_params(context.binder)))

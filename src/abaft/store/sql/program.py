@@ -1,0 +1,223 @@
+"""Writes of several statements in one transaction: to-many relations, and deletes that spread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from abaft.model import expr as e
+from abaft.model.spec import Many, Model, One, Schema
+from abaft.plan.types import WritePlan
+from abaft.store.base import GuardFailed, Program, Row, Values
+from abaft.store.sql.changes import change_statement
+from abaft.store.sql.conditions import Context, Frame, condition
+from abaft.store.sql.statement import Binder, Statement
+
+Make = Callable[[WritePlan], Any]
+Taken = tuple[Model, dict[str, Any], str | None]
+"""A record that a delete takes along by its key, and the field that is emptied; None: deleted."""
+
+
+def make_program(make: Make, plan: WritePlan, changes: sa.Table) -> Any:
+    """What runs in place of the statement, or None where the statement is all."""
+    if plan.action == "delete":
+        spreading = _spreading(make(plan).context.schema, plan.model)
+        return _Deletion(make, plan, changes) if spreading else None
+    return _Linking(make, plan) if plan.links else None
+
+
+def _spreading(schema: Schema, model: Model) -> bool:
+    return any(one.on_delete != "restrict" for _, one in schema.inbound(model))
+
+
+class _Linking:
+    """Writes a record, then ties it to exactly the records that its to-many relations were given."""
+
+    def __init__(self, make: Make, plan: WritePlan) -> None:
+        self.plan = plan
+        self.links = {name: _Link(make(plan).context, plan, name) for name in plan.links}
+        builder = make(plan)
+        frame = builder.stored()
+        after = sa.true() if plan.after == e.TRUE else condition(plan.after, [frame])
+        query = sa.select(builder.shown(frame), sa.case((after, 1), else_=0))
+        key = builder.by_key()
+        self.result: Statement = builder.context.binder.finish(
+            query.select_from(builder.table).where(*key).correlate(None)
+        )
+
+    def __call__(self, compiled: Any, values: Values) -> Program:
+        rows = yield compiled.statement, values
+        if not rows:
+            return None
+        key = rows[0][1]
+        if compiled.generated:
+            values = {**values, f"key.{self.plan.model.key[0]}": key, "change.record": str(key)}
+        elif self.plan.action == "create":
+            values = {**values, **{f"key.{n}": values[f"set.{n}"] for n in self.plan.model.key}}
+        if compiled.change is not None:
+            yield compiled.change, values
+        for link in self.links.values():
+            yield from link.steps(values)
+        shown = yield self.result, values
+        if not shown[0][1]:
+            raise GuardFailed("after")
+        return (shown[0][0], key)
+
+
+class _Link:
+    """The statements that make one to-many relation what it was given."""
+
+    def __init__(self, context: Context, plan: WritePlan, name: str) -> None:
+        many: Many = plan.model.many[name]
+        assert many.link is not None and many.forward is not None
+        schema = context.schema
+        link, target = schema.models[many.link], schema.models[many.target]
+        self.name = name
+        self.table, self.target_table = context.tables[link.name], context.tables[target.name]
+        self.ours = self.table.c[link.fields[many.back].column]
+        self.theirs = self.table.c[link.fields[many.forward].column]
+        self.target_key = self.target_table.c[target.fields[target.key[0]].column]
+        self.key_kind = plan.model.fields[plan.model.key[0]].kind
+        self.key_name = f"key.{plan.model.key[0]}"
+        self.kind = target.fields[target.key[0]].kind
+        self.context, self.target = context, target
+        self.guard = dict(plan.link_guards)[name]
+        self.removed = self._removed()
+        self.added = self._added()
+        self.count = self._count()
+
+    def _params(self) -> tuple[Binder, Any, Any]:
+        binder = Binder(self.context.dialect)
+        key = binder.param(self.key_name, self.key_kind)
+        return binder, key, binder.param(f"set.{self.name}", self.kind, many=True)
+
+    def _removed(self) -> Statement:
+        binder, key, ids = self._params()
+        kept = self.context.dialect.among(self.theirs, ids)
+        return binder.finish(sa.delete(self.table).where(self.ours == key, sa.not_(kept)))
+
+    def _added(self) -> Statement:
+        binder, key, ids = self._params()
+        links = self.table.alias("l")
+        there = sa.select(sa.literal_column("1")).where(
+            links.c[self.ours.name] == key, links.c[self.theirs.name] == self.target_key
+        )
+        wanted = sa.select(key, self.target_key).where(
+            self.context.dialect.among(self.target_key, ids),
+            sa.not_(there.correlate(self.target_table).exists()),
+        )
+        columns = [self.ours.name, self.theirs.name]
+        return binder.finish(sa.insert(self.table).from_select(columns, wanted))
+
+    def _count(self) -> Statement:
+        """How many of the given keys lead to records that the actor may see."""
+        binder, _, ids = self._params()
+        context = Context(self.context.schema, self.context.tables, binder)
+        frame = Frame(context, self.target, context.alias(self.target.name))
+        key = frame.column(self.target.key[0])
+        where = [context.dialect.among(key, ids)]
+        if self.guard != e.TRUE:
+            where.append(condition(self.guard, [frame]))
+        return binder.finish(sa.select(sa.func.count()).select_from(frame.table).where(*where))
+
+    def steps(self, values: Values) -> Iterator[Any]:
+        ids = list(dict.fromkeys(values[f"set.{self.name}"]))
+        values = {**values, f"set.{self.name}": ids}
+        seen: list[Row] = yield self.count, values
+        if seen[0][0] != len(ids):
+            raise GuardFailed(f"target.{self.name}")
+        yield self.removed, values
+        yield self.added, values
+
+
+class _Deletion:
+    """Records what a delete takes with it, then deletes; the database's keys do the spreading."""
+
+    def __init__(self, make: Make, plan: WritePlan, changes: sa.Table) -> None:
+        self.make, self.plan = make, plan
+        context: Context = make(plan).context
+        self.context = context
+        self.schema = context.schema
+        self.change = change_statement(make(plan).context, changes)
+        self.finders: dict[tuple[str, str], Statement] = {}
+        self.lock = self._lock()
+
+    def _lock(self) -> Statement:
+        """Locks the record where a database has row locks: nobody refers to it any more."""
+        builder = self.make(self.plan)
+        query = (
+            sa.select(sa.literal_column("1")).select_from(builder.table).where(*builder.by_key())
+        )
+        return builder.context.binder.finish(query.with_for_update())  # type: ignore[no-any-return]
+
+    def _finder(self, source: Model, one: One) -> Statement:
+        """The keys of the records whose relation leads to a given record."""
+        name = (source.name, one.name)
+        if name not in self.finders:
+            binder = Binder(self.context.dialect)
+            table = self.context.tables[source.name]
+            target = self.schema.models[one.target]
+            where = [
+                table.c[source.fields[ours].column]
+                == binder.param(f"key.{theirs}", target.fields[theirs].kind)
+                for ours, theirs in zip(one.columns, target.key, strict=True)
+            ]
+            columns = [table.c[source.fields[part].column] for part in source.key]
+            self.finders[name] = binder.finish(sa.select(*columns).where(*where))
+        return self.finders[name]
+
+    def __call__(self, compiled: Any, values: Values) -> Program:
+        yield self.lock, values
+        key = {part: values[f"key.{part}"] for part in self.plan.model.key}
+        taken: list[Taken] = []
+        yield from self._collect(self.plan.model, key, taken)
+        rows = yield compiled.statement, values
+        if not rows:
+            return None
+        for model, found, emptied in taken:
+            yield self.change, {**values, **_change(model, found, emptied)}
+        if compiled.change is not None:
+            yield compiled.change, values
+        return rows[0]
+
+    def _collect(self, model: Model, key: dict[str, Any], taken: list[Taken]) -> Iterator[Any]:
+        """Walks from the record to all that goes with it, each once."""
+        seen: set[Any] = set()
+        queue = [(model, key)]
+        while queue:
+            model, key = queue.pop()
+            wanted = {f"key.{part}": value for part, value in key.items()}
+            for source, one in self.schema.inbound(model):
+                if one.on_delete == "restrict":
+                    continue
+                rows: list[Row] = yield self._finder(source, one), wanted
+                for row in rows:
+                    found = self._decoded(source, row)
+                    emptied = one.columns[0] if one.on_delete == "set null" else None
+                    place = (source.name, tuple(found.values()), emptied)
+                    if place in seen:
+                        continue
+                    seen.add(place)
+                    taken.append((source, found, emptied))
+                    if emptied is None:
+                        queue.append((source, found))
+
+    def _decoded(self, model: Model, row: Row) -> dict[str, Any]:
+        decoded = {}
+        for name, value in zip(model.key, row, strict=True):
+            decode = self.context.dialect.decoder(model.fields[name].kind)
+            decoded[name] = decode(value) if decode else value
+        return decoded
+
+
+def _change(model: Model, key: dict[str, Any], emptied: str | None) -> dict[str, Any]:
+    spelled = ",".join(model.fields[name].kind.spell(value) for name, value in key.items())
+    return {
+        "change.model": model.name,
+        "change.record": spelled,
+        "change.action": "update" if emptied else "delete",
+        "change.data": orjson.dumps({emptied: None} if emptied else {}).decode(),
+    }

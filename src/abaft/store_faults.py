@@ -1,0 +1,103 @@
+"""What a store refuses by becomes what a client is told; no SQL text and no value of another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from abaft.base.errors import Conflict, Fault, Invalid, Problem, Unavailable
+from abaft.model.spec import Model, Schema
+from abaft.plan.explain import dangling, forbidden_result
+from abaft.store.base import (
+    Busy,
+    CheckViolation,
+    GuardFailed,
+    Lost,
+    QueryTimeout,
+    ReferenceViolation,
+    StoreError,
+    UniqueViolation,
+    Unknown,
+)
+from abaft.writing import Draft
+
+
+@contextmanager
+def refusing(schema: Schema, draft: Draft) -> Iterator[None]:
+    """Turns the store's refusals of this write into faults."""
+    try:
+        yield
+    except StoreError as error:
+        raise _write_fault(schema, draft, error) from error
+
+
+def store_fault(error: StoreError) -> Fault:
+    """The fault of a refusal that has nothing to do with what was asked for."""
+    match error:
+        case QueryTimeout():
+            hint = "narrow the filter, ask for a smaller page, or add an index"
+            return Invalid(
+                "the query took too long and was stopped", code="query_timeout", hint=hint
+            )
+        case Unknown():
+            detail = (
+                "the connection broke while the write was under way: look whether it took place"
+            )
+            return Unavailable(detail, code="outcome_unknown")
+        case Lost():
+            return Unavailable("the database can't be reached at the moment", code="database_lost")
+        case Busy():
+            return Unavailable("the database is busy: try again", code="database_busy")
+    return Conflict("the database refused this")
+
+
+def _write_fault(schema: Schema, draft: Draft, error: StoreError) -> Fault:
+    model = draft.model
+    match error:
+        case UniqueViolation(fields=fields):
+            return _taken(model, fields)
+        case ReferenceViolation(constraint=constraint):
+            return _reference(schema, draft, constraint)
+        case CheckViolation(name=name):
+            short = name.removeprefix(f"ck_{model.table}_")
+            problem = Problem("", "check", f"the record doesn't meet {short!r}")
+            return Invalid(f"the record doesn't meet {short!r}", code="check", errors=[problem])
+        case GuardFailed(guard=guard) if guard.startswith("target."):
+            return dangling(model, guard.removeprefix("target."))
+        case GuardFailed():
+            return forbidden_result(model)
+    return store_fault(error)
+
+
+def _taken(model: Model, columns: tuple[str, ...]) -> Conflict:
+    """409: the fields of the unique index; SQLite names an index of expressions by its name."""
+    names = [field.name for field in model.fields.values() if field.column in columns]
+    if not names and columns:
+        wanted = columns[0].removeprefix(f"uq_{model.table}_")
+        names = [name for name in model.fields if name == wanted] or wanted.split("_")
+    pointers = names or ["/".join(model.key)]
+    detail = f"{' and '.join(pointers)} {'is' if len(pointers) == 1 else 'are together'} taken"
+    problems = [Problem(f"/{name}", "taken", detail) for name in pointers]
+    return Conflict(detail, code="taken", errors=problems)
+
+
+def _reference(schema: Schema, draft: Draft, constraint: str) -> Fault:
+    model = draft.model
+    if draft.intent.action == "delete":
+        owners = [
+            source.collection or source.name
+            for source, one in schema.inbound(model)
+            if one.on_delete == "restrict"
+        ]
+        named = ", ".join(dict.fromkeys(owners)) or "other records"
+        return Conflict(f"it is still referred to by {named}", code="still_referred_to")
+    stored = [one.name for one in model.one.values() if one.constraint]
+    named_by = [name for name in stored if constraint == f"fk_{model.table}_{name}"[:63]]
+    # SQLite doesn't tell which key failed: one that was given, of those that lead somewhere.
+    guesses = [name for name in stored if draft.given.intersection(model.one[name].columns)]
+    suspects = named_by or guesses or stored
+    problems = [
+        Problem(f"/{name}", "no_such_record", f"there is no such {model.one[name].target}")
+        for name in suspects
+    ]
+    return Invalid("a relation leads nowhere", errors=problems)

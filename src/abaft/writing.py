@@ -1,0 +1,233 @@
+"""What a write is before it reaches the store: values filled in, hooks run, parameters named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from abaft.base import clock
+from abaft.base.actor import SYSTEM, Actor
+from abaft.base.digest import fingerprint
+from abaft.base.errors import Invalid, Problem
+from abaft.model import expr as e
+from abaft.model.records import plain, record_from_json, record_of
+from abaft.model.spec import Hook, Model
+from abaft.model.values import merge_patch, summary
+from abaft.observe.events import HookFailed
+from abaft.plan.explain import missing
+from abaft.plan.types import ReadIntent, ReadShape, WriteIntent, WriteShape
+from abaft.store.base import Session
+
+if TYPE_CHECKING:
+    from abaft.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A write ready to be bound: `values` are all that it assigns."""
+
+    model: Model
+    intent: WriteIntent
+    values: Mapping[str, Any]
+    given: frozenset[str]
+    record: Any = None
+    seen: str | None = None
+
+    @property
+    def shape(self) -> WriteShape:
+        return WriteShape(
+            model=self.model.name,
+            action=self.intent.action,
+            assigned=tuple(self.values),
+            given=self.given,
+            pick=self.intent.pick,
+            match=self.intent.etags is not None,
+            seen=self.seen is not None,
+        )
+
+    def key(self) -> Mapping[str, Any]:
+        return self.intent.key if self.intent.action != "create" else self.values
+
+    def spelled(self) -> str:
+        """The written key; empty while the database has yet to make it."""
+        return spell_key(self.model, self.key())
+
+    def bound(self, actor: Actor) -> dict[str, Any]:
+        """Every parameter of the write by name."""
+        bound: dict[str, Any] = {f"set.{name}": value for name, value in self.values.items()}
+        for name, value in self.intent.key.items():
+            bound[f"key.{name}"] = value
+        if actor.id is not None:
+            bound["me"] = actor.id
+        bound["etags"] = self.intent.etags
+        bound["seen"] = self.seen
+        bound["change.at"] = clock.now()
+        bound["change.actor"] = actor.name
+        bound["change.model"] = self.model.name
+        bound["change.record"] = self.spelled()
+        bound["change.action"] = self.intent.action
+        bound["change.data"] = self._data()
+        return bound
+
+    def _data(self) -> str:
+        """The fields that the write sets, with their values; hidden ones are nobody's business."""
+        data: dict[str, Any] = {}
+        fields = self.model.fields
+        for name, value in self.values.items():
+            field = fields.get(name)
+            if field is None:
+                many = self.model.many[name]
+                if not many.hidden:
+                    data[name] = [str(item) for item in value]
+            elif not field.hidden:
+                data[name] = None if value is None else field.kind.show(value)
+        return orjson.dumps(data).decode()
+
+
+def spell_key(model: Model, key: Mapping[str, Any]) -> str:
+    """The key as it is written: its parts as a query string spells them, with commas between."""
+    parts = [model.fields[name].kind.spell(key[name]) for name in model.key if name in key]
+    return ",".join(parts)
+
+
+async def make_draft(
+    pipeline: Pipeline, intent: WriteIntent, actor: Actor, session: Session
+) -> Draft:
+    """The draft of an intent, with defaults filled in and @before hooks run.
+
+    Raises what a hook refuses by, and NotFound where a hook's record isn't there.
+    """
+    model = pipeline.schema.models[intent.model]
+    hooks = model.hooks_for("before", intent.action)
+    given = frozenset(intent.values)
+    if intent.action == "create":
+        values = fill(model, intent.values, actor)
+        draft = Draft(model, intent, values, given)
+    else:
+        values = changed(model, intent.values) if intent.action == "update" else {}
+        draft = Draft(model, intent, values, given)
+        if hooks or _merges(intent, model) or model.hooks_for("after", intent.action):
+            draft = await _with_stored(pipeline, draft, session)
+    return await _hooked(pipeline, draft, hooks, actor, session) if hooks else draft
+
+
+def fill(model: Model, given: Mapping[str, Any], actor: Actor) -> dict[str, Any]:
+    """A new record's values for every field: given, stamped, by default, or null."""
+    values: dict[str, Any] = {}
+    problems = []
+    stamp = clock.now()
+    for name, field in model.fields.items():
+        if name in given:
+            values[name] = given[name]
+        elif field.stamp:
+            values[name] = stamp
+        elif field.default_me and actor.id is not None:
+            values[name] = field.kind.parse(actor.id)
+        elif field.default is not None:
+            values[name] = field.default()
+        elif field.nullable:
+            values[name] = None
+        elif not field.generated:
+            problems.append(Problem(f"/{name}", "required", "Field required"))
+    if problems:
+        raise Invalid(summary(problems), errors=problems)
+    return values | {name: ids for name, ids in given.items() if name in model.many}
+
+
+def changed(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A changed record's values, with the time of the change."""
+    problems = [
+        Problem(f"/{name}", "write_once", f"{name} is set when the record is made and then stays")
+        for name in given
+        if name in model.fields and model.fields[name].write_once
+    ]
+    if problems:
+        raise Invalid(summary(problems), errors=problems)
+    values = dict(given)
+    for name, field in model.fields.items():
+        if field.stamp == "updated":
+            values[name] = clock.now()
+    return values
+
+
+def _merges(intent: WriteIntent, model: Model) -> bool:
+    """Whether a JSON object is to be merged into the stored one."""
+    return intent.merge and any(
+        name in model.fields and model.fields[name].kind.name == "json" for name in intent.values
+    )
+
+
+async def _with_stored(pipeline: Pipeline, draft: Draft, session: Session) -> Draft:
+    """The draft with the stored record; the write will hold only while it is still the same."""
+    model = draft.model
+    where = e.all_of(
+        e.Compare("eq", e.Column(name), e.Param(f"key.{name}", model.fields[name].kind))
+        for name in model.key
+    )
+    shape = ReadShape(model.name, "one", where, whole=True)
+    values = {f"key.{name}": value for name, value in draft.intent.key.items()}
+    answer = await pipeline.read(ReadIntent(shape, values), SYSTEM, session)
+    if not answer.rows:
+        raise missing(model)
+    text = answer.rows[0][0]
+    values = dict(draft.values)
+    if draft.intent.action == "update" and _merges(draft.intent, model):
+        values |= _merged(pipeline, model, draft.intent.values, orjson.loads(text))
+    record = record_from_json(pipeline.schema, model, text)
+    return replace(draft, values=values, record=record, seen=fingerprint(text))
+
+
+def _merged(
+    pipeline: Pipeline, model: Model, given: Mapping[str, Any], stored: Mapping[str, Any]
+) -> dict[str, Any]:
+    merged = {
+        name: merge_patch(stored[name], given[name])
+        for name in given
+        if name in model.fields and model.fields[name].kind.name == "json"
+    }
+    return pipeline.validators[model.name].json(merged)
+
+
+async def _hooked(
+    pipeline: Pipeline, draft: Draft, hooks: tuple[Hook, ...], actor: Actor, session: Session
+) -> Draft:
+    """The draft as the hooks leave it; what they set is checked like what a program gives."""
+    model = draft.model
+    record = draft.record if draft.record is not None else record_of(pipeline.schema, model, {})
+    typed = pipeline.validators[model.name].typed(draft.values)
+    record.__dict__.update(typed)
+    before = dict(plain(model, record))
+    database = pipeline.database_for(actor, session)
+    for hook in hooks:
+        await call_hook(hook, record, actor, database)
+    after = plain(model, record)
+    touched = {name: value for name, value in after.items() if before.get(name, ...) != value}
+    if not touched or draft.intent.action == "delete":
+        return replace(draft, record=record)
+    values = {**draft.values, **pipeline.validators[model.name].python(touched)}
+    return replace(draft, values=values, record=record)
+
+
+async def call_hook(hook: Hook, record: Any, actor: Actor, database: Any) -> None:
+    """Calls the hook with as many of (record, me, db) as it takes."""
+    count = hook.call.__code__.co_argcount  # type: ignore[attr-defined]
+    await hook.call(*(record, actor, database)[:count])
+
+
+async def run_after(pipeline: Pipeline, draft: Draft, actor: Actor) -> None:
+    """The @after hooks; the write stands whatever they do."""
+    hooks = draft.model.hooks_for("after", draft.intent.action)
+    if not hooks:
+        return
+    record = draft.record
+    if record is None:
+        record = record_of(pipeline.schema, draft.model, {})
+    record.__dict__.update(pipeline.validators[draft.model.name].typed(draft.values))
+    for hook in hooks:
+        try:
+            await call_hook(hook, record, actor, pipeline.database_for(actor, None))
+        except Exception as error:
+            pipeline.observer.emit(HookFailed(draft.model.name, hook.name, error))

@@ -92,13 +92,16 @@ class Run:
         if self.options.check_only:
             return {}
         measured = {}
+        own: dict[Side, float] = {}
         for scenario in self.options.scenarios:
             figures = self.scenario(scenario, servers)
             measured[scenario.name] = figures | {"target": scenario.target[engine]}
+            for side, server in servers.items():
+                own[side] = max(own.get(side, 0), server.memory("RssAnon") or 0)
             rates = ", ".join(f"{side} {figures[side]['rate']:,.0f}/s" for side in servers)
             self.say(f"{engine}: {scenario.title.lower()}: {rates}")
         peak = {side: server.memory("VmHWM") for side, server in servers.items()}
-        return {"scenarios": measured, "idle_mb": idle, "peak_mb": peak}
+        return {"scenarios": measured, "idle_mb": idle, "own_mb": own, "peak_mb": peak}
 
     def scenario(self, scenario: Scenario, servers: dict[Side, Server]) -> dict[str, Any]:
         """Time one scenario, the servers in turn, and compare the medians."""

@@ -17,20 +17,8 @@ from abaft.base.errors import (
 )
 from abaft.base.settings import Settings
 from abaft.db import Database
-from abaft.model.declare import (
-    Email,
-    Many,
-    Model,
-    Ref,
-    Url,
-    after,
-    allow,
-    before,
-    check,
-    field,
-    me,
-    now,
-)
+from abaft.model.declare import Model, after, allow, before, check
+from abaft.model.field import Email, Many, Ref, Url, field, me, now
 from abaft.model.symbols import contains, is_null, not_, one_of
 
 __version__ = "0.1.0"

@@ -26,7 +26,7 @@ from abaft.base.settings import Settings
 from abaft.db import Database
 from abaft.model.build import build
 from abaft.model.declare import Model
-from abaft.model.kinds import show_datetime
+from abaft.model.times import show_datetime
 from abaft.observe.events import ChangesPruned, Observer, SchemaChanged, SecretMade, Sink, Started
 from abaft.observe.log import log
 from abaft.pipeline import Pipeline

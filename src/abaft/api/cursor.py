@@ -15,7 +15,7 @@ from abaft.plan.types import Order
 _PURPOSE = b"cursor"
 
 
-def _order_mark(collection: str, orders: Sequence[Order]) -> str:
+def order_mark(collection: str, orders: Sequence[Order]) -> str:
     """Names the order, so that a cursor of another list or order isn't taken for one of this."""
     parts = [collection]
     for order in orders:
@@ -24,21 +24,21 @@ def _order_mark(collection: str, orders: Sequence[Order]) -> str:
     return sha256("|".join(parts).encode()).hexdigest()[:8]
 
 
-def encode(key: bytes, collection: str, orders: Sequence[Order], values: Sequence[Any]) -> str:
-    """The cursor that stands after the record with these values."""
+def encode(key: bytes, mark: str, orders: Sequence[Order], values: Sequence[Any]) -> str:
+    """The cursor that stands after the record with these values; `mark` is its order's."""
     shown = [
         None if value is None else order.kind.show(value)
         for order, value in zip(orders, values, strict=True)
     ]
-    payload = orjson.dumps([_order_mark(collection, orders), *shown])
+    payload = orjson.dumps([mark, *shown])
     return sign(key, _PURPOSE, payload)
 
 
-def decode(key: bytes, collection: str, orders: Sequence[Order], text: str) -> list[Any]:
+def decode(key: bytes, mark: str, orders: Sequence[Order], text: str) -> list[Any]:
     """The values that a cursor holds; BadRequest for any text that isn't one of this order's."""
     payload = verify(key, _PURPOSE, text)
     shown = orjson.loads(payload) if payload is not None else [""]
-    if shown[0] != _order_mark(collection, orders) or len(shown) != len(orders) + 1:
+    if shown[0] != mark or len(shown) != len(orders) + 1:
         detail = "this cursor isn't one of this list in this order: begin again without it"
         raise BadRequest(
             detail, code="bad_cursor", errors=[Problem("?cursor", "bad_cursor", detail)]

@@ -29,6 +29,7 @@ class Form:
 
     shape: ReadShape
     orders: tuple[Order, ...]
+    mark: str
     readers: tuple[tuple[int, Callable[[str], dict[str, Any]]], ...]
 
 
@@ -38,7 +39,7 @@ class Page:
 
     intent: ReadIntent
     limit: int
-    orders: tuple[Order, ...]
+    form: Form
 
 
 def bad(parameter: str, code: str, detail: str) -> BadRequest:
@@ -121,10 +122,10 @@ class Parser:
                 raise bad(
                     "offset", "cursor_and_offset", "a list takes a cursor or an offset, not both"
                 )
-            after = cursors.decode(self.secret, model.collection, form.orders, asked["cursor"])
+            after = cursors.decode(self.secret, form.mark, form.orders, asked["cursor"])
             values |= {f"after{i}": value for i, value in enumerate(after)}
             shape = self._after(shape, tuple(value is None for value in after))
-        return Page(ReadIntent(shape, values), limit, form.orders)
+        return Page(ReadIntent(shape, values), limit, form)
 
     def _after(self, shape: ReadShape, nulls: tuple[bool, ...]) -> ReadShape:
         place = (shape, nulls)
@@ -162,12 +163,17 @@ class Parser:
         if query.count(b"&") >= most:
             raise bad("", "too_many_parameters", f"a request takes at most {most} parameters")
         try:
+            if b"%" not in query and b"+" not in query:
+                return self._once(_split_plain(query.decode("ascii")))
             pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
         except (UnicodeDecodeError, ValueError):
             raise bad("", "bad_encoding", "the query string isn't percent-encoded UTF-8") from None
+        return self._once(pairs)
+
+    def _once(self, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
         seen = set()
         for name, _ in pairs:
-            if name in seen and (name in LIST_PARAMETERS):
+            if name in seen and name in LIST_PARAMETERS:
                 raise bad(name, "repeated_parameter", f"{name} is given more than once")
             seen.add(name)
         return pairs
@@ -222,7 +228,9 @@ class Parser:
         _refuse(problems)
         where = e.all_of(wheres)
         shape = ReadShape(model.name, "page", where, sort, pick, None, "offset" in asked, count)
-        return Form(shape, orders_of(self.schema, model, sort), tuple(readers))
+        orders = orders_of(self.schema, model, sort)
+        mark = cursors.order_mark(model.collection, orders)
+        return Form(shape, orders, mark, tuple(readers))
 
     def _known(self, model: Model, name: str) -> None:
         head = name.partition("[")[0].partition(".")[0]
@@ -261,6 +269,16 @@ class Parser:
             except ValueError:
                 raise NotFound(f"there is no such {model.name}", hint=_key_hint(model)) from None
         return key
+
+
+def _split_plain(query: str) -> list[tuple[str, str]]:
+    """What parse_qsl makes of a query string with nothing encoded in it."""
+    pairs = []
+    for part in query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            pairs.append((name, value))
+    return pairs
 
 
 def _key_hint(model: Model) -> str:

@@ -279,7 +279,7 @@ class Records:
                 value if decode is None or value is None else decode(value)
                 for value, decode in zip(last[1 : orders + 1], answer.decoders, strict=True)
             ]
-            following = f'"{cursors.encode(self.key, model.collection, page.orders, values)}"'
+            following = f'"{cursors.encode(self.key, page.form.mark, page.form.orders, values)}"'
             rows = rows[:limit]
         items = ",".join([row[0] for row in rows])
         count = ""

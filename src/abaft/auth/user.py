@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abaft.base.actor import Actor
-from abaft.model.declare import Email, Model, allow, field
+from abaft.model.declare import Model, allow
+from abaft.model.field import Email, field
 
 
 class User(Model):

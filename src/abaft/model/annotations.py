@@ -5,15 +5,32 @@ from __future__ import annotations
 import enum
 import types
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from uuid import UUID
 
 from pydantic import BaseModel, JsonValue
 
 from abaft.base.errors import ModelError
 from abaft.model import kinds
-from abaft.model.declare import Many, Mark, Model, Options
+from abaft.model.declare import Model
+from abaft.model.documents import Json
+from abaft.model.field import Many, Mark, Options
+from abaft.model.times import Date, DateTime, Duration, Time
+
+SIMPLE: dict[Any, type[kinds.Kind]] = {
+    str: kinds.Text,
+    int: kinds.Integer,
+    float: kinds.Float,
+    bool: kinds.Boolean,
+    datetime: DateTime,
+    date: Date,
+    time: Time,
+    timedelta: Duration,
+    UUID: kinds.Uuid,
+    bytes: kinds.Binary,
+}
 
 
 @dataclass(slots=True)
@@ -30,7 +47,7 @@ class Shape:
     @classmethod
     def made(cls, name: str) -> Shape:
         """A field that every model has: "id", "created" or "updated"."""
-        kind: kinds.Kind = kinds.Uuid() if name == "id" else kinds.DateTime()
+        kind: kinds.Kind = kinds.Uuid() if name == "id" else DateTime()
         return cls(kind, made_for=name)
 
 
@@ -78,8 +95,8 @@ def _kind(annotation: Any, options: Options) -> kinds.Kind | None:
         marks = {Mark("email"): kinds.Email(), Mark("url"): kinds.Url()}
         found = [marks[mark] for mark in arguments[1:] if mark in marks]
         return found[0] if found else _kind(arguments[0], options)
-    if annotation in kinds.SIMPLE:
-        return kinds.SIMPLE[annotation]()
+    if annotation in SIMPLE:
+        return SIMPLE[annotation]()
     if annotation is Decimal:
         return kinds.Number()
     if origin is Literal:
@@ -87,11 +104,11 @@ def _kind(annotation: Any, options: Options) -> kinds.Kind | None:
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return _choice(annotation, tuple(member.value for member in annotation))
     if annotation in (dict, list, JsonValue):
-        return kinds.Json(type=annotation)
+        return Json(type=annotation)
     is_json = origin in (dict, list) or (
         isinstance(annotation, type) and issubclass(annotation, BaseModel)
     )
-    return kinds.Json(type=annotation) if is_json else None
+    return Json(type=annotation) if is_json else None
 
 
 def _choice(annotation: Any, values: tuple[Any, ...]) -> kinds.Kind | None:

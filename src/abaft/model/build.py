@@ -11,16 +11,8 @@ from abaft.base import clock, ids
 from abaft.base.errors import ModelError, nearest
 from abaft.model import names
 from abaft.model.annotations import Shape, read_annotation
-from abaft.model.declare import (
-    UNSET,
-    HookFunction,
-    Model,
-    Options,
-    RuleFunction,
-    Sentinel,
-    me,
-    now,
-)
+from abaft.model.declare import HookFunction, Model, RuleFunction
+from abaft.model.field import UNSET, Options, Sentinel, me, now
 from abaft.model.kinds import Kind
 from abaft.model.relations import link_model, many_relation, one_relation
 from abaft.model.spec import Check, Field, Hook, Many, One, Rule, Schema, Stamp

@@ -9,11 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
-import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
@@ -21,13 +19,9 @@ from uuid import UUID
 from pydantic import (
     AfterValidator,
     AnyUrl,
-    AwareDatetime,
     Base64Bytes,
     EmailStr,
     Field,
-    JsonValue,
-    TypeAdapter,
-    ValidationError,
 )
 from pydantic_core import PydanticCustomError
 
@@ -229,127 +223,6 @@ class Boolean(Kind):
         return "true" if value else "false"
 
 
-def _utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise PydanticCustomError(
-            "datetime_range", "Datetime should lie between the years 1 and 9999 in UTC"
-        ) from None
-
-
-def show_datetime(value: datetime) -> str:
-    """RFC 3339 in UTC, with microseconds only where there are some."""
-    value = value.astimezone(UTC).replace(tzinfo=None)
-    return _year4(value.isoformat(timespec="auto")) + "Z"
-
-
-def _year4(text: str) -> str:
-    return text if text[4:5] == "-" else text.rjust(len(text) + 4 - text.index("-"), "0")
-
-
-@dataclass(frozen=True, slots=True)
-class DateTime(Kind):
-    name = "datetime"
-
-    def python(self) -> Any:
-        return Annotated[AwareDatetime, AfterValidator(_utc)]
-
-    def parse(self, text: str) -> datetime:
-        value = _text_value(_DATETIME, text)
-        if value is None or not isinstance(value, datetime):
-            raise ValueError("a date and time with its zone, like 2013-01-31T10:00:00Z")
-        return value
-
-    def show(self, value: Any) -> str:
-        return show_datetime(value)
-
-
-_DATETIME: TypeAdapter[datetime] = TypeAdapter(Annotated[AwareDatetime, AfterValidator(_utc)])
-_DATE: TypeAdapter[date] = TypeAdapter(date)
-_TIME: TypeAdapter[time] = TypeAdapter(time)
-_DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
-
-
-def _text_value(adapter: TypeAdapter[Any], text: str) -> Any:
-    """What strict JSON validation makes of the text, so that a URL and a body agree."""
-    # A plus in a query string is a space; a zone's plus comes back here.
-    try:
-        return adapter.validate_json(json.dumps(text.replace(" ", "+")), strict=True)
-    except ValidationError:
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Date(Kind):
-    name = "date"
-
-    def python(self) -> Any:
-        return date
-
-    def parse(self, text: str) -> date:
-        value = _text_value(_DATE, text)
-        if value is None:
-            raise ValueError("a date, like 2013-01-31")
-        return value  # type: ignore[no-any-return]
-
-    def show(self, value: Any) -> str:
-        return str(value.isoformat())
-
-
-def _local_time(value: time) -> time:
-    if value.tzinfo is not None:
-        raise PydanticCustomError("time_zone", "Time should not have a zone")
-    return value
-
-
-@dataclass(frozen=True, slots=True)
-class Time(Kind):
-    name = "time"
-
-    def python(self) -> Any:
-        return Annotated[time, AfterValidator(_local_time)]
-
-    def parse(self, text: str) -> time:
-        value = _text_value(_TIME, text)
-        if value is None or value.tzinfo is not None:
-            raise ValueError("a time of day, like 10:30:00")
-        return value  # type: ignore[no-any-return]
-
-    def show(self, value: Any) -> str:
-        return str(value.isoformat())
-
-
-MICROSECOND = timedelta(microseconds=1)
-
-
-def _within_64_bits(value: timedelta) -> timedelta:
-    if not INT_MIN <= value // MICROSECOND <= INT_MAX:
-        raise PydanticCustomError("duration_range", "Duration should be under 292,000 years")
-    return value
-
-
-@dataclass(frozen=True, slots=True)
-class Duration(Kind):
-    """A timedelta, shown as ISO 8601 seconds: PT90.5S, or -PT90.5S."""
-
-    name = "duration"
-
-    def python(self) -> Any:
-        return Annotated[timedelta, AfterValidator(_within_64_bits)]
-
-    def parse(self, text: str) -> timedelta:
-        value = _text_value(_DURATION, text)
-        if value is None or not INT_MIN <= value // MICROSECOND <= INT_MAX:
-            raise ValueError("a duration, like PT90S")
-        return value  # type: ignore[no-any-return]
-
-    def show(self, value: Any) -> str:
-        micros = value // MICROSECOND
-        whole, part = divmod(abs(micros), 1_000_000)
-        return f"{'-' if micros < 0 else ''}PT{whole}{f'.{part:06d}' if part else ''}S"
-
-
 @dataclass(frozen=True, slots=True)
 class Uuid(Kind):
     name = "uuid"
@@ -422,79 +295,6 @@ class Choice(Kind):
 
     def read(self, value: Any) -> Any:
         return value
-
-
-def _plain_json(value: Any) -> Any:
-    """The value, if every engine can store it."""
-    try:
-        text = dump_json(value)
-    except (ValueError, RecursionError):
-        raise PydanticCustomError("json_value", "JSON should have no NaN and no infinity") from None
-    # Escaped backslashes are taken out first: r"\\u0000" is six harmless characters.
-    if "\\u0000" in text.replace("\\\\", ""):
-        raise PydanticCustomError("nul_character", "JSON should not have the character U+0000")
-    return value
-
-
-def dump_json(value: Any) -> str:
-    """Compact JSON text with keys in the order in which PostgreSQL's jsonb keeps them."""
-    return json.dumps(_ordered(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _ordered(value: Any) -> Any:
-    if isinstance(value, dict):
-        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
-        return {key: _ordered(value[key]) for key in keys}
-    return [_ordered(item) for item in value] if isinstance(value, list) else value
-
-
-@dataclass(frozen=True, slots=True)
-class Json(Kind):
-    """JSON of any shape, or of a pydantic model's."""
-
-    name = "json"
-    ordered = False
-    constraints = frozenset()
-
-    type: Any = field(default=None, compare=True)
-
-    def python(self) -> Any:
-        return self.type
-
-    def accepts(self) -> Any:
-        return Annotated[_json_annotation(self.type), AfterValidator(_plain_json)]
-
-    def parse(self, text: str) -> Any:
-        raise ValueError("nothing: a JSON field can't be compared")
-
-    def read(self, value: Any) -> Any:
-        return value
-
-
-def _json_annotation(declared: Any) -> Any:
-    if declared in (dict, list):
-        return {dict: dict[str, JsonValue], list: list[JsonValue]}[declared]
-    if declared is JsonValue:
-        return JsonValue
-    adapter: TypeAdapter[Any] = TypeAdapter(declared)
-    # The value is checked by the declared type and kept as plain JSON.
-    return Annotated[
-        declared, AfterValidator(lambda value: adapter.dump_python(value, mode="json"))
-    ]
-
-
-SIMPLE: dict[Any, type[Kind]] = {
-    str: Text,
-    int: Integer,
-    float: Float,
-    bool: Boolean,
-    datetime: DateTime,
-    date: Date,
-    time: Time,
-    timedelta: Duration,
-    UUID: Uuid,
-    bytes: Binary,
-}
 
 
 def literal_options(values: tuple[Any, ...]) -> tuple[str | int, ...] | None:

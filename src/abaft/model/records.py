@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from abaft.model.declare import Many
 from abaft.model.declare import Model as Record
+from abaft.model.field import Many
 from abaft.model.spec import Model, Schema
 
 

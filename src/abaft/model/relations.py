@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from abaft.base.errors import ModelError, nearest
 from abaft.model import names
 from abaft.model.annotations import Shape
-from abaft.model.declare import Options
+from abaft.model.field import Options
 from abaft.model.spec import Field, Many, One
 from abaft.model.spec import Model as Spec
 

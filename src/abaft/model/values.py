@@ -11,7 +11,8 @@ from typing_extensions import TypedDict
 
 from abaft.base.errors import BadRequest, Invalid, Problem, nearest
 from abaft.model import spec
-from abaft.model.declare import Many, key_part
+from abaft.model.declare import key_part
+from abaft.model.field import Many
 from abaft.model.records import related, typed
 from abaft.model.spec import Model, Schema
 

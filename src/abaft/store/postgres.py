@@ -220,7 +220,7 @@ class PostgresStore:
                     )
                     args = statement.args(values)
                     async for record in connection.cursor(statement.sql, *args, prefetch=500):
-                        yield record
+                        yield tuple(record)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 raise translate(error, self._columns) from error
 

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from abaft.model.kinds import show_datetime
+from abaft.model.times import show_datetime
 from abaft.plan.types import Change
 from abaft.store.postgres_pool import Connection
 from abaft.store.sql.changes import change_types, changes_table
@@ -68,9 +68,7 @@ def feed_index(table: sa.Table) -> sa.Index:
 def change(record: Any) -> Change:
     """The record of the feed that a row of READ shows."""
     tx, seq, at, actor, model, id_, action, data = record
-    return Change(
-        f"{tx}.{seq}", show_datetime(at), actor, model, id_, action, orjson.loads(data)
-    )
+    return Change(f"{tx}.{seq}", show_datetime(at), actor, model, id_, action, orjson.loads(data))
 
 
 def position(after: str) -> tuple[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -103,6 +103,7 @@ class Pool:
         self._open = 0
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._closing = False
+        self._empty = asyncio.Event()
 
     def take(self) -> Connection | None:
         """An idle connection, if there is one."""
@@ -151,20 +152,31 @@ class Pool:
     async def close(self, seconds: float) -> None:
         """Waits until what is in use comes back, and no longer than so."""
         self._closing = True
-        until = clock.monotonic() + seconds
-        while len(self._all) > len(self._idle) and clock.monotonic() < until:
-            await asyncio.sleep(0.01)
-        for connection in [*self._all]:
-            try:
-                await connection.close(timeout=1)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                connection.terminate()
+        while self._idle:
+            await self._end(self._idle.pop())
         while self._hand_on(None):
             pass
+        if self._open:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), seconds)
+        for connection in [*self._all]:
+            connection.terminate()
+
+    async def _end(self, connection: Connection) -> None:
+        try:
+            await connection.close(timeout=1)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.terminate()
+        self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
         self._all.discard(connection)
+        self._left()
+
+    def _left(self) -> None:
         self._open -= 1
+        if not self._open:
+            self._empty.set()
 
     def _hand_on(self, connection: Connection | None) -> bool:
         """To who has waited longest; with None it is room for a connection of their own."""
@@ -192,10 +204,11 @@ class Pool:
 
     async def _dial(self, until: float) -> Connection:
         self._open += 1
+        self._empty.clear()
         try:
             connection = await self._persist(until)
         except BaseException:
-            self._open -= 1
+            self._left()
             self._hand_on(None)
             raise
         self._all.add(connection)
@@ -224,5 +237,6 @@ def check_server(connection: Connection) -> None:
     encoding = connection.get_settings().server_encoding
     if encoding.upper() not in ("UTF8", "UTF-8"):
         raise SetupError(
-            f"the database's encoding is {encoding}; create one with `encoding 'UTF8' template template0`"
+            f"the database's encoding is {encoding}; "
+            "create one with `encoding 'UTF8' template template0`"
         )

@@ -18,7 +18,8 @@ _LOCK = 0x61626166_74  # "abaft"
 # Text in the database's own order is as good where that is the order of code points.
 _COLUMNS = """
 select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) || case
-        when a.attcollation = 0 or l.collname in ('C', 'POSIX', 'C.utf8', 'C.UTF-8', 'ucs_basic', 'pg_c_utf8')
+        when a.attcollation = 0
+            or l.collname in ('C', 'POSIX', 'C.utf8', 'C.UTF-8', 'ucs_basic', 'pg_c_utf8')
             or (l.collname = 'default' and 'a' > 'B' collate "default") then ''
         else ' COLLATE ' || quote_ident(l.collname) end,
     a.attnotnull, a.atthasdef or a.attidentity <> ''

@@ -41,9 +41,9 @@ async def roll_back(connection: Connection) -> None:
 
 
 async def rows(connection: Connection, statement: Statement, values: Values) -> list[Row]:
-    """A statement's rows, without what the driver adds to them."""
-    found: list[Row] = await connection.fetch(statement.sql, *statement.args(values))
-    return found
+    """A statement's rows, as plain tuples."""
+    found = await connection.fetch(statement.sql, *statement.args(values))
+    return [tuple(record) for record in found]
 
 
 async def drive(connection: Connection, make: Any) -> Any:

@@ -6,7 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from abaft.model.kinds import DateTime, Json, Kind, Text
+from abaft.model.documents import Json
+from abaft.model.kinds import Kind, Text
+from abaft.model.times import DateTime
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.dialect import Element
 from abaft.store.sql.statement import Binder, Statement

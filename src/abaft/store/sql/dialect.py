@@ -88,6 +88,10 @@ class Dialect(ABC):
     def fingerprint(self, text: Element) -> Element:
         """The first 32 hexadecimal digits of the text's SHA-256."""
 
+    def nested(self, outer: sa.FromClause, inner: sa.FromClause) -> sa.FromClause:
+        """A join whose loops are nested in this order; only asked of those that say they can."""
+        raise NotImplementedError
+
     def startswith(self, element: Element, part: Element, low: Element, high: Element) -> Element:
         """Whether the text begins so: a range, which an index serves."""
         return sa.and_(element >= low, element < high)

@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from abaft.model.kinds import MICROSECOND, Choice, Kind, Number, dump_json
+from abaft.model.documents import dump_json
+from abaft.model.kinds import Choice, Kind, Number
+from abaft.model.times import MICROSECOND
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
 
 _TEXT = sa.Text(collation="C")

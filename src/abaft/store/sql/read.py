@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -26,14 +27,20 @@ class ReadStatement:
     count: bool
 
 
-def compile_read(context: Context, plan: ReadPlan) -> ReadStatement:
-    """The statement of a plan; parameters `limit` and `offset` where the plan has a page."""
+def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadStatement:
+    """The statement of a plan; parameters `limit` and `offset` where the plan has a page.
+
+    With `late` a page's records are found first and shown then: where the database sorts, it
+    would make the JSON of every record that it sorts.
+    """
     if plan.kind == "count":
         return ReadStatement(context.binder.finish(sa.select(_counted(context, plan))), (), True)
     frame = Frame(context, plan.model, context.alias(plan.model.name), joins=[])
     where = [condition(part, [frame]) for part in (plan.where, plan.beyond) if part != e.TRUE]
     order_values = [_ordered_value(frame, order) for order in plan.orders]
-    values: list[Element] = [record_json(_plain(frame), plan.selection), *order_values]
+    shown = record_json(_plain(frame), plan.selection)
+    first = [frame.column(name) for name in plan.model.key] if late else [shown]
+    values: list[Element] = [*first, *order_values]
     if plan.count:
         values.append(_counted(context, plan))
     labels = [value.label(f"c{place}") for place, value in enumerate(values)]
@@ -44,8 +51,23 @@ def compile_read(context: Context, plan: ReadPlan) -> ReadStatement:
         query = query.limit(context.binder.plain("limit", sa.Integer()))
         if plan.offset:
             query = query.offset(context.binder.plain("offset", sa.Integer()))
+    if late:
+        query = _shown_late(context, plan, query)
     decoders = tuple(context.dialect.decoder(order.kind) for order in plan.orders)
     return ReadStatement(context.binder.finish(query), decoders, plan.count)
+
+
+def _shown_late(context: Context, plan: ReadPlan, found: sa.Select[Any]) -> sa.Select[Any]:
+    """The records of the keys found, in the order found."""
+    keys = found.subquery("p")
+    frame = Frame(context, plan.model, context.alias(plan.model.name))
+    size = len(plan.model.key)
+    tie = [frame.column(name) == keys.c[f"c{i}"] for i, name in enumerate(plan.model.key)]
+    shown = record_json(frame, plan.selection).label("j")
+    rest = [column for column in keys.c][size:]
+    # CROSS JOIN keeps SQLite from turning the loops round: the order is the subquery's.
+    source = context.dialect.nested(keys, frame.table)
+    return sa.select(shown, *rest).select_from(source).where(*tie)
 
 
 def _plain(frame: Frame) -> Frame:

@@ -9,8 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.ext.compiler import compiles
 
-from abaft.model.kinds import MICROSECOND, Choice, Kind, Number, dump_json
+from abaft.model.documents import dump_json
+from abaft.model.kinds import Choice, Kind, Number
+from abaft.model.times import MICROSECOND
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
 
 _TYPES: dict[str, Any] = {
@@ -127,11 +130,30 @@ class SqliteDialect(Dialect):
             part == text_literal(""), sa.func.substr(element, -sa.func.length(part)) == part
         )
 
+    def nested(self, outer: sa.FromClause, inner: sa.FromClause) -> sa.FromClause:
+        return CrossJoin(outer, inner)
+
     def gather(self, element: Element) -> Element:
         return sa.func.group_concat(element, text_literal(","), type_=sa.String)
 
     def fingerprint(self, text: Element) -> Element:
         return sa.func.abaft_fingerprint(text, type_=sa.String)
+
+
+class CrossJoin(sa.sql.expression.Join):
+    """SQLite's CROSS JOIN, which is never reordered (sqlite.org/optoverview.html, 9.2)."""
+
+    inherit_cache = False
+
+    def __init__(self, left: sa.FromClause, right: sa.FromClause) -> None:
+        super().__init__(left, right, onclause=sa.true())
+
+
+@compiles(CrossJoin, "sqlite")
+def _cross_join(join: CrossJoin, compiler: Any, **options: Any) -> str:
+    options["asfrom"] = True
+    left = compiler.process(join.left, **options)
+    return f"{left} CROSS JOIN {compiler.process(join.right, **options)}"
 
 
 def _quoted(text: Element) -> Element:

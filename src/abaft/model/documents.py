@@ -1,0 +1,71 @@
+"""The kind of JSON of any shape."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, JsonValue, TypeAdapter
+from pydantic_core import PydanticCustomError
+
+from abaft.model.kinds import Kind
+
+
+def _plain_json(value: Any) -> Any:
+    """The value, if every engine can store it."""
+    try:
+        text = dump_json(value)
+    except (ValueError, RecursionError):
+        raise PydanticCustomError("json_value", "JSON should have no NaN and no infinity") from None
+    # Escaped backslashes are taken out first: r"\\u0000" is six harmless characters.
+    if "\\u0000" in text.replace("\\\\", ""):
+        raise PydanticCustomError("nul_character", "JSON should not have the character U+0000")
+    return value
+
+
+def dump_json(value: Any) -> str:
+    """Compact JSON text with keys in the order in which PostgreSQL's jsonb keeps them."""
+    return json.dumps(_ordered(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return {key: _ordered(value[key]) for key in keys}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Json(Kind):
+    """JSON of any shape, or of a pydantic model's."""
+
+    name = "json"
+    ordered = False
+    constraints = frozenset()
+
+    type: Any = field(default=None, compare=True)
+
+    def python(self) -> Any:
+        return self.type
+
+    def accepts(self) -> Any:
+        return Annotated[_json_annotation(self.type), AfterValidator(_plain_json)]
+
+    def parse(self, text: str) -> Any:
+        raise ValueError("nothing: a JSON field can't be compared")
+
+    def read(self, value: Any) -> Any:
+        return value
+
+
+def _json_annotation(declared: Any) -> Any:
+    if declared in (dict, list):
+        return {dict: dict[str, JsonValue], list: list[JsonValue]}[declared]
+    if declared is JsonValue:
+        return JsonValue
+    adapter: TypeAdapter[Any] = TypeAdapter(declared)
+    # The value is checked by the declared type and kept as plain JSON.
+    return Annotated[
+        declared, AfterValidator(lambda value: adapter.dump_python(value, mode="json"))
+    ]

@@ -1,0 +1,137 @@
+"""How a field is annotated and told its manners: field(), Ref, Many, and the marks of types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from dataclasses import field as slot
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from abaft.model.spec import OnDelete
+
+T = TypeVar("T")
+
+
+class Sentinel:
+    """A default that is known only when a record is written."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+me: Any = Sentinel("me")
+now: Any = Sentinel("now")
+UNSET: Any = Sentinel("unset")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Tells an annotation's kind where its Python type doesn't."""
+
+    name: Literal["ref", "email", "url"]
+
+
+Ref = Annotated[T, Mark("ref")]
+Email = Annotated[str, Mark("email")]
+Url = Annotated[str, Mark("url")]
+
+
+class Many(list[T], Generic[T]):
+    """A to-many relation; in rules it is asked by `.any(lambda item: …)`."""
+
+    def any(self, where: Callable[[T], bool] | None = None) -> bool:
+        """Whether a record of the relation satisfies `where`."""
+        return bool(self) if where is None else any(where(item) for item in self)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What field() was told."""
+
+    default: Any = UNSET
+    limits: Mapping[str, Any] = slot(default_factory=dict)
+    flags: Mapping[str, Any] = slot(default_factory=dict)
+    relation: Mapping[str, Any] = slot(default_factory=dict)
+
+
+def field(
+    *,
+    default: Any = UNSET,
+    default_factory: Callable[[], Any] | None = None,
+    max_length: int | None = None,
+    min_length: int | None = None,
+    pattern: str | None = None,
+    ge: Any = None,
+    gt: Any = None,
+    le: Any = None,
+    lt: Any = None,
+    max_digits: int | None = None,
+    decimal_places: int | None = None,
+    key: bool = False,
+    unique: bool = False,
+    index: bool = False,
+    collate: Literal["binary", "nocase"] = "binary",
+    hidden: bool = False,
+    read_only: bool = False,
+    write_once: bool = False,
+    search: bool = False,
+    column: str | None = None,
+    on_delete: OnDelete = "restrict",
+    constraint: bool = True,
+    via: str | tuple[str, ...] | None = None,
+    back: str | None = None,
+    through: type[Any] | str | None = None,
+    description: str = "",
+    examples: Iterable[Any] = (),
+    init: bool = True,
+) -> Any:
+    """A field's default, constraints and manners.
+
+    `default` may be a value, `now` or `me`; `default_factory` is called for each record.
+    `column` names an existing column. `collate="nocase"` makes comparisons and uniqueness blind
+    to the case of A-Z. `search` marks text for full-text search.
+
+    For a Ref: `on_delete` ("restrict", "cascade", "set null"); `constraint=False` leaves out the
+    foreign key, so that a reference may lead nowhere; `via` names the fields of this model that
+    already hold the target's key. For a Many: `back` names the target's Ref to this model;
+    `through` a linking model with a Ref to each side.
+    """
+    if default_factory is not None:
+        default = default_factory if default is UNSET else default
+    limits = {
+        "max_length": max_length,
+        "min_length": min_length,
+        "pattern": pattern,
+        "ge": ge,
+        "gt": gt,
+        "le": le,
+        "lt": lt,
+        "max_digits": max_digits,
+        "decimal_places": decimal_places,
+    }
+    flags = {
+        "key": key,
+        "unique": unique,
+        "index": index,
+        "nocase": collate == "nocase",
+        "hidden": hidden,
+        "read_only": read_only,
+        "write_once": write_once,
+        "search": search,
+        "column": column,
+        "description": description,
+        "examples": tuple(examples),
+        "factory": default_factory is not None,
+    }
+    relation = {
+        "on_delete": on_delete,
+        "constraint": constraint,
+        "via": (via,) if isinstance(via, str) else via,
+        "back": back,
+        "through": through,
+    }
+    set_limits = {name: value for name, value in limits.items() if value is not None}
+    return Options(default, set_limits, flags, relation)

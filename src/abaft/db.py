@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, overload
@@ -142,7 +143,7 @@ class Database:
         for draft, actor in database._written:
             await run_after(self._pipeline, draft, actor)
 
-    async def sql(self, text: str, *values: Any) -> list[dict[str, Any]]:
+    async def sql(self, text: str, *values: Any) -> builtins.list[dict[str, Any]]:
         """Rows of a statement of your own, with values bound to its placeholders.
 
         Placeholders are the database's: `?` for SQLite, `$1` for PostgreSQL. No rule applies, so
@@ -152,7 +153,7 @@ class Database:
             raise BadRequest("raw SQL knows no rules: use db.as_system().sql(…)", code="raw_sql")
         return await (self._session or self._pipeline.store).sql(text, values)
 
-    async def changes(self, after: str = "", limit: int = 100) -> list[Change]:
+    async def changes(self, after: str = "", limit: int = 100) -> builtins.list[Change]:
         """The change feed after a position, in the order in which changes became visible."""
         if not self._actor.system:
             raise BadRequest(

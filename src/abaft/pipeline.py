@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from abaft.observe.events import Observer
 from abaft.plan.access import Access
 from abaft.plan.explain import refusal
 from abaft.plan.read import plan_read, refuse
-from abaft.plan.types import ReadIntent, ReadPlan, ReadShape, WriteIntent, WritePlan, WriteShape
+from abaft.plan.types import ReadIntent, ReadPlan, ReadShape, WriteIntent, WriteShape
 from abaft.plan.write import VERBS, plan_write
 from abaft.store.base import Row, Session, Store, StoreError
 from abaft.store_faults import refusing, store_fault
@@ -61,7 +61,7 @@ class ReadAnswer:
     """Rows of (json, order values…, count) and the plan that they follow."""
 
     plan: ReadPlan
-    rows: list[Row]
+    rows: Sequence[Row]
     decoders: tuple[Any, ...]
     stages: Stages
 
@@ -164,10 +164,10 @@ class Pipeline:
     def _make(self, shape: ReadShape | WriteShape, actor: Actor) -> Ready:
         access = Access(self.schema, actor)
         if isinstance(shape, ReadShape):
-            plan: ReadPlan | WritePlan = plan_read(self.schema, self.settings, access, shape)
-            return Ready(plan, self.store.compile_read(plan))
-        plan = plan_write(self.schema, self.settings, access, shape)
-        return Ready(plan, self.store.compile_write(plan))
+            read = plan_read(self.schema, self.settings, access, shape)
+            return Ready(read, self.store.compile_read(read))
+        write = plan_write(self.schema, self.settings, access, shape)
+        return Ready(write, self.store.compile_write(write))
 
 
 def with_actor(values: Mapping[str, Any], actor: Actor) -> Mapping[str, Any]:

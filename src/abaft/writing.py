@@ -213,7 +213,7 @@ async def _hooked(
 
 async def call_hook(hook: Hook, record: Any, actor: Actor, database: Any) -> None:
     """Calls the hook with as many of (record, me, db) as it takes."""
-    count = hook.call.__code__.co_argcount  # type: ignore[attr-defined]
+    count = hook.call.__code__.co_argcount
     await hook.call(*(record, actor, database)[:count])
 
 

@@ -67,7 +67,8 @@ def _drafts(models: Iterable[type[Model]]) -> dict[str, Draft]:
     drafts: dict[str, Draft] = {}
     while queue:
         cls = queue.pop(0)
-        if not (isinstance(cls, type) and issubclass(cls, Model)) or cls.__config__.abstract:
+        given: object = cls
+        if not (isinstance(given, type) and issubclass(given, Model)) or cls.__config__.abstract:
             raise ModelError(f"{cls!r} is no model: App takes classes made from Model")
         draft = _draft(cls, known)
         drafts[draft.name] = draft
@@ -177,7 +178,9 @@ def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
     )
 
 
-def _kind(drafts: Mapping[str, Draft], draft: Draft, name: str, seen: tuple[str, ...] = ()) -> Kind:
+def _kind(
+    drafts: Mapping[str, Draft], draft: Draft, name: str, seen: tuple[tuple[str, str], ...] = ()
+) -> Kind:
     """The kind of a field; a relation's is that of the key it holds."""
     shape = draft.shapes[name]
     if shape.kind is not None:
@@ -191,7 +194,7 @@ def _kind(drafts: Mapping[str, Draft], draft: Draft, name: str, seen: tuple[str,
         )
     if (other.name, other.key[0]) in seen:
         raise ModelError(f"{draft.name}.{name}: its key is made of itself")
-    return _kind(drafts, other, other.key[0], (*seen, (other.name, other.key[0])))  # type: ignore[arg-type]
+    return _kind(drafts, other, other.key[0], (*seen, (other.name, other.key[0])))
 
 
 def _default(draft: Draft, name: str, options: Options) -> tuple[Any, bool]:

@@ -43,7 +43,9 @@ class RuleFunction:
     check: bool = False
 
     def __call__(self, record: Model, me: Any = None) -> bool:
-        for rule in (*type(record).__spec__.rules, *type(record).__spec__.checks):
+        model = type(record).__spec__
+        rules: tuple[spec.Rule | spec.Check, ...] = model.checks if self.check else model.rules
+        for rule in rules:
             if rule.name == self.name:
                 return evaluate(rule.where, [record], me)
         raise ModelError(f"{self.name}: its model isn't part of an App yet")
@@ -92,12 +94,19 @@ def before(*actions: Literal["create", "update", "delete"]) -> Callable[[F], F]:
     `Invalid("…")` to refuse. It runs before the transaction, so a write that meets another one
     is tried again with the newer record.
     """
-    return lambda function: cast(F, HookFunction("before", actions, function))
+    return _hook("before", actions)
 
 
 def after(*actions: Literal["create", "update", "delete"]) -> Callable[[F], F]:
     """An async function of (record, me, db) run once the write is durable."""
-    return lambda function: cast(F, HookFunction("after", actions, function))
+    return _hook("after", actions)
+
+
+def _hook(when: Literal["before", "after"], actions: tuple[Action, ...]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        return cast(F, HookFunction(when, actions, function))
+
+    return decorate
 
 
 @dataclass(frozen=True, slots=True)

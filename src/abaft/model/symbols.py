@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from abaft.base.errors import RuleError, nearest
 from abaft.model import expr as e
@@ -243,7 +243,7 @@ class MeSymbol(Symbol):
     def __ne__(self, other: object) -> Any:
         return ~(self == other)
 
-    def has_role(self, role: str) -> Truth:
+    def has_role(self, role: object) -> Truth:
         if not isinstance(role, str) or not role:
             raise Untraceable("has_role() takes the role's name")
         return Truth(e.ActorRole(role))
@@ -288,10 +288,16 @@ def _describe(value: object) -> str:
     )
 
 
+def _as_bool(truth: Truth) -> bool:
+    """A symbol in the place of the bool that a type checker sees."""
+    return cast(bool, truth)
+
+
 def not_(condition: bool) -> bool:
     """The opposite of a condition; the same as `~`, for type checkers."""
-    if isinstance(condition, Symbol):
-        return Truth(e.negate(as_expr(condition)))  # type: ignore[return-value]
+    symbol: object = condition
+    if isinstance(symbol, Symbol):
+        return _as_bool(Truth(e.negate(as_expr(symbol))))
     return not condition
 
 
@@ -299,21 +305,23 @@ def one_of(value: object, options: Iterable[Any]) -> bool:
     """Whether a value is among others; what `in` says outside of rules."""
     if isinstance(value, ValueSymbol):
         consts = [as_value(option, value.kind) for option in options]
-        return Truth(e.any_of(e.Compare("eq", value.column, const) for const in consts))  # type: ignore[return-value]
+        same = (e.Compare("eq", value.column, const) for const in consts)
+        return _as_bool(Truth(e.any_of(same)))
     return value in options
 
 
 def contains(text: str | None, part: str) -> bool:
     """Whether the text has the part; what `in` says outside of rules."""
-    if isinstance(text, ValueSymbol):
-        return text._text("contains", part)  # type: ignore[return-value]
+    symbol: object = text
+    if isinstance(symbol, ValueSymbol):
+        return _as_bool(symbol._text("contains", part))
     return text is not None and part in text
 
 
 def is_null(value: object) -> bool:
     """Whether a value is absent; the same as `== None`, for linters."""
     if isinstance(value, (ValueSymbol, RecordSymbol)):
-        return value == None  # type: ignore[return-value]  # noqa: E711
+        return _as_bool(value == None)  # noqa: E711
     return value is None
 
 

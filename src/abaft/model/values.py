@@ -49,7 +49,7 @@ class Values:
         fields = list(model.fields.values())
         wire = {field.name: _optional(field, field.kind.accepts()) for field in fields}
         many = {
-            name: Annotated[list[_link_key(schema, relation)], Field(max_length=MAX_LINKS)]
+            name: _links(schema, relation)
             for name, relation in model.many.items()
             if relation.writable
         }
@@ -161,13 +161,15 @@ def _patched(model: Model, name: str, annotation: Any) -> Any:
     return JsonValue if field is not None and field.kind.name == "json" else annotation
 
 
-def _link_key(schema: Schema, relation: spec.Many) -> Any:
+def _links(schema: Schema, relation: spec.Many) -> Any:
     target = schema.models[relation.target]
-    return target.fields[target.key[0]].kind.accepts()
+    key: Any = target.fields[target.key[0]].kind.accepts()
+    return Annotated[list[key], Field(max_length=MAX_LINKS)]
 
 
 def _adapter(fields: dict[str, Any]) -> TypeAdapter[Any]:
-    made: Any = TypedDict("Body", fields)  # type: ignore[misc]
+    make: Any = TypedDict
+    made = make("Body", fields)
     made.__pydantic_config__ = ConfigDict(strict=True, extra="forbid")
     return TypeAdapter(made)
 

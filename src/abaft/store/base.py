@@ -11,6 +11,7 @@ from abaft.base.errors import AbaftError
 from abaft.plan.types import Change, ReadPlan, WritePlan
 
 Row = Sequence[Any]
+Rows = Sequence[Row]
 Values = Mapping[str, Any]
 
 
@@ -78,14 +79,14 @@ class Compiled(Protocol):
 
 
 Step = tuple[Any, Values]
-Program = Generator[Step, list[Row], Any]
+Program = Generator[Step, Any, Any]
 """Several statements of one transaction: yields (statement, values), is sent the rows."""
 
 
 class Session(Protocol):
     """What can be done with the data, in or outside of a transaction."""
 
-    async def read(self, compiled: Any, values: Values) -> list[Row]:
+    async def read(self, compiled: Any, values: Values) -> Rows:
         """The rows of a compiled read: (json, order values…, count when asked)."""
 
     async def write(self, compiled: Any, values: Values) -> Row | None:

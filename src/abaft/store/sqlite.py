@@ -24,7 +24,7 @@ from abaft.base.digest import fingerprint
 from abaft.base.settings import Settings
 from abaft.model.spec import Schema
 from abaft.plan.types import Change, ReadPlan, WritePlan
-from abaft.store.base import Capabilities, Lost, Program, QueryTimeout, Row, Session, Values
+from abaft.store.base import Capabilities, Lost, Program, QueryTimeout, Row, Rows, Session, Values
 from abaft.store.sql.changes import change_types, changes_table
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.read import ReadStatement, compile_read
@@ -63,7 +63,7 @@ class Reader:
     def _late(self) -> bool:
         return self._clock() > self._until
 
-    def rows(self, sql: str, args: tuple[Any, ...], seconds: float) -> list[Row]:
+    def rows(self, sql: str, args: tuple[Any, ...], seconds: float) -> Rows:
         """The rows; QueryTimeout when they take longer."""
         self._until = self._clock() + seconds
         try:
@@ -91,11 +91,13 @@ def connect(path: str) -> apsw.Connection:
     return connection
 
 
-def _base64(value: bytes | None) -> str | None:
+def _base64(*values: Any) -> str | None:
+    value = values[0]
     return None if value is None else base64.b64encode(value).decode("ascii")
 
 
-def _fingerprint(text: str | None) -> str | None:
+def _fingerprint(*texts: Any) -> str | None:
+    text = texts[0]
     return None if text is None else fingerprint(text)
 
 
@@ -156,7 +158,7 @@ class SqliteStore:
 
         return compile_plain(make, plan, self.changes_table)
 
-    async def read(self, compiled: Read, values: Values) -> list[Row]:
+    async def read(self, compiled: Read, values: Values) -> Rows:
         statement = compiled.statement.statement
         args = statement.args(values)
         if compiled.quick is None:
@@ -191,11 +193,11 @@ class SqliteStore:
         plan = self._loop_reader.rows("explain query plan " + sql, args, 1.0)
         return [str(row[3]) for row in plan]
 
-    async def _in_thread(self, sql: str, args: tuple[Any, ...]) -> list[Row]:
+    async def _in_thread(self, sql: str, args: tuple[Any, ...]) -> Rows:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._read_slowly, sql, args)
 
-    def _read_slowly(self, sql: str, args: tuple[Any, ...]) -> list[Row]:
+    def _read_slowly(self, sql: str, args: tuple[Any, ...]) -> Rows:
         reader = self._reader()
         try:
             return reader.rows(sql, args, self.settings.query_timeout)
@@ -297,10 +299,10 @@ class SqliteSession:
     def __init__(self, exclusive: Exclusive) -> None:
         self._exclusive = exclusive
 
-    async def read(self, compiled: Read, values: Values) -> list[Row]:
+    async def read(self, compiled: Read, values: Values) -> Rows:
         statement = compiled.statement.statement
         args = statement.args(values)
-        rows: list[Row] = await self._exclusive.do(
+        rows: Rows = await self._exclusive.do(
             lambda connection: connection.execute(statement.sql, args).fetchall()
         )
         return rows
@@ -350,23 +352,23 @@ def _write_work(compiled: WriteStatement, values: Values) -> Any:
 
 def _drive(connection: apsw.Connection, program: Program) -> Any:
     """Runs a program's steps; its own StopIteration carries the result."""
-    rows: list[Row] | None = None
+    rows: Rows | None = None
     try:
         while True:
-            statement, values = program.send(rows)  # type: ignore[arg-type]
+            statement, values = program.send(rows)
             args = statement.args(values)
             rows = connection.execute(statement.sql, args).fetchall()
     except StopIteration as end:
         return end.value
 
 
-def _answers(compiled: WriteStatement, rows: list[Row]) -> dict[str, bool] | None:
+def _answers(compiled: WriteStatement, rows: Rows) -> dict[str, bool] | None:
     if not rows:
         return None
     return dict(zip(("read", *compiled.checks), map(bool, rows[0]), strict=True))
 
 
-def _some(cursor: apsw.Cursor) -> list[Row]:
+def _some(cursor: apsw.Cursor) -> Rows:
     rows = []
     for row in cursor:
         rows.append(row)

@@ -47,9 +47,9 @@ def _table(connection: apsw.Connection, name: str) -> Found:
         'select name, type, "notnull", dflt_value from pragma_table_xinfo(?)', (name,)
     )
     for column, type_, required, default in columns.fetchall():
-        found.columns[column] = (type_, bool(required))
+        found.columns[str(column)] = (str(type_), bool(required))
         if default is not None:
-            found.defaults.add(column)
+            found.defaults.add(str(column))
     indexes = connection.execute("select name from pragma_index_list(?)", (name,))
     found.indexes = {str(row[0]) for row in indexes.fetchall()}
     return found

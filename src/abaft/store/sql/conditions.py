@@ -239,7 +239,7 @@ def _boolean(node: e.Compare, scopes: list[Frame], negated: bool) -> Element:
     left = _value(node.left, None, scopes)
     wanted = (node.op == "eq") != negated
     dialect = scopes[0].context.dialect
-    literal = sa.literal_column(dialect_bool(dialect, bool(node.right.value)))
+    literal: Element = sa.literal_column(dialect_bool(dialect, bool(node.right.value)))
     if wanted:
         return left == literal
     return (
@@ -326,7 +326,7 @@ def _exists(node: e.Exists, scopes: list[Frame]) -> Element:
         source = source.join(table, sa.true())
     for table, on in inner.joins:
         source = source.outerjoin(table, on)
-    query = sa.select(sa.literal_column("1")).select_from(source).where(*where)
+    query: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(source).where(*where)
     return query.correlate(*enclosing.values()).exists()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model.kinds import Kind
 
@@ -88,7 +89,7 @@ class Dialect(ABC):
     def fingerprint(self, text: Element) -> Element:
         """The first 32 hexadecimal digits of the text's SHA-256."""
 
-    def nested(self, outer: sa.FromClause, inner: sa.FromClause) -> sa.FromClause:
+    def nested(self, outer: FromClause[Any], inner: FromClause[Any]) -> FromClause[Any]:
         """A join whose loops are nested in this order; only asked of those that say they can."""
         raise NotImplementedError
 

@@ -37,7 +37,8 @@ class PostgresDialect(Dialect):
     placeholder = "$"
 
     def __init__(self) -> None:
-        self.sa = PGDialect_asyncpg(json_serializer=dump_json)
+        dialect: Any = PGDialect_asyncpg
+        self.sa = dialect(json_serializer=dump_json)
 
     def type(self, kind: Kind) -> Any:
         if isinstance(kind, Choice):

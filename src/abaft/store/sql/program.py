@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from abaft.model import expr as e
 from abaft.model.spec import Many, Model, One, Schema
 from abaft.plan.types import WritePlan
-from abaft.store.base import GuardFailed, Program, Row, Values
+from abaft.store.base import GuardFailed, Program, Row, Rows, Values
 from abaft.store.sql.changes import change_statement
 from abaft.store.sql.conditions import Context, Frame, condition
 from abaft.store.sql.statement import Binder, Statement
@@ -49,7 +49,7 @@ class _Linking:
         )
 
     def __call__(self, compiled: Any, values: Values) -> Program:
-        rows = yield compiled.statement, values
+        rows: Rows = yield compiled.statement, values
         if not rows:
             return None
         key = rows[0][1]
@@ -102,7 +102,7 @@ class _Link:
     def _added(self) -> Statement:
         binder, key, ids = self._params()
         links = self.table.alias("l")
-        there = sa.select(sa.literal_column("1")).where(
+        there: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
             links.c[self.ours.name] == key, links.c[self.theirs.name] == self.target_key
         )
         wanted = sa.select(key, self.target_key).where(
@@ -123,10 +123,10 @@ class _Link:
             where.append(condition(self.guard, [frame]))
         return binder.finish(sa.select(sa.func.count()).select_from(frame.table).where(*where))
 
-    def steps(self, values: Values) -> Iterator[Any]:
+    def steps(self, values: Values) -> Generator[Any, Any, None]:
         ids = list(dict.fromkeys(values[f"set.{self.name}"]))
         values = {**values, f"set.{self.name}": ids}
-        seen: list[Row] = yield self.count, values
+        seen: Rows = yield self.count, values
         if seen[0][0] != len(ids):
             raise GuardFailed(f"target.{self.name}")
         yield self.removed, values
@@ -148,10 +148,10 @@ class _Deletion:
     def _lock(self) -> Statement:
         """Locks the record where a database has row locks: nobody refers to it any more."""
         builder = self.make(self.plan)
-        query = (
-            sa.select(sa.literal_column("1")).select_from(builder.table).where(*builder.by_key())
-        )
-        return builder.context.binder.finish(query.with_for_update())  # type: ignore[no-any-return]
+        one: sa.Select[Any] = sa.select(sa.literal_column("1"))
+        query = one.select_from(builder.table).where(*builder.by_key()).with_for_update()
+        binder: Binder = builder.context.binder
+        return binder.finish(query)
 
     def _finder(self, source: Model, one: One) -> Statement:
         """The keys of the records whose relation leads to a given record."""
@@ -174,7 +174,7 @@ class _Deletion:
         key = {part: values[f"key.{part}"] for part in self.plan.model.key}
         taken: list[Taken] = []
         yield from self._collect(self.plan.model, key, taken)
-        rows = yield compiled.statement, values
+        rows: Rows = yield compiled.statement, values
         if not rows:
             return None
         for model, found, emptied in taken:
@@ -183,7 +183,9 @@ class _Deletion:
             yield compiled.change, values
         return rows[0]
 
-    def _collect(self, model: Model, key: dict[str, Any], taken: list[Taken]) -> Iterator[Any]:
+    def _collect(
+        self, model: Model, key: dict[str, Any], taken: list[Taken]
+    ) -> Generator[Any, Any, None]:
         """Walks from the record to all that goes with it, each once."""
         seen: set[Any] = set()
         queue = [(model, key)]
@@ -193,7 +195,7 @@ class _Deletion:
             for source, one in self.schema.inbound(model):
                 if one.on_delete == "restrict":
                     continue
-                rows: list[Row] = yield self._finder(source, one), wanted
+                rows: Rows = yield self._finder(source, one), wanted
                 for row in rows:
                     found = self._decoded(source, row)
                     emptied = one.columns[0] if one.on_delete == "set null" else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model import expr as e
 from abaft.model.spec import Model
@@ -74,8 +75,8 @@ def _plain(frame: Frame) -> Frame:
     return Frame(frame.context, frame.model, frame.table)
 
 
-def _source(frame: Frame) -> sa.FromClause:
-    source = frame.table
+def _source(frame: Frame) -> FromClause[Any]:
+    source: FromClause[Any] = frame.table
     for table, on in frame.joins or ():
         source = source.outerjoin(table, on)
     return source

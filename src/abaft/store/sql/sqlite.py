@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model.documents import dump_json
 from abaft.model.kinds import Choice, Kind, Number
@@ -75,7 +76,7 @@ class SqliteDialect(Dialect):
     def decoder(self, kind: Kind) -> Encoder | None:
         if isinstance(kind, Number):
             return lambda value: Decimal(value).scaleb(-kind.places)
-        return {
+        decoders: dict[str, Encoder] = {
             "boolean": bool,
             "datetime": _read_datetime,
             "date": lambda value: kind.parse(value),
@@ -83,7 +84,8 @@ class SqliteDialect(Dialect):
             "duration": lambda value: value * MICROSECOND,
             "uuid": kind.parse,
             "json": json.loads,
-        }.get(kind.name)
+        }
+        return decoders.get(kind.name)
 
     def json(self, kind: Kind, element: Element) -> Element:
         text = as_text(element)
@@ -130,7 +132,7 @@ class SqliteDialect(Dialect):
             part == text_literal(""), sa.func.substr(element, -sa.func.length(part)) == part
         )
 
-    def nested(self, outer: sa.FromClause, inner: sa.FromClause) -> sa.FromClause:
+    def nested(self, outer: FromClause[Any], inner: FromClause[Any]) -> FromClause[Any]:
         return CrossJoin(outer, inner)
 
     def gather(self, element: Element) -> Element:
@@ -145,7 +147,7 @@ class CrossJoin(sa.sql.expression.Join):
 
     inherit_cache = False
 
-    def __init__(self, left: sa.FromClause, right: sa.FromClause) -> None:
+    def __init__(self, left: FromClause[Any], right: FromClause[Any]) -> None:
         super().__init__(left, right, onclause=sa.true())
 
 
@@ -164,9 +166,9 @@ def _sign(element: Element, text: str) -> Element:
     return sa.case((element < number(0), text_literal("-" + text)), else_=text_literal(text))
 
 
-def _digits(number: Element, size: int) -> Element:
+def _digits(whole: Element, size: int) -> Element:
     """The last `size` digits, with zeros in front."""
-    padded = text_literal("0" * size).concat(as_text(number))
+    padded = text_literal("0" * size).concat(as_text(whole))
     return as_text(sa.func.substr(padded, number(-size)))
 
 

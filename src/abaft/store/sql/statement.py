@@ -52,10 +52,8 @@ class Binder:
     ) -> Element:
         """A value bound at each request."""
         dialect = self.dialect
-        if many:
-            chosen, kind_type = dialect.list_encoder(kind), dialect.list_type(kind)
-        else:
-            chosen, kind_type = dialect.encoder(kind), dialect.type(kind)
+        chosen = dialect.list_encoder(kind) if many else dialect.encoder(kind)
+        kind_type = dialect.list_type(kind) if many else dialect.type(kind)
         if encode is not None:
             first = encode
             chosen = first if chosen is None else _chain(first, chosen)

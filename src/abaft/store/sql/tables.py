@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
@@ -117,7 +119,7 @@ def make_indexes(model: Model, table: sa.Table, dialect: Dialect) -> dict[str, s
 
 def create_table(table: sa.Table, dialect: Dialect) -> str:
     """CREATE TABLE; foreign keys are in it only where tables may be made in any order."""
-    keys = None if dialect.placeholder == "?" else []
+    keys: Any = None if dialect.placeholder == "?" else []
     create = CreateTable(table, include_foreign_key_constraints=keys)
     return str(create.compile(dialect=dialect.sa)).strip()
 

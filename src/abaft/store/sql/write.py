@@ -99,7 +99,7 @@ class WriteBuilder:
         result = self.result()
         held = [result.column(column) for column in self.model.one[name].columns]
         inner, on = result.step(e.Hop(name, None if guard == e.TRUE else guard))
-        query = sa.select(sa.literal_column("1")).select_from(inner.table).where(on)
+        query: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(inner.table).where(on)
         return sa.or_(*(part.is_(None) for part in held), query.correlate(None).exists())
 
     def by_key(self) -> list[Element]:
@@ -147,7 +147,7 @@ class WriteBuilder:
 
     def probe(self) -> Statement:
         """One row: may the record be seen, then the guards' answers; none where it isn't there."""
-        read = sa.literal_column("1")
+        read: Element = sa.literal_column("1")
         if self.plan.action != "create" and self.plan.visible != e.TRUE:
             read = sa.case((condition(self.plan.visible, [self.stored()]), 1), else_=0)
         answers = [sa.case((check, 1), else_=0) for check in self.checks().values()]

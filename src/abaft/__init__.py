@@ -1,9 +1,8 @@
 """abaft: everything behind your app. Models and rules in; a whole backend out."""
 
 from abaft.app import App, Db, Me
-from abaft.auth.authenticator import Authenticator
 from abaft.auth.user import User
-from abaft.base.actor import ANONYMOUS, Actor
+from abaft.base.actor import ANONYMOUS, Actor, Authenticator
 from abaft.base.errors import (
     AbaftError,
     BadRequest,

@@ -17,10 +17,10 @@ from fastapi.responses import Response
 
 from abaft.api.paths import Paths
 from abaft.api.records import Records
-from abaft.auth.authenticator import AdminToken, Authenticator
+from abaft.auth.admin import AdminToken
 from abaft.base import clock, ids
 from abaft.base import settings as base_settings
-from abaft.base.actor import Actor
+from abaft.base.actor import Actor, Authenticator
 from abaft.base.errors import Fault, SchemaMismatch, SettingError
 from abaft.base.settings import Settings
 from abaft.db import Database

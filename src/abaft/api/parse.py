@@ -236,7 +236,8 @@ class Parser:
         head = name.partition("[")[0].partition(".")[0]
         if head not in visible(model):
             known = [*visible(model), *LIST_PARAMETERS]
-            detail = f"{model.collection} has no field or parameter {head[:80]!r}: {nearest(head, known)}"
+            hint = nearest(head, known)
+            detail = f"{model.collection} has no field or parameter {head[:80]!r}: {hint}"
             raise bad(name, "unknown_parameter", detail)
 
     def _sort(self, model: Model, asked: Mapping[str, str]) -> tuple[Sort, ...]:

@@ -18,9 +18,8 @@ from abaft.api.request import (
     check_url,
     read_body,
 )
-from abaft.auth.authenticator import Authenticator
 from abaft.base import ids
-from abaft.base.actor import ANONYMOUS, Actor
+from abaft.base.actor import ANONYMOUS, Actor, Authenticator
 from abaft.base.errors import (
     BadRequest,
     Conflict,

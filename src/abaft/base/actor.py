@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 ActorKind = tuple[Literal["anonymous", "user", "system"], frozenset[str]]
 
@@ -48,3 +49,13 @@ class Actor:
 
 ANONYMOUS = Actor()
 SYSTEM = Actor(system=True, label="system")
+
+
+class Authenticator(Protocol):
+    """Makes an actor of a request's headers.
+
+    Returns None where the credentials aren't of its kind; raises Unauthorized where they are and
+    are wrong. Header names are in lower case.
+    """
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Actor | None: ...

@@ -10,7 +10,7 @@ _SIZE = 16
 
 
 def sign(key: bytes, purpose: bytes, payload: bytes) -> str:
-    """The payload with 128 bits of signature; `purpose` keeps one kind from standing for another."""
+    """The payload with 128 bits of signature; `purpose` keeps kinds from standing for each other."""
     mac = hmac.digest(key, purpose + b"\0" + payload, "sha256")[:_SIZE]
     return urlsafe_b64encode(mac + payload).rstrip(b"=").decode("ascii")
 

@@ -61,8 +61,8 @@ def _check_via(draft: Draft, other: Draft, name: str, via: tuple[str, ...]) -> N
     ours = [draft.fields[column].kind.name for column in via]
     if ours != theirs:
         raise ModelError(
-            f"{draft.name}.{name}: via must hold {other.name}'s key {other.key} ({', '.join(theirs)}), "
-            f"not {via} ({', '.join(ours)})"
+            f"{draft.name}.{name}: via must hold {other.name}'s key {other.key} "
+            f"({', '.join(theirs)}), not {via} ({', '.join(ours)})"
         )
 
 
@@ -122,8 +122,8 @@ def link_model(draft: Draft, other: Draft, name: str) -> Spec:
     for side, model in sides.items():
         if len(model.key) > 1:
             raise ModelError(
-                f"{draft.name}.{name}: {model.name}'s key has several fields; link it by a model of "
-                "your own: field(through=…)"
+                f"{draft.name}.{name}: {model.name}'s key has several fields; link it by a model "
+                "of your own: field(through=…)"
             )
         kind = model.fields[model.key[0]].kind
         fields[side] = Field(side, side, kind, key=True, write_once=True, relation=side)
@@ -135,6 +135,6 @@ def link_model(draft: Draft, other: Draft, name: str) -> Spec:
         key=tuple(sides),
         fields=fields,
         one=one,
-        indexes=((tuple(sides)[1], tuple(sides)[0]),),
+        indexes=(tuple(reversed(sides)),),
         internal=True,
     )

@@ -84,8 +84,8 @@ class WriteShape:
 class WriteIntent:
     """A write as asked: the values that were given, and the key of an update or delete.
 
-    `etags` are those of If-Match; None: any version will do. `merge` tells that JSON objects are to be
-    merged into the stored ones (RFC 7396).
+    `etags` are those of If-Match; None: any version will do. `merge` tells that JSON objects are
+    to be merged into the stored ones (RFC 7396).
     """
 
     model: str

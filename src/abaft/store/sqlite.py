@@ -179,7 +179,7 @@ class SqliteStore:
         return rows
 
     def _settle(self, compiled: Read, args: tuple[Any, ...]) -> Statement:
-        """Learns by EXPLAIN whether an index bounds the read, and shows late what must be sorted."""
+        """Learns by EXPLAIN if an index bounds the read; shows late what must be sorted."""
         details = self._explain(compiled.statement.statement.sql, args)
         if compiled.plan.kind == "page" and "USE TEMP B-TREE FOR ORDER BY" in details:
             compiled.statement = compile_read(self._context(), compiled.plan, late=True)
@@ -281,7 +281,8 @@ class SqliteStore:
         def work(connection: apsw.Connection) -> int:
             # The newest record stays, so that its number is never given again.
             connection.execute(
-                "delete from abaft_changes where at < ? and seq < (select max(seq) from abaft_changes)",
+                "delete from abaft_changes where at < ? "
+                "and seq < (select max(seq) from abaft_changes)",
                 (before,),
             )
             return connection.changes()

@@ -34,7 +34,7 @@ def _spreading(schema: Schema, model: Model) -> bool:
 
 
 class _Linking:
-    """Writes a record, then ties it to exactly the records that its to-many relations were given."""
+    """Writes a record, then ties it to just the records that its to-many relations were given."""
 
     def __init__(self, make: Make, plan: WritePlan) -> None:
         self.plan = plan

@@ -190,7 +190,7 @@ def _key_json(frame: Frame) -> Element:
 
 
 def literal_frame(context: Context, model: Model, table: sa.Table, dialect: Dialect) -> Frame:
-    """A record by the bare names of its table's columns, as RETURNING and WHERE of a write see it."""
+    """A record by its table's bare columns, as RETURNING and WHERE of a write see it."""
     prepare = dialect.sa.identifier_preparer
     name = prepare.format_table(table)
     overlay: dict[str, Element] = {

@@ -90,8 +90,8 @@ def _columns(
     for name, (type_, required) in found.columns.items():
         if name not in known and required and name not in found.defaults:
             differences.append(
-                f"{model.table}.{name} ({type_}) is NOT NULL without a default, and {model.name} has no "
-                "such field: no record could be created"
+                f"{model.table}.{name} ({type_}) is NOT NULL without a default, and {model.name} "
+                "has no such field: no record could be created"
             )
 
 
@@ -105,15 +105,16 @@ def _add_column(
 ) -> None:
     preparer = dialect.sa.identifier_preparer
     type_ = table.c[row.column].type.compile(dialect=dialect.sa)
-    add = f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN {preparer.quote(row.column)} {type_}"
+    name, column = preparer.format_table(table), preparer.quote(row.column)
+    add = f"ALTER TABLE {name} ADD COLUMN {column} {type_}"
     if row.nullable:
         statements.append(add)
         return
     default = row.default() if row.default is not None else None
     if default is None or row.key:
         differences.append(
-            f"{model.table}.{row.column} isn't there: make {model.name}.{row.name} optional or give it "
-            "a default, so that the records already stored have a value"
+            f"{model.table}.{row.column} isn't there: make {model.name}.{row.name} optional or "
+            "give it a default, so that the records already stored have a value"
         )
         return
     statements.append(f"{add} NOT NULL DEFAULT {_literal(default, row, dialect)}")

@@ -1,23 +1,12 @@
-"""The protocol that makes actors, and the administrator's token."""
+"""The administrator's token."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Protocol
 
 from abaft.base.actor import Actor
-
-
-class Authenticator(Protocol):
-    """Makes an actor of a request's headers.
-
-    Returns None where the credentials aren't of its kind; raises Unauthorized where they are and
-    are wrong. Header names are in lower case.
-    """
-
-    async def authenticate(self, headers: Mapping[str, str]) -> Actor | None: ...
 
 
 class AdminToken:

@@ -13,6 +13,7 @@ from abaft.base.actor import SYSTEM, Actor
 from abaft.base.digest import fingerprint
 from abaft.base.errors import Invalid, Problem
 from abaft.model import expr as e
+from abaft.model.kinds import own_key
 from abaft.model.records import plain, record_from_json, record_of
 from abaft.model.spec import Hook, Model
 from abaft.model.values import merge_patch, summary
@@ -125,7 +126,7 @@ def fill(model: Model, given: Mapping[str, Any], actor: Actor) -> dict[str, Any]
         elif field.stamp:
             values[name] = stamp
         elif field.default_me and actor.id is not None:
-            values[name] = field.kind.parse(actor.id)
+            values[name] = own_key(field.kind)(actor.id)
         elif field.default is not None:
             values[name] = field.default()
         elif field.nullable:

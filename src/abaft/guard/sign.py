@@ -10,7 +10,7 @@ _SIZE = 16
 
 
 def sign(key: bytes, purpose: bytes, payload: bytes) -> str:
-    """The payload with 128 bits of signature; `purpose` keeps kinds from standing for each other."""
+    """The payload with a 128-bit signature; `purpose` keeps kinds from standing for each other."""
     mac = hmac.digest(key, purpose + b"\0" + payload, "sha256")[:_SIZE]
     return urlsafe_b64encode(mac + payload).rstrip(b"=").decode("ascii")
 

@@ -25,6 +25,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from abaft.base.errors import Unauthorized
+
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 Constraints = Mapping[str, Any]
@@ -303,3 +305,17 @@ def literal_options(values: tuple[Any, ...]) -> tuple[str | int, ...] | None:
         if all(type(value) is kind for value in values):
             return values
     return None
+
+
+def own_key(kind: Kind) -> Callable[[str], Any]:
+    """What makes of the actor's id a key of this kind."""
+
+    def read(text: str) -> Any:
+        try:
+            return kind.parse(text)
+        except ValueError:
+            raise Unauthorized(
+                f"the actor's id is no {kind.name}, as the users' keys are"
+            ) from None
+
+    return read

@@ -172,11 +172,29 @@ class Exclusive:
         self._steps: queue.SimpleQueue[tuple[Work | None, asyncio.Future[Any] | None]]
         self._steps = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
+        self._ended = False
         self.begun: asyncio.Future[None] = self._loop.create_future()
 
     def work(self, connection: apsw.Connection) -> None:
         """The job itself: serves steps until the end; raises to roll back."""
         self._loop.call_soon_threadsafe(_settle, self.begun, None)
+        try:
+            self._serve(connection)
+        finally:
+            self._ended = True
+            self._refuse_rest()
+
+    def _refuse_rest(self) -> None:
+        """Answers steps that came after the end, so that nobody waits for ever."""
+        while True:
+            try:
+                _, future = self._steps.get_nowait()
+            except queue.Empty:
+                return
+            if future is not None:
+                self._loop.call_soon_threadsafe(_settle, future, Busy("the transaction has ended"))
+
+    def _serve(self, connection: apsw.Connection) -> None:
         while True:
             try:
                 step, future = self._steps.get(timeout=self._deadline)
@@ -194,6 +212,8 @@ class Exclusive:
         """Runs a step; a step that fails undoes itself alone."""
         future = self._loop.create_future()
         self._steps.put((step, future))
+        if self._ended:
+            self._refuse_rest()
         return await future
 
     def commit(self) -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from abaft.base.errors import Unauthorized
 from abaft.model import expr as e
-from abaft.model.kinds import Kind
+from abaft.model.kinds import Kind, own_key
 from abaft.model.spec import Field, Many, Model, One, Schema
 from abaft.store.sql.dialect import Element, after_prefix, fold_ascii
 from abaft.store.sql.statement import Binder
@@ -182,20 +181,6 @@ def _value(node: e.Value, kind: Kind | None, scopes: list[Frame], encode: Any = 
         return binder.param(node.name, node.kind, node.many, encode)
     assert isinstance(node, e.Const) and kind is not None
     return binder.const(encode(node.value) if encode else node.value, kind)
-
-
-def own_key(kind: Kind) -> Callable[[str], Any]:
-    """What makes of the actor's id a key of this kind."""
-
-    def read(text: str) -> Any:
-        try:
-            return kind.parse(text)
-        except ValueError:
-            raise Unauthorized(
-                f"the actor's id is no {kind.name}, as the users' keys are"
-            ) from None
-
-    return read
 
 
 def _nullable(node: e.Value, scopes: list[Frame]) -> bool:

@@ -8,13 +8,14 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bench import loader
 from bench.seed import fast_sqlite
 from bench.server import Server
 
 SIZES = (10_000, 10_000_000)
-_CURSORS = 16
+_CURSORS, _PAGE = 16, 20
 _ROUNDS, _SECONDS = 3, 3
 # The way to a deep page leads once through a deep offset, which abaft refuses as it comes.
 _SETTINGS = {"ABAFT_MAX_OFFSET": "10000000", "ABAFT_QUERY_TIMEOUT": "60"}
@@ -63,17 +64,25 @@ def _requests(size: int, server: Server, folder: Path) -> Path:
     pages = []
     for _ in range(_CURSORS):
         offset = choose.randrange(size * 4 // 10, size * 9 // 10)
-        cursor = _get(host, f"sort=-created&limit=20&offset={offset}")["next"]
-        query = urllib.parse.urlencode({"sort": "-created", "limit": 20, "cursor": cursor})
+        cursor = _get(host, f"sort=-created&limit={_PAGE}&offset={offset}")["next"]
+        query = urllib.parse.urlencode({"sort": "-created", "limit": _PAGE, "cursor": cursor})
+        _expect(_get(host, query), size - 1 - offset - _PAGE)
         pages.append(f"GET /api/entries?{query} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     file = folder / f"keyset-{size}.requests"
     file.write_bytes(b"\0".join(pages))
     return file
 
 
-def _get(host: str, query: str) -> dict[str, str]:
+def _expect(page: dict[str, Any], first: int) -> None:
+    """A fast page is worth nothing unless it is the right one."""
+    titles = [item["title"] for item in page["items"]]
+    if titles != [f"Entry {number}" for number in range(first, first - _PAGE, -1)]:
+        raise SystemExit(f"a deep page held {titles}, and should begin with Entry {first}")
+
+
+def _get(host: str, query: str) -> dict[str, Any]:
     with urllib.request.urlopen(f"http://{host}/api/entries?{query}") as response:
-        answer: dict[str, str] = json.load(response)
+        answer: dict[str, Any] = json.load(response)
     return answer
 
 

@@ -95,7 +95,7 @@ class Server:
         self._process = None
 
     def memory(self, kind: str) -> float | None:
-        """``VmRSS`` (now), ``RssAnon`` (its own) or ``VmHWM`` (the peak) in MB; None without /proc."""
+        """``VmRSS``, ``RssAnon`` (its own) or ``VmHWM`` (the peak) in MB; None without /proc."""
         assert self._process is not None
         status = Path(f"/proc/{self._process.pid}/status")
         found = re.search(rf"{kind}:\s+(\d+) kB", status.read_text()) if status.exists() else None

@@ -45,4 +45,7 @@ def change_params(binder: Binder) -> dict[str, Element]:
 
 def change_statement(context: Context, changes: sa.Table) -> Statement:
     """The feed's insert as a statement of its own; values are named change.…"""
-    return context.binder.finish(sa.insert(changes).values(change_params(context.binder)))
+    params = change_params(context.binder)
+    # The text comes as it is; a database with a type for JSON makes it its own.
+    params["data"] = sa.cast(params["data"], changes.c.data.type)
+    return context.binder.finish(sa.insert(changes).values(params))

@@ -8,7 +8,7 @@ from typing import Any
 
 from abaft.base import clock
 from abaft.base.actor import Actor, ActorKind
-from abaft.base.errors import Conflict
+from abaft.base.errors import Conflict, Fault
 from abaft.base.settings import Settings
 from abaft.model.expr import FALSE
 from abaft.model.spec import Action, Schema
@@ -17,10 +17,10 @@ from abaft.observe.events import Observer
 from abaft.plan.access import Access
 from abaft.plan.explain import refusal
 from abaft.plan.read import plan_read, refuse
-from abaft.plan.types import ReadIntent, ReadPlan, ReadShape, WriteIntent, WriteShape
+from abaft.plan.types import Load, ReadIntent, ReadPlan, ReadShape, WriteIntent, WriteShape
 from abaft.plan.write import VERBS, plan_write
 from abaft.store.base import Row, Session, Store, StoreError
-from abaft.store_faults import refusing, store_fault
+from abaft.store_faults import refusing, store_fault, write_fault
 from abaft.writing import Draft, make_draft, run_after
 
 TRIES = 5
@@ -138,6 +138,23 @@ class Pipeline:
             if fault is not None:
                 raise fault
         raise Conflict("others keep changing this record: try again", code="busy_record")
+
+    async def load(self, load: Load, session: Session) -> dict[int, Fault]:
+        """The way of many new records at once: no rule is asked and no hook is run.
+
+        The faults of those that were refused, by their place; the others are stored.
+        """
+        try:
+            refused = await session.load(load)
+        except StoreError as error:
+            raise store_fault(error) from error
+        model = load.model
+        faults = {}
+        for place, reason in refused.items():
+            values = dict(zip(load.names, load.rows[place], strict=True))
+            draft = Draft(model, WriteIntent(model.name, "create"), values, frozenset(values))
+            faults[place] = write_fault(self.schema, draft, reason)
+        return faults
 
     def permit(self, model: str, action: Action, actor: Actor) -> None:
         """Raises Forbidden or Unauthorized where the actor may do this to no record at all."""

@@ -28,7 +28,7 @@ def refusing(schema: Schema, draft: Draft) -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        raise _write_fault(schema, draft, error) from error
+        raise write_fault(schema, draft, error) from error
 
 
 def store_fault(error: StoreError) -> Fault:
@@ -51,7 +51,8 @@ def store_fault(error: StoreError) -> Fault:
     return Conflict("the database refused this")
 
 
-def _write_fault(schema: Schema, draft: Draft, error: StoreError) -> Fault:
+def write_fault(schema: Schema, draft: Draft, error: StoreError) -> Fault:
+    """The fault of a refusal of this write."""
     model = draft.model
     match error:
         case UniqueViolation(fields=fields):

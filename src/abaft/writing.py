@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from abaft.base.actor import SYSTEM, Actor
 from abaft.base.digest import fingerprint
 from abaft.base.errors import Invalid, Problem
 from abaft.model import expr as e
-from abaft.model.kinds import own_key
+from abaft.model.kinds import Kind, own_key
 from abaft.model.records import plain, record_from_json, record_of
 from abaft.model.spec import Hook, Model
 from abaft.model.values import merge_patch, summary
@@ -92,6 +92,29 @@ def spell_key(model: Model, key: Mapping[str, Any]) -> str:
     """The key as it is written: its parts as a query string spells them, with commas between."""
     parts = [model.fields[name].kind.spell(key[name]) for name in model.key if name in key]
     return ",".join(parts)
+
+
+def change_rows(
+    model: Model, names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> list[tuple[str, str]]:
+    """The written key and the change record's data of each new record; hidden fields left out."""
+    kinds = [model.fields[name].kind for name in names]
+    key = [(names.index(name), model.fields[name].kind) for name in model.key]
+    # Most kinds are shown as they are.
+    shown = [(at, kind) for at, kind in enumerate(kinds) if type(kind).show is not Kind.show]
+    hidden = [name for name in names if model.fields[name].hidden]
+    changes = []
+    for row in rows:
+        data = dict(zip(names, row, strict=True))
+        for place, kind in shown:
+            value = row[place]
+            if value is not None:
+                data[names[place]] = kind.show(value)
+        for name in hidden:
+            del data[name]
+        record = ",".join(kind.spell(row[place]) for place, kind in key)
+        changes.append((record, orjson.dumps(data).decode()))
+    return changes
 
 
 async def make_draft(

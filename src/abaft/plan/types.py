@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from abaft.model.expr import Column, Expr
@@ -183,6 +184,23 @@ class WritePlan:
     selection: Selection
     match: bool
     seen: Selection | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """Many new records of one model at once, above the rules.
+
+    `rows` are values in the order of `names`; `changes` are each row's written key and the data of
+    its change record. With `deferred` a relation may lead to a record that comes later.
+    """
+
+    model: Model
+    names: tuple[str, ...]
+    rows: Sequence[Sequence[Any]]
+    changes: Sequence[tuple[str, str]]
+    at: datetime
+    actor: str
+    deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)

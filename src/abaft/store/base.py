@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from abaft.base.errors import AbaftError
-from abaft.plan.types import Change, ReadPlan, WritePlan
+from abaft.plan.types import Change, Load, ReadPlan, WritePlan
 
 Row = Sequence[Any]
 Rows = Sequence[Row]
@@ -97,6 +97,9 @@ class Session(Protocol):
 
     async def run(self, program: Any) -> Any:
         """Runs a program made by calling `program`, all of it or nothing; gives its result."""
+
+    async def load(self, load: Load) -> dict[int, StoreError]:
+        """Stores the records with their change records, but for those refused: by their place."""
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         """Rows of a statement of the user's own, with bound values."""

@@ -17,12 +17,13 @@ import asyncpg
 from abaft.base import clock
 from abaft.base.settings import Settings
 from abaft.model.spec import Schema
-from abaft.plan.types import Change, ReadPlan, WritePlan
+from abaft.plan.types import Change, Load, ReadPlan, WritePlan
 from abaft.store import postgres_changes as feed
 from abaft.store import postgres_session as steps
 from abaft.store.base import Capabilities, Lost, Row, Session, Values
 from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, write_lane
 from abaft.store.postgres_errors import CONFLICTS, gone, translate, translate_write
+from abaft.store.postgres_load import Copy, Refused
 from abaft.store.postgres_pool import Pool, check_server
 from abaft.store.postgres_schema import unique_columns, upgrade
 from abaft.store.postgres_session import PostgresSession
@@ -185,6 +186,13 @@ class PostgresStore:
             await steps.commit(connection, self._columns)
         return result
 
+    def _copy(self, load: Load) -> Copy:
+        return Copy(load, self.tables, self.dialect)
+
+    async def load(self, load: Load) -> Refused:
+        async with self.transaction() as session:
+            return await session.load(load)
+
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         async with self._line.patient.hold(self._until()) as connection:
             try:
@@ -202,7 +210,7 @@ class PostgresStore:
             except Exception as error:
                 raise translate(error, self._columns) from error
             try:
-                yield PostgresSession(connection, self._columns)
+                yield PostgresSession(connection, self._columns, self._copy)
             except BaseException:
                 await steps.roll_back(connection)
                 raise

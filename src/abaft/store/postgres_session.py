@@ -6,8 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from abaft.store.base import Lost, Row, Values
+from abaft.plan.types import Load
+from abaft.store.base import (
+    CheckViolation,
+    Lost,
+    ReferenceViolation,
+    Row,
+    UniqueViolation,
+    Values,
+)
 from abaft.store.postgres_errors import Columns, gone, translate, translate_write
+from abaft.store.postgres_load import Copy, Refused
 from abaft.store.postgres_pool import Connection
 from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Statement
@@ -77,9 +86,12 @@ def answers(compiled: WriteStatement, found: Sequence[Row]) -> dict[str, bool] |
 class PostgresSession:
     """A transaction's view: what it wrote it reads. Tasks that share it take turns."""
 
-    def __init__(self, connection: Connection, columns: Columns) -> None:
+    def __init__(
+        self, connection: Connection, columns: Columns, copy: Callable[[Load], Copy]
+    ) -> None:
         self._connection = connection
         self._columns = columns
+        self._copy = copy
         self._turn = asyncio.Lock()
         self._mark = "SAVEPOINT step"
 
@@ -117,6 +129,23 @@ class PostgresSession:
 
     async def run(self, program: Any) -> Any:
         return await self._step(lambda: drive(self._connection, program))
+
+    async def load(self, load: Load) -> Refused:
+        return await self._some(self._copy(load), range(len(load.rows)))
+
+    async def _some(self, copy: Copy, places: range) -> Refused:
+        """Stores all but what is refused; a few bad rows among thousands cost a few tries."""
+        if not places:
+            return {}
+        try:
+            await self._step(lambda: copy.send(self._connection, places))
+        except (CheckViolation, ReferenceViolation, UniqueViolation) as error:
+            if len(places) == 1:
+                return {places[0]: error}
+            middle = len(places) // 2
+            first = await self._some(copy, places[:middle])
+            return first | await self._some(copy, places[middle:])
+        return {}
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await self._step(

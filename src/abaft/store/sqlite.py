@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from abaft.base.digest import fingerprint
 from abaft.base.settings import Settings
 from abaft.model.spec import Schema
-from abaft.plan.types import Change, ReadPlan, WritePlan
+from abaft.plan.types import Change, Load, ReadPlan, WritePlan
 from abaft.store.base import Capabilities, Lost, Program, QueryTimeout, Row, Rows, Session, Values
 from abaft.store.sql.changes import change_types, changes_table
 from abaft.store.sql.conditions import Context
@@ -32,6 +32,7 @@ from abaft.store.sql.sqlite import SqliteDialect
 from abaft.store.sql.statement import Binder, Statement
 from abaft.store.sql.tables import make_tables
 from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_plain
+from abaft.store.sqlite_load import Loader, Refused
 from abaft.store.sqlite_schema import upgrade
 from abaft.store.sqlite_writer import Exclusive, RolledBack, Writer
 
@@ -112,6 +113,7 @@ class SqliteStore:
         self.settings = settings
         self.dialect = SqliteDialect()
         self.tables = make_tables(schema, self.dialect)
+        self.loader = Loader(self.tables, self.dialect)
         sequence = sa.Column("seq", sa.Integer, primary_key=True)
         self.changes_table = changes_table(sa.MetaData(), change_types(self.dialect.type), sequence)
         self._readers: queue.LifoQueue[Reader] = queue.LifoQueue()
@@ -221,6 +223,10 @@ class SqliteStore:
     async def run(self, program: Any) -> Any:
         return await self._writer.submit(lambda connection: _drive(connection, program()))
 
+    async def load(self, load: Load) -> Refused:
+        refused: Refused = await self._writer.submit(self.loader.work(load), alone=True)
+        return refused
+
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         result: list[dict[str, Any]] = await self._writer.submit(
             lambda connection: _dictionaries(connection, text, values)
@@ -233,7 +239,7 @@ class SqliteStore:
         done = self._writer.submit(exclusive.work, alone=True)
         await asyncio.wait({done, exclusive.begun}, return_when=asyncio.FIRST_COMPLETED)
         try:
-            yield SqliteSession(exclusive)
+            yield SqliteSession(exclusive, self.loader)
         except BaseException:
             exclusive.roll_back()
             await asyncio.wait({done})
@@ -297,8 +303,9 @@ class SqliteStore:
 class SqliteSession:
     """A transaction's view: what it wrote it reads, on the writer's connection."""
 
-    def __init__(self, exclusive: Exclusive) -> None:
+    def __init__(self, exclusive: Exclusive, loader: Loader) -> None:
         self._exclusive = exclusive
+        self._loader = loader
 
     async def read(self, compiled: Read, values: Values) -> Rows:
         statement = compiled.statement.statement
@@ -321,6 +328,10 @@ class SqliteSession:
 
     async def run(self, program: Any) -> Any:
         return await self._exclusive.do(lambda connection: _drive(connection, program()))
+
+    async def load(self, load: Load) -> Refused:
+        refused: Refused = await self._exclusive.do(self._loader.work(load))
+        return refused
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         result: list[dict[str, Any]] = await self._exclusive.do(

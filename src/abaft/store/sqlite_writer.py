@@ -164,6 +164,12 @@ def _translate(error: BaseException) -> BaseException:
     return error
 
 
+def refusal(error: apsw.ConstraintError) -> StoreError:
+    """What SQLite holds against a record, as one of the store's errors."""
+    translated = _translate(error)
+    return translated if isinstance(translated, StoreError) else StoreError(str(error))
+
+
 class Exclusive:
     """A transaction that a task holds open: its steps run on the writer thread, one by one."""
 

@@ -43,12 +43,14 @@ class RuleFunction:
     check: bool = False
 
     def __call__(self, record: Model, me: Any = None) -> bool:
-        model = type(record).__spec__
+        model = getattr(type(record), "__spec__", None)
+        if model is None:
+            raise ModelError(f"{self.name}: {type(record).__name__} isn't part of an App yet")
         rules: tuple[spec.Rule | spec.Check, ...] = model.checks if self.check else model.rules
         for rule in rules:
             if rule.name == self.name:
                 return evaluate(rule.where, [record], me)
-        raise ModelError(f"{self.name}: its model isn't part of an App yet")
+        raise ModelError(f"{self.name} is no rule of {model.name}")
 
 
 def allow(*actions: Action, fields: Iterable[str] = ()) -> Callable[[F], F]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextvars
+import dis
 from collections.abc import Callable, Iterable
+from types import CodeType
 from typing import Any, NoReturn, cast
 
+from abaft.base.actor import Actor
 from abaft.base.errors import RuleError, nearest
 from abaft.model import expr as e
-from abaft.model.kinds import Kind
+from abaft.model.kinds import Kind, own_key
 from abaft.model.spec import Model, Schema
 
 _depth: contextvars.ContextVar[int] = contextvars.ContextVar("abaft_depth", default=0)
@@ -25,11 +28,23 @@ _TRUTH = (
 )
 
 
+_IDENTITY = (
+    "`is` compares objects, not values, and a query knows values alone: write is_null(…), `==` or "
+    "not_(…); what isn't of the record is to be asked outside of the function"
+)
+
+
 class Symbol:
     """What stands for a value not known yet."""
 
     __slots__ = ()
     __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Any:
+        raise Untraceable("this can't be compared: ask a to-many relation with .any(…)")
+
+    def __ne__(self, other: object) -> Any:
+        return not_(self == other)
 
     def __bool__(self) -> NoReturn:
         raise Untraceable(_TRUTH)
@@ -189,6 +204,8 @@ class RecordSymbol(Symbol):
         if isinstance(other, MeSymbol):
             kind = self._model.fields[self._model.key[0]].kind
             return Truth(e.Compare("eq", self._only(), e.ActorId(kind)))
+        if isinstance(other, Actor):
+            return Truth(self._is(other))
         if isinstance(other, RecordSymbol):
             pairs = zip(self._via, other._via, strict=True)
             return Truth(e.all_of(e.Compare("eq", mine, theirs) for mine, theirs in pairs))
@@ -202,6 +219,14 @@ class RecordSymbol(Symbol):
 
     def __ne__(self, other: object) -> Truth:  # type: ignore[override]
         return ~(self == other)
+
+    def _is(self, actor: Actor) -> e.Expr:
+        """Whether the record is this actor, known by name in a `where=`; nobody is no record."""
+        column = self._only()
+        if actor.id is None:
+            return e.FALSE
+        kind = self._model.fields[self._model.key[0]].kind
+        return e.Compare("eq", column, e.Const(own_key(kind)(actor.id)))
 
     def _only(self) -> e.Column:
         if len(self._via) > 1:
@@ -330,6 +355,8 @@ def trace(function: Callable[..., Any], schema: Schema, model: Model) -> e.Expr:
 
     Raises RuleError, naming model, function and line, with what to write instead.
     """
+    if _asks_identity(function.__code__):
+        raise RuleError(_explain(function, model, _IDENTITY, RuleError()))
     record = RecordSymbol(schema, model)
     defaults = len(function.__defaults__ or ())
     arguments = (record, MeSymbol())[: function.__code__.co_argcount - defaults]
@@ -340,6 +367,14 @@ def trace(function: Callable[..., Any], schema: Schema, model: Model) -> e.Expr:
     except Exception as error:
         reason = f"it raised {type(error).__name__}: {error}"
         raise RuleError(_explain(function, model, reason, error)) from error
+
+
+def _asks_identity(code: CodeType) -> bool:
+    """Whether the function, or one within it, has an `is`: no symbol would notice it."""
+    names = {step.opname for step in dis.get_instructions(code)}
+    inner = (const for const in code.co_consts if isinstance(const, CodeType))
+    jumps = any("JUMP" in name and name.endswith("_NONE") for name in names)
+    return "IS_OP" in names or jumps or any(map(_asks_identity, inner))
 
 
 def _explain(function: Callable[..., Any], model: Model, reason: str, error: Exception) -> str:

@@ -21,6 +21,11 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def work() -> float:
+    """Seconds that this thread has worked, not counting what it waited."""
+    return time.thread_time()
+
+
 def ticks() -> int:
     """Nanoseconds of the finest clock; for timing the stages of a request."""
     return time.perf_counter_ns()

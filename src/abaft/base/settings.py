@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from abaft.base.errors import SettingError
@@ -97,6 +98,29 @@ def load(given: Mapping[str, Any] | None = None) -> Settings:
     if unknown:
         raise SettingError(f"unknown setting: {', '.join(sorted(unknown))}")
     return Settings(**values)
+
+
+def share(**values: str) -> None:
+    """Sets settings in the environment: for this process and the workers that it starts."""
+    os.environ.update({f"ABAFT_{name.upper()}": value for name, value in values.items()})
+
+
+def read_env_file(path: Path) -> None:
+    """Adds to the environment what lines of NAME=value say; what is already set there wins.
+
+    Raises SettingError, naming the line, where one can't be read.
+    """
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise SettingError(f"{path}, line {number}: write NAME=value")
+        value = value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        os.environ.setdefault(name.strip(), value)
 
 
 def _read(name: str, text: str, kind: Any) -> Any:

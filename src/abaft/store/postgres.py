@@ -36,7 +36,7 @@ from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_joined
 
 _USUAL = 8
 """How often a limit is asked for before it gets a statement of its own."""
-_ATTEMPTS = 3
+_ATTEMPTS = 8
 _PAUSE = 0.01
 
 
@@ -249,6 +249,7 @@ class PostgresStore:
                         connection.terminate()
                     if not gone(error) or attempt >= _ATTEMPTS:
                         raise translate(error, self._columns) from error
+            await asyncio.sleep(_PAUSE * attempt)
 
     async def prune_changes(self, before: str) -> int:
         async with self._line.patient.hold(self._until()) as connection:

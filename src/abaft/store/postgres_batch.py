@@ -39,7 +39,7 @@ HASTE = {"statement_timeout": "100", "lock_timeout": "50"}
 _BATCH_SECONDS = 0.008
 _SLOW = 0.01
 _SLOW_RUNS = 256
-_ATTEMPTS = 3
+_ATTEMPTS = 8
 _PAUSE = 0.02
 
 Args = tuple[Any, ...]
@@ -332,7 +332,7 @@ def read_lane(line: Line, statement: Statement, limit: tuple[int, int] | None = 
     sql, place = statement.sql, len(statement.binds)
     if limit is not None:
         place, value = limit
-        sql = _replaced(sql, f"LIMIT ${place + 1}::INTEGER", f"LIMIT {value}")
+        sql = _replaced(sql, f"LIMIT ${place + 1}::BIGINT", f"LIMIT {value}")
     sql = _replaced(sql, "SELECT ", f"SELECT ${place + 1}::INTEGER AS o, ")
     return ReadLane(line, sql, place)
 

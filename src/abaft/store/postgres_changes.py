@@ -24,14 +24,14 @@ _PRUNED = 10_000
 # A number that this server has not given yet comes from another, by a restored dump. Its records
 # were set to 0 (see `mend`), so a position of that time goes on from there.
 READ = """
-select tx::text, seq, at, actor, model, record, action, data
+select tx::text as shown, seq, at, actor, model, record, action, data
 from abaft_changes
 where (tx, seq) > (
     case when $1::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
     then $1::text::xid8 else '0'::xid8 end,
     $2::bigint
 ) and tx < pg_snapshot_xmin(pg_current_snapshot())
-order by tx, seq limit $3::bigint
+order by abaft_changes.tx, abaft_changes.seq limit $3::bigint
 """
 _PRUNE = """
 delete from abaft_changes where ctid = any(array(

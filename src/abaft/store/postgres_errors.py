@@ -61,7 +61,7 @@ def translate(error: Exception, columns: Columns) -> Exception:
             return Busy(f"the database can't be written to: {error}")
         case asyncpg.DataError():
             # A column of an existing table that is narrower than its field, for instance.
-            return CheckViolation(str(error))
+            return CheckViolation("a value fits its column")
     return Lost(_cause(error)) if gone(error) else error
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import queue
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ import apsw
 import orjson
 import sqlalchemy as sa
 
+from abaft.base import clock
 from abaft.base.digest import fingerprint
 from abaft.base.settings import Settings
 from abaft.model.spec import Schema
@@ -54,19 +54,19 @@ class Read:
 class Reader:
     """A connection that only reads, with a deadline for what it runs."""
 
-    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, path: str, timer: Callable[[], float] = clock.monotonic) -> None:
+        self._timer = timer
         self.connection = connect(path)
         self.connection.pragma("query_only", True)
         self._until = 0.0
         self.connection.set_progress_handler(self._late, _STEPS)
 
     def _late(self) -> bool:
-        return self._clock() > self._until
+        return self._timer() > self._until
 
     def rows(self, sql: str, args: tuple[Any, ...], seconds: float) -> Rows:
         """The rows; QueryTimeout when they take longer."""
-        self._until = self._clock() + seconds
+        self._until = self._timer() + seconds
         try:
             return self.connection.execute(sql, args).fetchall()
         except apsw.InterruptError:
@@ -124,7 +124,7 @@ class SqliteStore:
         self._writer = Writer(self._write_connection)
         self._writer.start()
         # Its time is the loop's own work: a machine that is busy elsewhere doesn't count.
-        self._loop_reader = Reader(self.path, time.thread_time)
+        self._loop_reader = Reader(self.path, clock.work)
         threads = min(self.settings.connections, 8)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="abaft-sqlite-reader")
 

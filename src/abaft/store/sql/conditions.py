@@ -195,15 +195,16 @@ def _compare(node: e.Compare, scopes: list[Frame], negated: bool) -> Element:
     dialect = scopes[0].context.dialect
     kind = _kind(node.left, scopes) or _kind(node.right, scopes)
     assert kind is not None
-    if kind.name == "boolean" and isinstance(node.right, e.Const):
+    if kind.name == "boolean" and isinstance(node.right, e.Const) and node.op in ("eq", "ne"):
         return _boolean(node, scopes, negated)
-    nocase = _folds(node.left, node.nocase, scopes) and kind.textual
+    sides: list[e.Value] = [node.left, node.right]
+    nocase = kind.textual and any(_folds(side, node.nocase, scopes) for side in sides)
     left = _value(node.left, kind, scopes)
     left = dialect.fold(left) if nocase else left
     op = node.op
     if op in ("contains", "startswith", "endswith"):
         found = _text(node, kind, left, scopes, nocase)
-        return _complement(found, [node.left], scopes) if negated else found
+        return _complement(found, sides, scopes) if negated else found
     right = _value(node.right, kind, scopes)
     right = dialect.fold(right) if nocase else right
     if op in ("eq", "ne"):
@@ -215,7 +216,7 @@ def _compare(node: e.Compare, scopes: list[Frame], negated: bool) -> Element:
         "lt": lambda: left < right,
         "le": lambda: left <= right,
     }[op]()
-    return _complement(found, [node.left, node.right], scopes) if negated else found
+    return _complement(found, sides, scopes) if negated else found
 
 
 def _boolean(node: e.Compare, scopes: list[Frame], negated: bool) -> Element:

@@ -59,9 +59,7 @@ class PostgresDialect(Dialect):
 
     def json(self, kind: Kind, element: Element) -> Element:
         match kind.name:
-            case "integer":
-                return as_text(element)
-            case "json":
+            case "integer" | "json":
                 return sa.cast(element, sa.Text)
             case "boolean":
                 return sa.case(

@@ -49,9 +49,9 @@ def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadSt
     if plan.kind == "page":
         pairs = zip(order_values, plan.orders, strict=True)
         query = query.order_by(*(_direction(value, order) for value, order in pairs))
-        query = query.limit(context.binder.plain("limit", sa.Integer()))
+        query = query.limit(context.binder.plain("limit", sa.BigInteger()))
         if plan.offset:
-            query = query.offset(context.binder.plain("offset", sa.Integer()))
+            query = query.offset(context.binder.plain("offset", sa.BigInteger()))
     if late:
         query = _shown_late(context, plan, query)
     decoders = tuple(context.dialect.decoder(order.kind) for order in plan.orders)

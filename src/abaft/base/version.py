@@ -1,0 +1,5 @@
+"""The version, in one place for the library; pyproject.toml has it for packaging."""
+
+from __future__ import annotations
+
+VERSION = "0.1.0"

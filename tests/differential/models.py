@@ -60,7 +60,7 @@ class Thing(Model, stamps=False):
     real: float
     real2: float | None
     price: Decimal = field(max_digits=18, decimal_places=2)
-    rate: Decimal | None = field(max_digits=18, decimal_places=18)
+    rate: Decimal | None = field(max_digits=18, decimal_places=17)
     flag: bool
     flag2: bool | None
     at: datetime

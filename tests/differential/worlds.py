@@ -47,13 +47,13 @@ POOLS: dict[str, list[Any]] = {
     ],
     "uuid": [UUID(int=0), UUID(int=2**128 - 1), UUID("0192f0c1-2345-7abc-8def-0123456789ab")],
     "binary": [b"", b"\0", b"\0\1", b"a", b"'", b"\xff", b"\xff\xfe\0", b"x" * 70],
-    "url": ["https://example.org/", "https://example.org/a?b=c%20d#e", "http://ä.example/"],
+    "url": ["https://example.org/", "https://example.org/a?b=c%20d#e", "http://xn--4ca.example/"],
 }
 DECIMALS = ["0", "-0.00", "0.01", "-0.01", "1", "0.10", "9999999999999999.99", "-1234.5"]
-RATES = ["0", "0.1", "0.000000000000000001", "-0.999999999999999999", "0.300000000000000000"]
+RATES = ["0", "0.1", "0.00000000000000001", "-9.99999999999999999", "0.30000000000000000"]
 JSONS = [
     *({}, {"": None}, {"b": 1, "a": {"z": [], "aa": True}}, {"ä": "🙂", "'": '"'}, {"n": 0.1 + 0.2}),
-    *({"n": 1e300}, {"n": 2**63}, {"n": -0.0}, {"n": 1.0}, {"n": 5e-324}, {"x": ["\\u0000", "\x01"]}),
+    *({"n": 1e300}, {"n": 2**63 - 1}, {"n": -0.0}, {"n": 1.0}, {"n": 5e-324}, {"x": ["\\u0000", "\x01"]}),
 ]
 
 texts = st.sampled_from(TEXTS) | st.text(st.sampled_from("aAbB %_'ä\u0308🙂"), max_size=4)
@@ -97,6 +97,19 @@ class World:
 
     def all(self) -> list[Any]:
         return [*self.people, *self.places, *self.tags, *self.things]
+
+    def __repr__(self) -> str:
+        return "\n".join(_line(record) for record in self.all())
+
+
+def _line(record: Any) -> str:
+    """A record with the keys of those that it is tied to, which would show it again."""
+    shown = []
+    for name, value in record.__dict__.items():
+        if isinstance(value, list) and value and hasattr(value[0], "__key__"):
+            value = [item.__key__ for item in value]
+        shown.append(f"{name}={getattr(value, '__key__', value)!r}")
+    return f"{type(record).__name__}({', '.join(shown)})"
 
 
 def _some(draw: Any, options: list[Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from abaft.base.actor import ANONYMOUS, Actor
@@ -44,6 +45,7 @@ class _Evaluator:
             case e.Compare():
                 return self.compare(expr, scopes)
             case e.OneOf(left, right, nocase):
+                nocase = nocase or self.nocase(left, scopes)
                 found = fold(self.value(left, scopes), nocase)
                 options = self.value(right, scopes)
                 return found is not None and found in [fold(item, nocase) for item in options]
@@ -56,16 +58,20 @@ class _Evaluator:
                     for item in items
                 )
             case e.Beyond(left, right, descending):
-                mine = [self.value(column, scopes) for column in left]
-                theirs = [self.value(param, scopes) for param in right]
+                folds = [self.nocase(column, scopes) for column in left]
+                mine, theirs = (
+                    [fold(self.value(node, scopes), nocase) for node, nocase in zip(side, folds, strict=True)]
+                    for side in (left, right)
+                )
                 return bool(mine < theirs if descending else mine > theirs)
         raise TypeError(f"not a condition: {expr!r}")
 
     def compare(self, node: e.Compare, scopes: list[Any]) -> bool:
         if isinstance(node.right, e.ActorId) and self.actor.id is None:
             return node.op == "ne"
-        left = fold(self.value(node.left, scopes), node.nocase)
-        right = fold(self.value(node.right, scopes), node.nocase)
+        sides = (node.left, node.right)
+        nocase = node.nocase or any(self.nocase(side, scopes) for side in sides)
+        left, right = (fold(self.value(side, scopes), nocase) for side in sides)
         if isinstance(node.right, e.ActorId) and left is not None:
             left = node.right.kind.spell(left)
         return compare(node.op, left, right)
@@ -82,7 +88,16 @@ class _Evaluator:
         if record is None or (node.mask is not None and not self.holds(node.mask, [record])):
             return None
         value = getattr(record, node.name)
-        return value.__key__[0] if hasattr(type(value), "__written__") else value
+        if hasattr(type(value), "__written__"):
+            return value.__key__[0]
+        return value.value if isinstance(value, Enum) else value
+
+    def nocase(self, node: e.Value, scopes: list[Any]) -> bool:
+        """Whether the value is a field's whose every comparison is blind to case."""
+        if not isinstance(node, e.Column):
+            return False
+        model = getattr(type(self.reach(scopes[node.scope], node.hops)), "__spec__", None)
+        return model is not None and bool(model.fields[node.name].nocase)
 
     def reach(self, record: Any, hops: Sequence[e.Hop]) -> Any:
         for hop in hops:

@@ -9,15 +9,17 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, JsonValue, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from abaft.model.kinds import Kind
+from abaft.model.kinds import INT_MAX, INT_MIN, Kind
 
 
-def _plain_json(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
     """The value, if every engine can store it."""
     try:
         text = dump_json(value)
     except (ValueError, RecursionError):
-        raise PydanticCustomError("json_value", "JSON should have no NaN and no infinity") from None
+        raise PydanticCustomError(
+            "json_value", "JSON should have no NaN, no infinity and no integer over 64 bits"
+        ) from None
     # Escaped backslashes are taken out first: r"\\u0000" is six harmless characters.
     if "\\u0000" in text.replace("\\\\", ""):
         raise PydanticCustomError("nul_character", "JSON should not have the character U+0000")
@@ -33,7 +35,11 @@ def _ordered(value: Any) -> Any:
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
         return {key: _ordered(value[key]) for key in keys}
-    return [_ordered(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    if type(value) is int and not INT_MIN <= value <= INT_MAX:
+        raise ValueError("an integer over 64 bits")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Json(Kind):
         return self.type
 
     def accepts(self) -> Any:
-        return Annotated[_json_annotation(self.type), AfterValidator(_plain_json)]
+        return Annotated[_json_annotation(self.type), AfterValidator(plain_json)]
 
     def parse(self, text: str) -> Any:
         raise ValueError("nothing: a JSON field can't be compared")

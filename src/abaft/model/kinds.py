@@ -12,20 +12,15 @@ import enum
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    AnyUrl,
-    Base64Bytes,
-    EmailStr,
-    Field,
-)
+from pydantic import AfterValidator, AnyUrl, Field, Strict, validate_email
 from pydantic_core import PydanticCustomError
 
 from abaft.base.errors import Unauthorized
+from abaft.model import forms
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
@@ -93,13 +88,20 @@ class Text(Kind):
         return text
 
 
+def _email(value: str) -> str:
+    """The address in its usual spelling; pydantic alone would take ` Ann <a@b.org>` too."""
+    if "<" in value or value != value.strip():
+        raise PydanticCustomError("format", "Input should be an email address and nothing else")
+    return validate_email(value)[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Email(Text):
     name = "email"
     constraints = frozenset({"max_length"})
 
     def python(self) -> Any:
-        return EmailStr
+        return Annotated[str, AfterValidator(_email)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,17 +191,31 @@ class Number(Kind):
             Field(max_digits=self.digits, decimal_places=self.places, allow_inf_nan=False),
         ]
 
-    def parse(self, text: str) -> Decimal:
+    @property
+    def pattern(self) -> str:
+        """The form of its text."""
+        return forms.decimal(self.places, self.digits)
+
+    def accepts(self) -> Any:
+        return self._limited(Annotated[Any, AfterValidator(self._exact)])
+
+    def _exact(self, value: Any) -> Decimal:
+        """The number as it was written: a float has had 15 digits at most if none were lost."""
+        if type(value) not in (str, int, float):
+            raise PydanticCustomError("decimal_type", "Input should be a number or its text")
+        text = value if isinstance(value, str) else f"{Decimal(repr(value)):f}"
+        lost = isinstance(value, float) and len(text.strip("-0").replace(".", "")) > 15
         try:
-            value = Decimal(text) if len(text) <= 40 and "_" not in text else Decimal("nan")
-        except InvalidOperation:
-            value = Decimal("nan")
-        if not value.is_finite() or abs(value) >= 10 ** (self.digits - self.places):
-            raise ValueError(f"a number of at most {self.digits} digits")
-        rounded = value.quantize(Decimal(1).scaleb(-self.places))
-        if rounded != value:
-            raise ValueError(f"a number with at most {self.places} decimal places")
-        return rounded
+            return self.parse("too many digits" if lost else text)
+        except ValueError as error:
+            hint = ', sent as a string ("12.50")' if lost else ""
+            raise PydanticCustomError("format", f"Input should be {error}{hint}") from None
+
+    def parse(self, text: str) -> Decimal:
+        if len(text) > 60 or not re.search(self.pattern, text, re.ASCII) or text[-1] == "\n":
+            whole, places = self.digits - self.places, self.places
+            raise ValueError(f"a number of at most {whole} digits and {places} decimal places")
+        return Decimal(text).quantize(Decimal(1).scaleb(-self.places))
 
     def show(self, value: Any) -> str:
         return f"{value:.{self.places}f}" if value else f"{0:.{self.places}f}"
@@ -225,6 +241,10 @@ class Boolean(Kind):
         return "true" if value else "false"
 
 
+_A_UUID = "a UUID, like 0192f0c1-2345-7abc-8def-0123456789ab"
+_UUID = re.compile(forms.UUID)
+
+
 @dataclass(frozen=True, slots=True)
 class Uuid(Kind):
     name = "uuid"
@@ -233,13 +253,13 @@ class Uuid(Kind):
     def python(self) -> Any:
         return UUID
 
+    def accepts(self) -> Any:
+        return Annotated[UUID, forms.Form(forms.UUID, _A_UUID)]
+
     def parse(self, text: str) -> UUID:
-        if len(text) == 36:
-            try:
-                return UUID(text)
-            except ValueError:
-                pass
-        raise ValueError("a UUID, like 0192f0c1-2345-7abc-8def-0123456789ab")
+        if not _UUID.fullmatch(text):
+            raise ValueError(_A_UUID)
+        return UUID(text)
 
     def show(self, value: Any) -> str:
         return str(value)
@@ -257,7 +277,8 @@ class Binary(Kind):
         return bytes
 
     def accepts(self) -> Any:
-        return self._limited(Base64Bytes)
+        decoded = Annotated[str, Strict(False), AfterValidator(base64.b64decode)]
+        return self._limited(Annotated[decoded, forms.Form(forms.BASE64, "bytes in base64")])
 
     def parse(self, text: str) -> bytes:
         try:
@@ -286,11 +307,24 @@ class Choice(Kind):
     def python(self) -> Any:
         return self.type
 
+    def accepts(self) -> Any:
+        # A Literal of integers would take 1.0 and true for 1.
+        return self.type if self.of_text else Annotated[int, AfterValidator(self._option)]
+
+    def _option(self, value: int) -> int:
+        if value not in self.options:
+            raise PydanticCustomError("literal_error", f"Input should be {self._listed}")
+        return value
+
+    @property
+    def _listed(self) -> str:
+        return "one of " + ", ".join(map(str, self.options))
+
     def parse(self, text: str) -> Any:
         for option in self.options:
             if str(option) == text:
                 return option
-        raise ValueError("one of " + ", ".join(map(str, self.options)))
+        raise ValueError(self._listed)
 
     def show(self, value: Any) -> Any:
         return value.value if isinstance(value, enum.Enum) else value

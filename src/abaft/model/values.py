@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NotRequired
 
 from orjson import dumps
-from pydantic import ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from abaft.base.errors import BadRequest, Invalid, Problem, nearest
 from abaft.model import spec
 from abaft.model.declare import key_part
+from abaft.model.documents import plain_json
 from abaft.model.field import Many
 from abaft.model.records import related, typed
 from abaft.model.spec import Model, Schema
@@ -109,6 +110,23 @@ class Values:
             raise Invalid(summary(problems), errors=problems)
         return values
 
+    def reader(self, name: str) -> Callable[[str], Any]:
+        """What makes a field's value of text in a file; ValueError says what is wrong with it."""
+        kind = self.model.fields[name].kind
+
+        def read(text: str) -> Any:
+            try:
+                if kind.name == "json":
+                    return self._whole[name].validate_json(text)
+                return self._python[name].validate_python(kind.parse(text))
+            except ValidationError as error:
+                detail = error.errors()[0]["msg"]
+                raise ValueError(f"{text[:60]!r}: {detail}") from None
+            except ValueError as error:
+                raise ValueError(f"{text[:60]!r} is not {error}") from None
+
+        return read
+
     def json(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Whole JSON values, once a patch has been merged into them."""
         values: dict[str, Any] = {}
@@ -158,7 +176,8 @@ def _present(annotation: Any, needed: bool) -> Any:
 def _patched(model: Model, name: str, annotation: Any) -> Any:
     """A JSON object is merged into the stored one, and checked when that is done."""
     field = model.fields.get(name)
-    return JsonValue if field is not None and field.kind.name == "json" else annotation
+    is_json = field is not None and field.kind.name == "json"
+    return Annotated[JsonValue, AfterValidator(plain_json)] if is_json else annotation
 
 
 def _links(schema: Schema, relation: spec.Many) -> Any:

@@ -19,12 +19,16 @@ LINES_A_FILE = 400
 LINES_A_FUNCTION = 50
 
 # "path" or "path::function" → its lines.
-WAIVED: dict[str, int] = {}
+# field() is one keyword a line, and what they mean.
+WAIVED: dict[str, int] = {"src/abaft/model/field.py::field": 78}
 
 # Imports inside functions cost nobody anything in the command line, where they save start-up; and
 # an optional driver is imported when it is asked for: "path::module".
 LATE_IMPORTS_MAY_BE_IN = "src/abaft/cli/*"
-LATE_IMPORTS: set[str] = set()
+LATE_IMPORTS: set[str] = {
+    "src/abaft/app.py::abaft.store.postgres",
+    "src/abaft/app.py::abaft.store.sqlite",
+}
 
 # What is used or imported → the only files of the library that may.
 CLOCK, IDS = "src/abaft/base/clock.py", "src/abaft/base/ids.py"

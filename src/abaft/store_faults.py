@@ -60,14 +60,20 @@ def write_fault(schema: Schema, draft: Draft, error: StoreError) -> Fault:
         case ReferenceViolation(constraint=constraint):
             return _reference(schema, draft, constraint)
         case CheckViolation(name=name):
-            short = name.removeprefix(f"ck_{model.table}_")
-            problem = Problem("", "check", f"the record doesn't meet {short!r}")
-            return Invalid(f"the record doesn't meet {short!r}", code="check", errors=[problem])
+            return _unmet(model, name)
         case GuardFailed(guard=guard) if guard.startswith("target."):
             return dangling(model, guard.removeprefix("target."))
         case GuardFailed():
             return forbidden_result(model)
     return store_fault(error)
+
+
+def _unmet(model: Model, constraint: str) -> Invalid:
+    """422: a check by its name; of anything else the database holds to, not its words."""
+    short = constraint.removeprefix(f"ck_{model.table}_")
+    known = short in {check.name for check in model.checks}
+    detail = f"the record doesn't meet {short!r}" if known else "a value doesn't fit its column"
+    return Invalid(detail, code="check", errors=[Problem("", "check", detail)])
 
 
 def _taken(model: Model, columns: tuple[str, ...]) -> Conflict:

@@ -114,6 +114,9 @@ class _Builder:
         name, rest = path[0], path[1:]
         if name not in visible(model):
             raise unknown_field(model, name, f"?{self.parameter[:200]}")
+        if name in model.many and not rest and self.operator.name == "isnull":
+            some = e.Exists(name, e.TRUE, hops, scope)
+            return Filter(self._null(e.negate(some)), _nothing)
         if name in model.many:
             target = self.schema.target(model, name)
             inner = self._at(target, rest or target.key[:1], (), scope + 1)
@@ -168,12 +171,13 @@ class _Builder:
         if operator.name == "isnull":
             return Filter(self._null(e.IsNull(column)), _nothing)
         self._suits(field)
+        nocase = operator.nocase or field.nocase
         if operator.many:
-            among: e.Expr = e.OneOf(column, e.Param(self.name, kind, many=True), operator.nocase)
+            among: e.Expr = e.OneOf(column, e.Param(self.name, kind, many=True), nocase)
             where = e.negate(among) if operator.negated else among
             return Filter(where, lambda text: {self.name: self._parse_list(kind, text)})
         assert operator.op is not None
-        where = e.Compare(operator.op, column, e.Param(self.name, kind), operator.nocase)
+        where = e.Compare(operator.op, column, e.Param(self.name, kind), nocase)
         return Filter(where, lambda text: {self.name: self._parse(kind, text)})
 
     def _suits(self, field: Field) -> None:

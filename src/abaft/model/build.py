@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, get_type_hints
 
 from abaft.base import clock, ids
-from abaft.base.errors import ModelError, nearest
+from abaft.base.errors import ModelError, RuleError, nearest
+from abaft.model import expr as e
 from abaft.model import names
 from abaft.model.annotations import Shape, read_annotation
 from abaft.model.declare import HookFunction, Model, RuleFunction
@@ -253,7 +254,15 @@ def _spec(draft: Draft) -> Spec:
 
 def _distinct(specs: Iterable[Spec]) -> None:
     tables: dict[str, str] = {}
+    collections: dict[str, str] = {}
     for spec in specs:
+        if spec.collection in collections:
+            raise ModelError(
+                f"{spec.name} and {collections[spec.collection]} share the collection "
+                f"{spec.collection!r}: give one another, class {spec.name}(Model, collection=…)"
+            )
+        if not spec.internal:
+            collections[spec.collection] = spec.name
         if spec.table.startswith("abaft_"):
             raise ModelError(f"{spec.name}: tables named abaft_… are abaft's own")
         if spec.table in tables:
@@ -281,13 +290,30 @@ def _ruled(schema: Schema, spec: Spec, cls: type[Model]) -> Spec:
     for name, found in functions.items():
         if isinstance(found, HookFunction):
             hooks.append(Hook(name, found.when, found.actions, found.function))
-        elif found.check:
-            checks.append(Check(name, trace(found.function, schema, spec)))
+            continue
+        where = trace(found.function, schema, spec)
+        if found.check:
+            _own_columns(spec, name, where)
+            checks.append(Check(name, where))
         else:
             _rule_fields(spec, found)
-            where = trace(found.function, schema, spec)
             rules.append(Rule(name, found.actions, where, found.fields))
     return replace(spec, rules=tuple(rules), checks=tuple(checks), hooks=tuple(hooks))
+
+
+def _own_columns(spec: Spec, name: str, where: e.Expr) -> None:
+    """Raises RuleError for a check of anything but the record's own values."""
+
+    def look(node: Any) -> Any:
+        far = isinstance(node, e.Exists) or (isinstance(node, e.Column) and node.hops)
+        if far or isinstance(node, (e.ActorId, e.ActorRole)):
+            raise RuleError(
+                f"{spec.name}.{name}: a check is of the record's own fields, which the database "
+                "can uphold; write what looks further as @before or as a rule"
+            )
+        return node
+
+    e.rewrite(where, look)
 
 
 def _rule_fields(spec: Spec, rule: RuleFunction) -> None:

@@ -113,7 +113,8 @@ class Not:
 class Exists:
     """Whether a record of a to-many relation satisfies `where`, in whose scope it is the last.
 
-    `guard` is a condition on that record alone, as a rule states it.
+    `guard` is a condition on that record alone, as a rule states it; `link_guard` one on the record
+    of the linking model between.
     """
 
     relation: str
@@ -121,6 +122,7 @@ class Exists:
     hops: tuple[Hop, ...] = ()
     scope: int = 0
     guard: Expr | None = None
+    link_guard: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ def _rewrite(node: Any, change: Callable[[Any], Any]) -> Any:
             return change(OneOf(_rewrite(left, change), _rewrite(right, change), nocase))
         case IsNull(left):
             return change(IsNull(_rewrite(left, change)))
-        case Exists(relation, where, hops, scope, guard):
-            return change(Exists(relation, _rewrite(where, change), hops, scope, guard))
+        case Exists(relation, where, hops, scope, guard, link_guard):
+            inner = _rewrite(where, change)
+            return change(Exists(relation, inner, hops, scope, guard, link_guard))
     return change(node)

@@ -127,6 +127,10 @@ class Model:
     def __repr__(self) -> str:
         return f"<model {self.name}>"
 
+    def guards(self, name: str, action: Action = "read") -> bool:
+        """Whether the field has a rule of its own for this."""
+        return any(action in rule.actions and name in rule.fields for rule in self.rules)
+
     def hooks_for(self, when: str, action: Action) -> tuple[Hook, ...]:
         return tuple(hook for hook in self.hooks if hook.when == when and action in hook.actions)
 

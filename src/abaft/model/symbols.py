@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextvars
 import dis
 from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
 from types import CodeType
 from typing import Any, NoReturn, cast
 
@@ -64,10 +66,10 @@ class Symbol:
     def __len__(self) -> NoReturn:
         raise Untraceable("len() can't become a query: compare the value itself")
 
-    def __int__(self) -> NoReturn:
+    def __int__(self, *_: object) -> NoReturn:
         raise Untraceable("a conversion can't become a query: compare the value itself")
 
-    __float__ = __index__ = __str__ = __format__ = __int__  # type: ignore[assignment]
+    __float__ = __index__ = __str__ = __format__ = __int__
 
 
 class Truth(Symbol):
@@ -101,11 +103,12 @@ class Truth(Symbol):
 class ValueSymbol(Symbol):
     """A field's value; a boolean one is a condition too."""
 
-    __slots__ = ("column", "kind")
+    __slots__ = ("column", "kind", "nocase")
 
-    def __init__(self, column: e.Column, kind: Kind) -> None:
+    def __init__(self, column: e.Column, kind: Kind, nocase: bool = False) -> None:
         self.column = column
         self.kind = kind
+        self.nocase = nocase
 
     def _compare(self, op: e.Operator, other: object) -> Truth:
         if isinstance(other, MeSymbol):
@@ -116,7 +119,8 @@ class ValueSymbol(Symbol):
                 raise Untraceable(f"None can't be compared by {op}")
             null: e.Expr = e.IsNull(self.column)
             return Truth(null if op == "eq" else e.Not(null))
-        return Truth(e.Compare(op, self.column, value))
+        nocase = self.nocase or getattr(other, "nocase", False) is True
+        return Truth(e.Compare(op, self.column, value, nocase))
 
     def __eq__(self, other: object) -> Truth:  # type: ignore[override]
         return self._compare("eq", other)
@@ -150,7 +154,7 @@ class ValueSymbol(Symbol):
     def _text(self, op: e.Operator, part: object) -> Truth:
         if not self.kind.textual:
             raise Untraceable(f".{op}() is for text; {self.column.name} is {self.kind.name}")
-        return Truth(e.Compare(op, self.column, as_value(part, self.kind)))
+        return Truth(e.Compare(op, self.column, as_value(part, self.kind), self.nocase))
 
     def __and__(self, other: object) -> Truth:
         return Truth(as_expr(self)) & other
@@ -183,33 +187,38 @@ class RecordSymbol(Symbol):
 
     def __getattr__(self, name: str) -> Any:
         model = self._model
-        if name in model.key:
-            return ValueSymbol(self._via[model.key.index(name)], model.fields[name].kind)
         if name in model.one:
             one = model.one[name]
-            via = tuple(e.Column(column, self._hops, self._scope) for column in one.columns)
+            via = tuple(self._column(column) for column in one.columns)
             target = self._schema.models[one.target]
             hops = (*self._hops, e.Hop(name))
             return RecordSymbol(self._schema, target, self._scope, hops, via)
         if name in model.many:
             return ManySymbol(self, name)
         if name in model.fields:
-            return ValueSymbol(e.Column(name, self._hops, self._scope), model.fields[name].kind)
+            field = model.fields[name]
+            return ValueSymbol(self._column(name), field.kind, field.nocase)
         names = [*model.fields, *model.one, *model.many]
         raise Untraceable(f"{model.name} has no field {name!r}: {nearest(name, names)}")
 
+    def _column(self, name: str) -> e.Column:
+        key = self._model.key
+        if name in key:
+            return self._via[key.index(name)]
+        return e.Column(name, self._hops, self._scope)
+
     def __eq__(self, other: object) -> Truth:  # type: ignore[override]
         if other is None:
-            return Truth(e.IsNull(self._via[0]))
+            return Truth(e.any_of(e.IsNull(column) for column in self._via))
         if isinstance(other, MeSymbol):
             kind = self._model.fields[self._model.key[0]].kind
             return Truth(e.Compare("eq", self._only(), e.ActorId(kind)))
         if isinstance(other, Actor):
             return Truth(self._is(other))
-        if isinstance(other, RecordSymbol):
+        if isinstance(other, RecordSymbol) and other._model.name == self._model.name:
             pairs = zip(self._via, other._via, strict=True)
             return Truth(e.all_of(e.Compare("eq", mine, theirs) for mine, theirs in pairs))
-        key = getattr(other, "__key__", None)
+        key = None if isinstance(other, Symbol) else getattr(other, "__key__", None)
         if key is not None and type(other).__name__ == self._model.name:
             pairs = zip(self._via, key, strict=True)
             return Truth(e.all_of(e.Compare("eq", mine, e.Const(part)) for mine, part in pairs))
@@ -297,10 +306,22 @@ def as_value(value: object, kind: Kind) -> e.Value:
         return value.column
     if isinstance(value, Symbol):
         raise Untraceable(f"{kind.name} can't be compared with {_describe(value)}")
+    if value is None:
+        return e.Const(None)
     try:
-        return e.Const(None if value is None else kind.read(kind.show(value)))
+        read = kind.parse(kind.spell(value))
+        exact = kind.show(read) == kind.show(value) and (
+            read == value or not isinstance(value, (int, float, Decimal))
+        )
     except (ValueError, TypeError, AttributeError, ArithmeticError):
-        raise Untraceable(f"{value!r} isn't a value of kind {kind.name}") from None
+        exact = False
+    if not exact or kind.name == "json" or _naive(value):
+        raise Untraceable(f"{value!r} isn't a value of kind {kind.name}")
+    return e.Const(read)
+
+
+def _naive(value: object) -> bool:
+    return isinstance(value, datetime) and value.tzinfo is None
 
 
 def _describe(value: object) -> str:
@@ -329,9 +350,7 @@ def not_(condition: bool) -> bool:
 def one_of(value: object, options: Iterable[Any]) -> bool:
     """Whether a value is among others; what `in` says outside of rules."""
     if isinstance(value, ValueSymbol):
-        consts = [as_value(option, value.kind) for option in options]
-        same = (e.Compare("eq", value.column, const) for const in consts)
-        return _as_bool(Truth(e.any_of(same)))
+        return _as_bool(Truth(e.any_of(as_expr(value == option) for option in options)))
     return value in options
 
 

@@ -77,13 +77,14 @@ class Access:
 
     def _exists(self, node: e.Exists, scopes: list[Model]) -> e.Expr:
         owner, hops = self._hops(scopes[node.scope], node.hops)
-        self._readable(owner, node.relation)
+        self.readable(owner, node.relation)
         many = owner.many[node.relation]
         target = self.schema.models[many.target]
         where = self._protect(node.where, [*scopes, target])
         guard = self.records(target, "read")
+        link_guard = self.records(self.schema.models[many.link], "read") if many.link else e.TRUE
         mask = self.field(owner, "read", node.relation)
-        found = e.Exists(node.relation, where, hops, node.scope, guard)
+        found = e.Exists(node.relation, where, hops, node.scope, guard, link_guard)
         # A mask on a relation of the record itself is one more condition; through hops, none.
         return found if mask == e.TRUE else e.all_of((found, mask)) if not hops else e.FALSE
 
@@ -92,13 +93,13 @@ class Access:
         if not isinstance(value, e.Column):
             return value
         owner, hops = self._hops(scopes[value.scope], value.hops)
-        mask = self._readable(owner, value.name)
+        mask = self.readable(owner, value.name)
         return e.Column(value.name, hops, value.scope, None if mask == e.TRUE else mask)
 
     def _hops(self, model: Model, hops: tuple[e.Hop, ...]) -> tuple[Model, tuple[e.Hop, ...]]:
         guarded = []
         for hop in hops:
-            mask = self._readable(model, hop.relation)
+            mask = self.readable(model, hop.relation)
             model = self.schema.target(model, hop.relation)
             guard = self.records(model, "read")
             if mask != e.TRUE:
@@ -106,7 +107,8 @@ class Access:
             guarded.append(e.Hop(hop.relation, None if guard == e.TRUE else guard))
         return model, tuple(guarded)
 
-    def _readable(self, model: Model, name: str) -> e.Expr:
+    def readable(self, model: Model, name: str) -> e.Expr:
+        """For which records a field that was named may be read; Forbidden where for none."""
         mask = self.field(model, "read", name)
         if mask == e.FALSE:
             detail = f"{name!r} of {model.collection} may not be read, so it can't be asked for"

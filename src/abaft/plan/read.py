@@ -70,7 +70,7 @@ def select(
     expand = dict(pick.expand)
     items: list[FieldItem | OneItem | ManyItem] = []
     for name in pick.fields or () if hidden else _names(model, pick, expand):
-        mask = access.field(model, "read", name)
+        mask = access.readable(model, name) if name in expand else access.field(model, "read", name)
         if mask == e.FALSE:
             continue
         if name in model.many:
@@ -135,7 +135,8 @@ def orders_of(
             assert isinstance(value, e.Column)
             column, nullable = value, nullable or value.mask is not None
         orders.append(Order(column, field.kind, step.descending, nullable))
-        if field.unique and not field.nullable and len(step.path) == 1:
+        distinct = field.unique and not field.nullable and step.path == (field.name,)
+        if distinct and not model.guards(field.name):
             return tuple(orders)
     named = {order.column.name for order in orders if not order.column.hops}
     descending = orders[-1].descending if orders else False

@@ -62,8 +62,8 @@ def _targets(
     """Relations that the client set must lead to what it may see, or they would be an oracle."""
     targets = []
     for name, one in model.one.items():
-        if not shape.given.intersection(one.columns) or not one.stored:
-            continue
+        if not shape.given.intersection(one.columns) or not one.constraint:
+            continue  # what may lead nowhere tells nothing by leading somewhere
         guard = access.records(schema.models[one.target], "read")
         if guard != e.TRUE:
             targets.append((name, guard))

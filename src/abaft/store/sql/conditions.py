@@ -205,8 +205,12 @@ def _compare(node: e.Compare, scopes: list[Frame], negated: bool) -> Element:
     if op in ("contains", "startswith", "endswith"):
         found = _text(node, kind, left, scopes, nocase)
         return _complement(found, sides, scopes) if negated else found
-    right = _value(node.right, kind, scopes)
-    right = dialect.fold(right) if nocase else right
+    if isinstance(node.right, e.Column):
+        right = _value(node.right, kind, scopes)
+        right = dialect.fold(right) if nocase else right
+    else:
+        # Folded here: the database's lower() of a bare parameter may know more letters.
+        right = _value(node.right, kind, scopes, fold_ascii if nocase else None)
     if op in ("eq", "ne"):
         equal = (op == "eq") != negated
         return _equality(node, left, right, equal, scopes)
@@ -307,6 +311,9 @@ def _exists(node: e.Exists, scopes: list[Frame]) -> Element:
     where = [on for _, on in steps] + ties + [condition(node.where, [*scopes, inner])]
     if node.guard is not None:
         where.append(condition(node.guard, [_alone(inner)]))
+    if node.link_guard is not None and link is not None:
+        link.enclosing = inner.enclosing
+        where.append(condition(node.link_guard, [link]))
     source = tables[0]
     for table in tables[1:]:
         source = source.join(table, sa.true())

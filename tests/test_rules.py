@@ -28,6 +28,8 @@ from abaft import (
     one_of,
 )
 from abaft.base.errors import ModelError, RuleError
+from abaft.model.evaluate import evaluate
+from abaft.model.trace import trace
 from scenarios import ByHeader, serving
 
 BOOLEAN = "`&`, `|`, `~`"
@@ -243,9 +245,6 @@ async def test_a_rule_called_with_values_answers_as_the_query_does(database_url:
 
 def traced(condition: Callable[..., Any]) -> Callable[[Book, Actor], bool]:
     """The condition as a rule of Book would answer when it is called with values."""
-    from abaft.model.evaluate import evaluate
-    from abaft.model.symbols import trace
-
     schema_of_book = App(Shelf, Book, settings=Settings(database="sqlite:///x.db"), sinks=()).schema
     expr = trace(condition, schema_of_book, schema_of_book.models["Book"])
     return lambda book, actor: evaluate(expr, [book], actor)

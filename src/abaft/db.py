@@ -13,7 +13,7 @@ from abaft.model import expr as e
 from abaft.model.declare import Model as Record
 from abaft.model.records import plain, record_from_json
 from abaft.model.spec import Model
-from abaft.model.symbols import trace
+from abaft.model.trace import trace
 from abaft.pipeline import Pipeline
 from abaft.plan.resolve import column_of, picks
 from abaft.plan.types import Change, Pick, ReadIntent, ReadShape, Sort, WriteIntent

@@ -18,7 +18,7 @@ from abaft.model.kinds import Kind
 from abaft.model.relations import link_model, many_relation, one_relation
 from abaft.model.spec import Check, Field, Hook, Many, One, Rule, Schema, Stamp
 from abaft.model.spec import Model as Spec
-from abaft.model.symbols import trace
+from abaft.model.trace import trace
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
 _RESERVED = {"sort", "expand", "fields", "limit", "cursor", "offset", "count", "filter", "search"}

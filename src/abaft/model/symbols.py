@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextvars
-import dis
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
-from types import CodeType
 from typing import Any, NoReturn, cast
 
 from abaft.base.actor import Actor
-from abaft.base.errors import RuleError, nearest
+from abaft.base.errors import nearest
 from abaft.model import expr as e
 from abaft.model.kinds import Kind, own_key
 from abaft.model.spec import Model, Schema
@@ -27,12 +25,6 @@ _TRUTH = (
     "its truth isn't known before the query runs, so `and`, `or`, `not`, `if`, `in` and chained "
     "comparisons can't be used: write `&`, `|`, `~` or not_(…), one_of(…), contains(…) and put "
     "each comparison in parentheses"
-)
-
-
-_IDENTITY = (
-    "`is` compares objects, not values, and a query knows values alone: write is_null(…), `==` or "
-    "not_(…); what isn't of the record is to be asked outside of the function"
 )
 
 
@@ -367,41 +359,3 @@ def is_null(value: object) -> bool:
     if isinstance(value, (ValueSymbol, RecordSymbol)):
         return _as_bool(value == None)  # noqa: E711
     return value is None
-
-
-def trace(function: Callable[..., Any], schema: Schema, model: Model) -> e.Expr:
-    """The condition that a function of (record) or (record, me) stands for.
-
-    Raises RuleError, naming model, function and line, with what to write instead.
-    """
-    if _asks_identity(function.__code__):
-        raise RuleError(_explain(function, model, _IDENTITY, RuleError()))
-    record = RecordSymbol(schema, model)
-    defaults = len(function.__defaults__ or ())
-    arguments = (record, MeSymbol())[: function.__code__.co_argcount - defaults]
-    try:
-        return as_expr(function(*arguments))
-    except Untraceable as error:
-        raise RuleError(_explain(function, model, str(error), error)) from None
-    except Exception as error:
-        reason = f"it raised {type(error).__name__}: {error}"
-        raise RuleError(_explain(function, model, reason, error)) from error
-
-
-def _asks_identity(code: CodeType) -> bool:
-    """Whether the function, or one within it, has an `is`: no symbol would notice it."""
-    names = {step.opname for step in dis.get_instructions(code)}
-    inner = (const for const in code.co_consts if isinstance(const, CodeType))
-    jumps = any("JUMP" in name and name.endswith("_NONE") for name in names)
-    return "IS_OP" in names or jumps or any(map(_asks_identity, inner))
-
-
-def _explain(function: Callable[..., Any], model: Model, reason: str, error: Exception) -> str:
-    code = function.__code__
-    line = code.co_firstlineno
-    step = error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == code.co_filename:
-            line = step.tb_lineno
-        step = step.tb_next
-    return f"{model.name}.{code.co_name} ({code.co_filename}:{line}): {reason}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from bench import chart, keyset, measure, report
 from bench.scenarios import ENGINES, SCENARIOS, SIDES
 
 RESULTS = Path(__file__).with_name("results")
+_QUIET = 0.7
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -83,10 +85,13 @@ def main() -> None:
 
 def _measure(given: argparse.Namespace, folder: Path) -> None:
     asked = options(given)
+    load = os.getloadavg()[0]
+    if load > _QUIET:
+        say(f"!! this machine is busy already (load {load:.1f}): the figures will suffer")
     result = measure.Run(asked, folder, say).everything()
     if asked.check_only:
         return
-    result = report.circumstances(asked) | result
+    result = report.circumstances(asked) | {"load_before": round(load, 2)} | result
     result["versions"] |= report.versions()
     if out := folder_for_results(given):
         save(result, out)

@@ -19,7 +19,7 @@ class Author(Model, stamps=False):
         return True
 
 
-class Post(Model, stamps=False):
+class Post(Model, stamps=False, index=[("author", "created")]):
     title: str = field(max_length=200)
     body: str
     views: int = field(ge=0)
@@ -32,7 +32,7 @@ class Post(Model, stamps=False):
         return True
 
 
-class Note(Model, stamps=False):
+class Note(Model, stamps=False, index=[("author", "created")]):
     title: str = field(max_length=200)
     body: str
     views: int = field(ge=0)

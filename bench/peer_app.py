@@ -36,7 +36,7 @@ class Author(Base):
 class Post(Base):
     __tablename__ = "posts"
     __table_args__ = (
-        Index("ix_posts_author", "author_id", "id"),
+        Index("ix_posts_author", "author_id", "created", "id"),
         Index("ix_posts_created", "created", "id"),
     )
 
@@ -54,7 +54,7 @@ class Post(Base):
 class Note(Base):
     __tablename__ = "notes"
     __table_args__ = (
-        Index("ix_notes_author", "author_id", "id"),
+        Index("ix_notes_author", "author_id", "created", "id"),
         Index("ix_notes_created", "created", "id"),
     )
 

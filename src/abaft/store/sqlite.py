@@ -85,7 +85,6 @@ def connect(path: str) -> apsw.Connection:
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)
-    connection.pragma("mmap_size", 1 << 28)
     connection.pragma("temp_store", "memory")
     connection.create_scalar_function("abaft_base64", _base64, 1, deterministic=True)
     connection.create_scalar_function("abaft_fingerprint", _fingerprint, 1, deterministic=True)
@@ -125,6 +124,8 @@ class SqliteStore:
         self._writer.start()
         # Its time is the loop's own work: a machine that is busy elsewhere doesn't count.
         self._loop_reader = Reader(self.path, clock.work)
+        # Pages come from the file's own cache, without a copy; one mapping is enough to count.
+        self._loop_reader.connection.pragma("mmap_size", 1 << 28)
         threads = min(self.settings.connections, 8)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="abaft-sqlite-reader")
 

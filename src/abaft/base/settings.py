@@ -22,7 +22,7 @@ class Settings:
     """Every setting, with its default. A value in code wins over the environment."""
 
     mode: Literal["development", "production"] = setting(
-        "development", "production checks the schema instead of changing it and hides details"
+        "development", "production checks the schema instead of changing it, and needs a secret_key"
     )
     database: str = setting(
         "sqlite:///abaft.db", "where the data lives: sqlite:///FILE or postgresql://…", secret=True

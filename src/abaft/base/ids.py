@@ -11,6 +11,23 @@ from abaft.base import clock
 
 _lock = threading.Lock()
 _last = 0
+_pool: list[int] = []
+
+
+def _forget() -> None:
+    """A forked worker must not spend its parent's random numbers a second time."""
+    _pool.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def _random() -> int:
+    """80 random bits, asked of the system a page at a time: a call for each id costs more."""
+    if not _pool:
+        page = os.urandom(4090)
+        _pool.extend(int.from_bytes(page[at : at + 10], "big") for at in range(0, 4090, 10))
+    return _pool.pop()
 
 
 def uuid7() -> UUID:
@@ -20,8 +37,8 @@ def uuid7() -> UUID:
     thousands of ids of one millisecond stay in order; 56 random bits close it.
     """
     global _last
-    random = int.from_bytes(os.urandom(10), "big")
     with _lock:
+        random = _random()
         fresh = clock.unix_ms() << 18 | (random >> 64) & 0x3FFF
         # A clock that stands still or goes back must not turn the order round.
         _last = fresh if fresh > _last else _last + 1

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from abaft.model.kinds import INT_MAX, INT_MIN
 from differential.models import Colour, Person, Place, Tag, Thing
@@ -73,7 +74,8 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         case "choice":
             return st.sampled_from([*Colour] if kind.of_text else [*kind.options])
         case "json":
-            more = [] if kind.type is dict else [0, "", [], [None], "a", True, [1, {"b": 2}]]
+            any_json = [0, "", [], [None], "a", True, [1, {"b": 2}]]
+            more = any_json if kind.type is JsonValue else []
             return st.sampled_from([*JSONS, *more])
         case "integer":
             return st.sampled_from(POOLS["integer"]) | st.integers(-3, 3)

@@ -320,7 +320,9 @@ def _exists(node: e.Exists, scopes: list[Frame]) -> Element:
     for table, on in inner.joins:
         source = source.outerjoin(table, on)
     query: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(source).where(*where)
-    return query.correlate(*enclosing.values()).exists()
+    # The condition may have been the first to reach something from an outer record.
+    reached = [table for scope in scopes for table, _ in scope.joins or ()]
+    return query.correlate(*enclosing.values(), *reached).exists()
 
 
 def _alone(frame: Frame) -> Frame:

@@ -131,9 +131,8 @@ class SqliteDialect(Dialect):
         return sa.func.instr(element, part) > number(0)
 
     def endswith(self, element: Element, part: Element) -> Element:
-        return sa.or_(
-            part == text_literal(""), sa.func.substr(element, -sa.func.length(part)) == part
-        )
+        size = sa.func.length
+        return sa.func.substr(element, size(element) - size(part) + number(1)) == part
 
     def nested(self, outer: FromClause[Any], inner: FromClause[Any]) -> FromClause[Any]:
         return CrossJoin(outer, inner)

@@ -1,0 +1,1 @@
+"""Applications that tests run as processes of their own."""

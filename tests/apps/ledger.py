@@ -1,0 +1,57 @@
+"""What the storms write to: entries that nobody may count twice, and counters to fight over.
+
+Settings come from the environment (`ABAFT_DATABASE` …).
+"""
+
+import asyncio
+
+from abaft import App, Db, Many, Me, Model, allow, field
+
+
+class Label(Model, stamps=False):
+    number: int = field(key=True)
+
+    @allow("read", "create", "update", "delete")
+    def everyone(label, me: Me) -> bool:
+        return True
+
+
+class Entry(Model, unique=[("writer", "n")]):
+    writer: int
+    n: int
+    text: str
+    labels: Many[Label]
+
+    @allow("read", "create", "update", "delete")
+    def everyone(entry, me: Me) -> bool:
+        return True
+
+
+class Counter(Model, stamps=False):
+    number: int = field(key=True)
+    value: int = 0
+
+    @allow("read", "create", "update", "delete")
+    def everyone(counter, me: Me) -> bool:
+        return True
+
+
+MODELS = (Label, Entry, Counter)
+app = App(*MODELS)
+
+
+@app.get("/slow")
+async def slow(seconds: float, db: Db) -> int:
+    """Takes its time, then asks the database: what a draining server has to wait for."""
+    await asyncio.sleep(seconds)
+    return await db.count(Counter)
+
+
+@app.post("/held")
+async def held(seconds: float, number: int, db: Db) -> int:
+    """A transaction that stays open for a while."""
+    async with db.as_system().transaction() as inside:
+        counter = await inside.get(Counter, number)
+        counter = await inside.update(counter, value=counter.value + 1)
+        await asyncio.sleep(seconds)
+    return counter.value

@@ -15,6 +15,8 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.requests import HTTPConnection
 from fastapi.responses import Response
 
+from abaft.api.docs import add_docs
+from abaft.api.openapi import extend
 from abaft.api.paths import Paths
 from abaft.api.records import Records
 from abaft.auth.admin import AdminToken
@@ -67,16 +69,32 @@ class App(FastAPI):
             self.pipeline, given, self.observer, (*admin, *authenticators), self._key(given)
         )
         self.paths = Paths(given.api_prefix, self.schema.collections)
+        self._described: tuple[dict[str, Any], dict[str, Any]] | None = None
         self._ready = False
         self._opening: asyncio.Lock | None = None
         self._pruning: asyncio.Task[None] | None = None
         self._built = clock.ticks() - started
         inner = options.pop("lifespan", None)
-        docs = {} if given.docs else {"openapi_url": None}
-        super().__init__(lifespan=_lifespan(inner), **{"title": "abaft", **docs, **options})
+        if not given.docs:
+            options["openapi_url"] = None
+        docs_url = options.pop("docs_url", "/docs")
+        # FastAPI's own pages fetch their scripts from a CDN.
+        own = {"title": "abaft", "docs_url": None, "redoc_url": None}
+        super().__init__(lifespan=_lifespan(inner), **own | options)
+        if self.openapi_url and docs_url:
+            add_docs(self, docs_url)
         self.add_exception_handler(Fault, _fault_response)
         route = self.router.middleware_stack
         self.router.middleware_stack = self._dispatch(route)
+
+    def openapi(self) -> dict[str, Any]:
+        """FastAPI's document of the endpoints, with every collection in it."""
+        endpoints = super().openapi()
+        if self._described is None or self._described[0] is not endpoints:
+            secured = bool(self.records.authenticators)
+            whole = extend(endpoints, self.schema, self.settings_, secured)
+            self._described = (endpoints, whole)
+        return self._described[1]
 
     def _key(self, settings: Settings) -> bytes:
         if settings.secret_key:

@@ -56,6 +56,15 @@ OPERATORS = {
 }
 
 
+def suits(operator: Operator, kind: Kind) -> bool:
+    """Whether fields of the kind can be asked for by the operator."""
+    if operator.name == "isnull":
+        return True
+    if kind.name == "json":
+        return False
+    return (kind.textual or not operator.textual) and (kind.ordered or not operator.ordered)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A filter's condition, and what reads its values out of the parameter's text."""
@@ -181,23 +190,9 @@ class _Builder:
         return Filter(where, lambda text: {self.name: self._parse(kind, text)})
 
     def _suits(self, field: Field) -> None:
-        operator, kind = self.operator, field.kind
-        wrong = (
-            kind.name == "json"
-            or (operator.textual and not kind.textual)
-            or (operator.ordered and not kind.ordered)
-        )
-        if wrong:
-            fitting = [
-                row.name
-                for row in OPERATORS.values()
-                if row.name == "isnull"
-                or (
-                    kind.name != "json"
-                    and (kind.textual or not row.textual)
-                    and (kind.ordered or not row.ordered)
-                )
-            ]
+        kind = field.kind
+        if not suits(self.operator, kind):
+            fitting = [row.name for row in OPERATORS.values() if suits(row, kind)]
             detail = f"{field.name} is {kind.name}, it takes {', '.join(fitting)}"
             _bad(self.parameter, "operator_not_for_field", detail)
 

@@ -23,9 +23,14 @@ from abaft.base.errors import ModelError, nearest
 from abaft.model import spec
 from abaft.model.evaluate import evaluate
 from abaft.model.field import UNSET, Options, field
+from abaft.model.schemas import field_schema, shown
 from abaft.model.spec import Action
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+MARKER = "x-abaft-model"
+"""Names the model in a JSON Schema that pydantic makes of it."""
 
 
 class NotLoaded(AttributeError):
@@ -238,7 +243,13 @@ class Model(metaclass=ModelMeta):
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"type": "object", "title": cls.__name__, "description": cls.__doc__ or ""}
+        """The record with its relations as keys; an App's document refers to its own instead."""
+        declared = cls.__dict__.get("__spec__")
+        shape: JsonSchemaValue = {"type": "object", "title": cls.__name__, MARKER: cls.__name__}
+        if declared is not None:
+            members = (row for row in declared.fields.values() if not row.hidden)
+            shape["properties"] = {row.name: field_schema(declared, row, shown) for row in members}
+        return shape
 
     @classmethod
     def __from_value__(cls, value: Any) -> Model:

@@ -1,0 +1,87 @@
+"""OpenAPI 3.1 of the record path, put into the document that FastAPI makes of all else."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from abaft.api.openapi_answers import parameters, problem_schema, responses
+from abaft.api.openapi_models import components, ref
+from abaft.api.openapi_paths import BEARER, Operations
+from abaft.base.settings import Settings
+from abaft.model.declare import MARKER
+from abaft.model.spec import Schema
+
+Document = dict[str, Any]
+
+_PARAMETER = re.compile(r"\{[^}]*\}")
+
+_ABOUT = """\
+Every collection answers alike. `GET` takes filters by field (`?title=x`, `?title[contains]=x`, \
+through relations `?author.name=x`), `sort`, `expand`, `fields` and pages; `HEAD` and `OPTIONS` \
+work everywhere. Writes take `If-Match`, so that no update is lost. Whatever is refused is \
+answered by a problem (RFC 9457) that names every fault. Text holds no U+0000; integers have 64 \
+bits; instants are UTC."""
+
+
+def extend(document: Document, schema: Schema, settings: Settings, secured: bool) -> Document:
+    """The document with the collections of the schema in it; what it had stays first in line.
+
+    `secured` tells that somebody can log in.
+    """
+    known = document.get("components", {})
+    served = schema.collections.values()
+    paths: Document = {}
+    shared: Document = parameters()
+    schemas: Document = {"Problem": problem_schema()}
+    for model in served:
+        operations = Operations(schema, settings, model, secured)
+        paths |= operations.paths()
+        shared |= operations.parameters.shared()
+        schemas |= components(schema, settings, model)
+    whole = {
+        **document,
+        "info": {"description": _ABOUT, **document["info"]},
+        "tags": _tags(document, schema),
+        "paths": {**_left(paths, document.get("paths", {})), **document.get("paths", {})},
+        "components": {
+            **known,
+            "schemas": {**known.get("schemas", {}), **schemas},
+            "responses": {**responses(), **known.get("responses", {})},
+            "parameters": {**shared, **known.get("parameters", {})},
+        },
+    }
+    if secured:
+        scheme = {"type": "http", "scheme": "bearer"}
+        schemes = {BEARER: scheme, **known.get("securitySchemes", {})}
+        whole["components"]["securitySchemes"] = schemes
+    linked: Document = _linked(whole, {model.name for model in served})
+    return linked
+
+
+def _left(ours: Document, theirs: Document) -> Document:
+    """Our paths but for those that an endpoint of the user's takes, with all their methods."""
+    taken = {_PARAMETER.sub("{}", path) for path in theirs}
+    return {path: item for path, item in ours.items() if _PARAMETER.sub("{}", path) not in taken}
+
+
+def _tags(document: Document, schema: Schema) -> list[Document]:
+    given = document.get("tags", [])
+    named = {tag["name"] for tag in given}
+    ours = [
+        {"name": model.name, "description": model.description}
+        if model.description
+        else {"name": model.name}
+        for model in schema.collections.values()
+        if model.name not in named
+    ]
+    return [*given, *ours]
+
+
+def _linked(node: Any, names: set[str]) -> Any:
+    """References instead of what pydantic says of a model, in the user's own endpoints."""
+    if isinstance(node, dict):
+        if node.get(MARKER) in names:
+            return ref(node[MARKER])
+        return {key: _linked(value, names) for key, value in node.items()}
+    return [_linked(item, names) for item in node] if isinstance(node, list) else node

@@ -1,0 +1,130 @@
+"""What all operations share: problems by status, headers, and the parameters that ask by them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abaft.base import errors
+from abaft.base.errors import Fault
+from abaft.model.schemas import JsonSchema
+
+PROBLEM = "application/problem+json"
+
+_FAULTS: tuple[tuple[type[Fault], str, str], ...] = (
+    (errors.BadRequest, "BadRequest", "A parameter or the body can't be understood."),
+    (errors.Unauthorized, "Unauthorized", "The credentials aren't known, or there are none."),
+    (errors.Forbidden, "Forbidden", "No rule allows this."),
+    (errors.NotFound, "NotFound", "There is no such record that may be read."),
+    (errors.NotAcceptable, "NotAcceptable", "`Accept` takes no JSON."),
+    (errors.Conflict, "Conflict", "A unique value is taken, or the record is still referred to."),
+    (errors.PreconditionFailed, "PreconditionFailed", "The record has another ETag by now."),
+    (errors.TooLarge, "TooLarge", "The body is over the limit."),
+    (errors.UriTooLong, "UriTooLong", "Path and query are over the limit."),
+    (errors.UnsupportedMedia, "UnsupportedMedia", "The body has another type, charset or coding."),
+    (errors.Invalid, "Invalid", "Some values are wrong: `errors` names each."),
+    (errors.TooManyRequests, "TooManyRequests", "The address has sent too many requests."),
+    (errors.Unavailable, "Unavailable", "The database is away, or there is too much to do."),
+)
+_NAMES = {fault.status: name for fault, name, _ in _FAULTS}
+_RETRY = {
+    "Retry-After": {
+        "description": "Seconds to wait",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    }
+}
+_CHALLENGE = {
+    "WWW-Authenticate": {"description": "How to log in", "schema": {"type": "string"}},
+}
+_MORE = {401: _CHALLENGE, 429: _RETRY, 503: _RETRY}
+
+ETAG = {
+    "description": "Names this very form of the record, for If-Match and If-None-Match",
+    "required": True,
+    "schema": {"type": "string", "examples": ['"9172f6f02ae5ecbb"']},
+}
+LOCATION = {
+    "description": "Where the new record is",
+    "required": True,
+    "schema": {"type": "string", "format": "uri-reference"},
+}
+
+
+def problems(*statuses: int) -> dict[str, Any]:
+    """Responses that refer to the shared ones."""
+    return {
+        str(status): {"$ref": f"#/components/responses/{_NAMES[status]}"} for status in statuses
+    }
+
+
+def responses() -> dict[str, Any]:
+    """The shared responses by name."""
+    return {name: _response(fault, said) for fault, name, said in _FAULTS}
+
+
+def _response(fault: type[Fault], said: str) -> dict[str, Any]:
+    example = {
+        "type": f"urn:abaft:problem:{fault.code}",
+        "title": fault.title,
+        "status": fault.status,
+        "code": fault.code,
+    }
+    content = {
+        PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example},
+    }
+    response: dict[str, Any] = {"description": said, "content": content}
+    if fault.status in _MORE:
+        response["headers"] = _MORE[fault.status]
+    return response
+
+
+def problem_schema() -> JsonSchema:
+    """RFC 9457, with every wrong part of the request in `errors`."""
+    text = {"type": "string"}
+    pointer = {
+        **text,
+        "description": 'A JSON Pointer into the body ("/title"), or "?name" for a query parameter',
+    }
+    return {
+        "type": "object",
+        "description": "What went wrong (RFC 9457).",
+        "properties": {
+            "type": {**text, "format": "uri"},
+            "title": text,
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "code": {**text, "description": "A name for programs, which stays the same"},
+            "detail": text,
+            "hint": {**text, "description": "What to do about it"},
+            "errors": {
+                "type": "array",
+                "description": "Every wrong part of the request",
+                "items": {
+                    "type": "object",
+                    "properties": {"pointer": pointer, "code": text, "detail": text},
+                    "required": ["pointer", "code", "detail"],
+                },
+            },
+        },
+        "required": ["type", "title", "status", "code"],
+    }
+
+
+def parameters() -> dict[str, Any]:
+    """The shared parameters by name."""
+    return {
+        "If-Match": _header("If-Match", "Write only if the record still has this ETag, else 412."),
+        "If-None-Match": _header("If-None-Match", "Answer 304 if the ETag is still this."),
+        "If-None-Match-Any": {
+            **_header("If-None-Match", "`*`: make a new record, or answer 412."),
+            "schema": {"type": "string", "enum": ["*"]},
+        },
+    }
+
+
+def _header(name: str, said: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": said, "schema": {"type": "string"}}
+
+
+def parameter(name: str) -> JsonSchema:
+    """A reference to a shared parameter."""
+    return {"$ref": f"#/components/parameters/{name}"}

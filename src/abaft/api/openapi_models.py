@@ -1,0 +1,215 @@
+"""A model's components: as it is read, whole or in part, and as it is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abaft.base.settings import Settings
+from abaft.model.expr import TRUE
+from abaft.model.schemas import JsonSchema, field_schema, optional, shown, taken
+from abaft.model.spec import Field, Many, Model, One, Schema
+from abaft.model.values import MAX_LINKS
+
+_HIDDEN = "Taken, and never shown"
+
+
+def ref(name: str) -> JsonSchema:
+    """A reference to a component's schema."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def components(schema: Schema, settings: Settings, model: Model) -> dict[str, JsonSchema]:
+    """The schemas of one model by name, with those of its JSON fields."""
+    made = _Components(schema, settings, model)
+    name = model.name
+    schemas = {
+        name: made.read(name),
+        f"{name}Part": made.part(),
+        f"{name}Create": made.create(),
+        f"{name}Patch": made.patch(),
+        f"{name}Replace": made.replace(),
+    }
+    return {
+        key: _without_definitions(value, made.definitions) for key, value in schemas.items()
+    } | (made.definitions)
+
+
+def written_key(model: Model) -> JsonSchema:
+    """What a relation to the model holds: its key; an object where the key has several fields."""
+    if len(model.key) == 1:
+        return shown(model.fields[model.key[0]].kind)
+    return {
+        "type": "object",
+        "properties": {name: shown(model.fields[name].kind) for name in model.key},
+        "required": list(model.key),
+        "additionalProperties": False,
+    }
+
+
+def _writable(model: Model) -> list[Field]:
+    return [field for field in model.fields.values() if field.writable]
+
+
+class _Components:
+    def __init__(self, schema: Schema, settings: Settings, model: Model) -> None:
+        self.schema = schema
+        self.settings = settings
+        self.model = model
+        self.definitions: dict[str, JsonSchema] = {}
+
+    def read(self, name: str) -> JsonSchema:
+        """The whole record: members that a rule may hold back are not required."""
+        required = [
+            field.name
+            for field in self.model.fields.values()
+            if not field.hidden and not self._masked(field.name)
+        ]
+        required += [
+            many.name
+            for many in self.model.many.values()
+            if many.writable and not many.hidden and not self._masked(many.name)
+        ]
+        return self._object(self._members(""), required, self.model.description)
+
+    def part(self) -> JsonSchema:
+        """The record as `fields=` leaves it."""
+        said = f"A {self.model.name} with the members that `fields` names."
+        return self._object(self._members("Part"), [], said)
+
+    def create(self) -> JsonSchema:
+        """The body of a POST."""
+        fields = _writable(self.model)
+        required = [field.name for field in fields if field.required]
+        return self._object(self._given(fields), required, "")
+
+    def replace(self) -> JsonSchema:
+        """The body of a PUT, whose key the URL names already."""
+        fields = _writable(self.model)
+        required = [field.name for field in fields if field.required and not field.write_once]
+        said = "The whole record: what isn't named goes back to its default."
+        once = [f"`{field.name}`" for field in fields if field.write_once and not field.key]
+        if once:
+            said += f" {' and '.join(once)}: only for a new record, or as it is."
+        return self._object(self._given(fields), required, said)
+
+    def patch(self) -> JsonSchema:
+        """A merge patch (RFC 7396): what isn't named stays."""
+        properties: dict[str, Any] = {
+            field.name: self._patched(field)
+            for field in _writable(self.model)
+            if not field.write_once
+        }
+        said = "What isn't named stays as it is; an object in a JSON field is merged (RFC 7396)."
+        return self._object(properties | self._links(), [], said)
+
+    def _object(
+        self, properties: dict[str, Any], required: list[str], description: str
+    ) -> JsonSchema:
+        schema: JsonSchema = {"type": "object", "properties": properties}
+        if required:
+            schema["required"] = required
+        if description:
+            schema["description"] = description
+        return schema | {"additionalProperties": False}
+
+    def _members(self, suffix: str) -> dict[str, Any]:
+        model = self.model
+        members = {
+            name: self._relation(model.one[name], field, suffix)
+            if name in model.one
+            else field_schema(model, field, shown)
+            for name, field in model.fields.items()
+            if not field.hidden
+        }
+        for name, one in model.one.items():
+            if not one.stored:
+                members[name] = self._unstored(one, suffix)
+        for name, many in model.many.items():
+            if not many.hidden:
+                members[name] = self._many(many, suffix)
+        return members
+
+    def _relation(self, one: One, field: Field, suffix: str) -> JsonSchema:
+        """The key; when expanded the object, unless that is missing or may not be read."""
+        target = self.schema.models[one.target]
+        either: JsonSchema = {"anyOf": [written_key(target), ref(f"{target.name}{suffix}")]}
+        either = optional(either) if field.nullable else either
+        said = (
+            field.description or f"The key of a {target.name}, or with `expand` the {target.name}"
+        )
+        return {**either, "description": said}
+
+    def _unstored(self, one: One, suffix: str) -> JsonSchema:
+        columns = ", ".join(f"`{name}`" for name in one.columns)
+        said = (
+            f"With `expand`: the {one.target} that {columns} {_lead(one)} to; null if none is seen"
+        )
+        return {**optional(ref(f"{one.target}{suffix}")), "description": said}
+
+    def _many(self, many: Many, suffix: str) -> JsonSchema:
+        target = self.schema.models[many.target]
+        whole = ref(f"{target.name}{suffix}")
+        items = {"anyOf": [written_key(target), whole]} if many.writable else whole
+        said = "The keys, or with `expand` the objects" if many.writable else "With `expand` only"
+        most = self.settings.max_expand_items
+        return {"type": "array", "items": items, "maxItems": most, "description": said}
+
+    def _masked(self, name: str) -> bool:
+        rules = [
+            rule for rule in self.model.rules if "read" in rule.actions and name in rule.fields
+        ]
+        return bool(rules) and not any(rule.where == TRUE for rule in rules)
+
+    def _taken(self, field: Field) -> JsonSchema:
+        schema = field_schema(self.model, field, taken)
+        if field.hidden:
+            schema = {"description": _HIDDEN, **schema, "writeOnly": True}
+        if field.relation and "description" not in schema:
+            said = f"The key of a {self.model.one[field.relation].target}"
+            schema["description"] = f"{said}. Default: who asks." if field.default_me else said
+        return schema
+
+    def _patched(self, field: Field) -> JsonSchema:
+        schema = {name: value for name, value in self._taken(field).items() if name != "default"}
+        if field.kind.name != "json":
+            return schema
+        loose = {"type": "object"} if "$ref" in str(schema) else schema
+        return {**loose, "description": "Merged into the stored value"}
+
+    def _given(self, fields: list[Field]) -> dict[str, Any]:
+        return {field.name: self._taken(field) for field in fields} | self._links()
+
+    def _links(self) -> dict[str, Any]:
+        links: dict[str, Any] = {}
+        for name, many in self.model.many.items():
+            if many.writable:
+                target = self.schema.models[many.target]
+                items = taken(target.fields[target.key[0]].kind)
+                links[name] = {
+                    "type": "array",
+                    "items": items,
+                    "maxItems": MAX_LINKS,
+                    "description": f"The keys of {target.collection}: all of them, in any order",
+                }
+        return links
+
+
+def _lead(one: One) -> str:
+    return "leads" if len(one.columns) == 1 else "lead"
+
+
+def _without_definitions(schema: Any, found: dict[str, JsonSchema]) -> Any:
+    """The schema with pydantic's `$defs` taken out, which become components."""
+    if isinstance(schema, dict):
+        for name, definition in schema.get("$defs", {}).items():
+            found.setdefault(name, definition)
+        return {
+            key: _without_definitions(value, found)
+            for key, value in schema.items()
+            if key != "$defs"
+        }
+    return (
+        [_without_definitions(item, found) for item in schema]
+        if isinstance(schema, list)
+        else schema
+    )

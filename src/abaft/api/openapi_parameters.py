@@ -1,0 +1,154 @@
+"""The parameters of a list and of a record: filters, order, expansion, page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from abaft.api.filters import OPERATORS, suits
+from abaft.api.openapi_answers import parameter
+from abaft.base.settings import Settings
+from abaft.model.kinds import Kind
+from abaft.model.schemas import JsonSchema, asked
+from abaft.model.spec import Field, Model, Schema
+
+Parameter = dict[str, Any]
+
+
+class Parameters:
+    """The query and path parameters of one model."""
+
+    def __init__(self, schema: Schema, settings: Settings, model: Model) -> None:
+        self.schema = schema
+        self.settings = settings
+        self.model = model
+        self.fields = [field for field in model.fields.values() if not field.hidden]
+        self.many = [name for name, many in model.many.items() if not many.hidden]
+        self.one = [name for name in model.one if not self._hidden(name)]
+
+    def _hidden(self, name: str) -> bool:
+        return name in self.model.fields and self.model.fields[name].hidden
+
+    def key(self) -> list[Parameter]:
+        """The path's: one for each field of the key, which commas part."""
+        return [self._key_part(self.model.fields[name]) for name in self.model.key]
+
+    def _key_part(self, field: Field) -> Parameter:
+        schema = asked(field.kind)
+        if field.kind.textual:
+            schema = {**schema, "minLength": 1}
+        said = field.description or f"The {self.model.name}'s {field.name}"
+        return {"name": field.name, "in": "path", "required": True, "schema": schema} | {
+            "description": said
+        }
+
+    def path(self) -> str:
+        """The path's template for a record, after its collection's."""
+        return ",".join(f"{{{name}}}" for name in self.model.key)
+
+    def page(self) -> list[Parameter]:
+        """A list's."""
+        return [self._sort(), *self.shape(), *self._place(), *self.filters()]
+
+    def shape(self) -> list[Parameter]:
+        """What is shown of a record, by reference to `shared()`."""
+        return [parameter(name) for name in self.shared()]
+
+    def shared(self) -> dict[str, Parameter]:
+        """The parameters that all operations of the model have, by their components' names."""
+        found = {}
+        relations = [*self.one, *self.many]
+        if relations:
+            names = relations + self._beyond(relations, lambda there: [*there.one, *there.many])
+            said = "Relations to show as objects; dots lead on."
+            found[f"{self.model.name}.expand"] = _names(
+                "expand", names, said, self.settings.max_expand_paths
+            )
+        names = [field.name for field in self.fields]
+        names += [name for name in relations if name not in names]
+        names += self._beyond(relations, lambda there: [field.name for field in there.fields])
+        said = "Only these members; dots lead into relations, which are expanded."
+        found[f"{self.model.name}.fields"] = _names("fields", names, said)
+        return found
+
+    def _sort(self) -> Parameter:
+        names = self._ordered() + self._beyond(self.one, lambda there: there._ordered())
+        both = [sign + name for name in names for sign in ("", "-")]
+        said = "Fields to sort by, `-` for descending; dots lead through relations."
+        return _names("sort", both, said, self.settings.max_sort_fields)
+
+    def _ordered(self) -> list[str]:
+        return [field.name for field in self.fields if field.kind.ordered]
+
+    def _beyond(self, relations: list[str], names: Callable[[Parameters], list[str]]) -> list[str]:
+        """What can be named of each relation's records; longer paths work without being listed."""
+        found = []
+        for relation in relations:
+            there = Parameters(self.schema, self.settings, self.schema.target(self.model, relation))
+            found += [f"{relation}.{name}" for name in names(there)]
+        return found
+
+    def _place(self) -> list[Parameter]:
+        settings = self.settings
+        default = min(settings.default_limit, settings.max_limit)
+        limit = {"type": "integer", "minimum": 1, "maximum": settings.max_limit, "default": default}
+        offset = {"type": "integer", "minimum": 0, "maximum": settings.max_offset}
+        count = {"type": "string", "enum": ["exact"]}
+        return [
+            _query("limit", limit, "Records on a page."),
+            _query("cursor", {"type": "string"}, "`next` of the page before."),
+            _query("offset", offset, "Records to skip; not with `cursor`, which is faster."),
+            _query("count", count, "`exact`: tell how many records there are in all."),
+        ]
+
+    def filters(self) -> list[Parameter]:
+        """Equality by field; the other operators are named by what it says."""
+        found = [self._filter(field.name, field.kind, asked(field.kind)) for field in self.fields]
+        for name in self.model.one:
+            if name not in self.model.fields:
+                found.append(self._by_relation(name, self.model.one[name].columns))
+        for name in self.many:
+            target = self.schema.target(self.model, name)
+            if len(target.key) == 1:
+                kind = target.fields[target.key[0]].kind
+                said = f"Has this one of {target.collection} among them."
+                found.append(_query(name, asked(kind), said))
+        return [parameter for parameter in found if parameter]
+
+    def _filter(self, name: str, kind: Kind, schema: JsonSchema) -> Parameter:
+        operators = [
+            row.name for row in OPERATORS.values() if suits(row, kind) and row.name != "eq"
+        ]
+        listed = " ".join(f"`[{operator}]`" for operator in operators)
+        if kind.name == "json":
+            schema, name = {"type": "boolean"}, f"{name}[isnull]"
+            return _query(name, schema, "Whether it is null.")
+        said = f"Equal to this. Others: `{name}[…]=` with {listed}"
+        return {**_query(name, schema, said), "x-operators": operators}
+
+    def _by_relation(self, name: str, columns: tuple[str, ...]) -> Parameter:
+        kinds = [self.model.fields[column].kind for column in columns]
+        if len(columns) == 1:
+            return self._filter(name, kinds[0], asked(kinds[0]))
+        shape = ",".join(f"{{{column}}}" for column in columns)
+        said = f"Its key, `{shape}`. Others: `{name}[ne]=`, `{name}[isnull]=`"
+        parts = [asked(kind) for kind in kinds]
+        schema = {"type": "array", "prefixItems": parts, "minItems": len(parts)}
+        schema |= {"maxItems": len(parts)}
+        return _query(name, schema, said) | {
+            "style": "form",
+            "explode": False,
+            "x-operators": ["ne", "isnull"],
+        }
+
+
+def _names(name: str, names: list[str], said: str, most: int | None = None) -> Parameter:
+    items = {"type": "string", "enum": names}
+    schema: JsonSchema = {"type": "array", "items": items, "minItems": 1, "uniqueItems": True}
+    if most is not None:
+        schema["maxItems"] = most
+    return _query(name, schema, said) | {"style": "form", "explode": False}
+
+
+def _query(name: str, schema: JsonSchema, said: str) -> Parameter:
+    return {"name": name, "in": "query", "description": said, "schema": schema}

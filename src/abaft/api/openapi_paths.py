@@ -1,0 +1,193 @@
+"""A model's operations: list, create, read, change, replace and delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abaft.api.openapi_answers import ETAG, LOCATION, parameter, problems
+from abaft.api.openapi_models import ref
+from abaft.api.openapi_parameters import Parameters
+from abaft.api.request import JSON, MERGE_PATCH
+from abaft.base.actor import ANONYMOUS
+from abaft.base.settings import Settings
+from abaft.model import names
+from abaft.model.expr import FALSE, TRUE
+from abaft.model.schemas import JsonSchema, optional
+from abaft.model.spec import Action, Model, Schema
+from abaft.plan.access import Access
+
+BEARER = "bearer"
+_ALWAYS = (400, 401, 403, 414, 503)
+
+
+class Operations:
+    """The paths of one model; `secured` where somebody can log in."""
+
+    def __init__(self, schema: Schema, settings: Settings, model: Model, secured: bool) -> None:
+        self.model = model
+        self.settings = settings
+        self.secured = secured
+        self.parameters = Parameters(schema, settings, model)
+        self.anonymous = Access(schema, ANONYMOUS)
+        # Who writes what it may not read gets no representation of it.
+        self.unseen = not any(
+            "read" in rule.actions and not rule.fields and rule.where == TRUE
+            for rule in model.rules
+        )
+
+    def paths(self) -> dict[str, Any]:
+        """The collection's path and the records'."""
+        base = f"{self.settings.api_prefix}/{self.model.collection}"
+        record = {
+            "parameters": self.parameters.key(),
+            "get": self._read(),
+            "patch": self._patch(),
+            "put": self._put(),
+            "delete": self._delete(),
+        }
+        return {
+            base: {"get": self._list(), "post": self._create()},
+            f"{base}/{self.parameters.path()}": record,
+        }
+
+    def _operation(self, verb: str, action: Action, noun: str, said: str = "") -> dict[str, Any]:
+        rules = [
+            f"`{rule.name}`"
+            for rule in self.model.rules
+            if action in rule.actions and not rule.fields
+        ]
+        who = f"Under {' or '.join(rules)}." if rules else "No rule allows it: administrators only."
+        singular = noun == self.model.name
+        title = f"{verb.capitalize()} {_article(noun) if singular else noun}"
+        operation: dict[str, Any] = {
+            "operationId": f"{verb}_{names.snake(noun) if singular else noun}",
+            "tags": [self.model.name],
+            "summary": title,
+            "description": f"{said} {who}".strip(),
+        }
+        if self.secured:
+            needed = self.anonymous.records(self.model, action) == FALSE
+            operation["security"] = [{BEARER: []}] if needed else [{}, {BEARER: []}]
+        return operation
+
+    def _list(self) -> dict[str, Any]:
+        model = self.model
+        said = "Filters add up; in pages, by `cursor` or `offset`."
+        next_page = {
+            "operationId": f"list_{model.collection}",
+            "parameters": {"cursor": "$response.body#/next"},
+            "description": "The next page, unless `next` is null",
+        }
+        ok = _json("A page of records", self._page()) | {
+            "headers": {"ETag": ETAG},
+            "links": {"next": next_page},
+        }
+        return self._operation("list", "read", model.collection, said) | {
+            "parameters": [*self.parameters.page(), parameter("If-None-Match")],
+            "responses": {"200": ok, "304": _unchanged()} | self._problems(406, 422),
+        }
+
+    def _page(self) -> JsonSchema:
+        following = {"type": ["string", "null"], "description": "The cursor of the next page"}
+        count = {"type": "integer", "minimum": 0, "description": "Of all pages, with `count=exact`"}
+        return {
+            "type": "object",
+            "properties": {
+                "items": {
+                    "type": "array",
+                    "items": self._record(),
+                    "maxItems": self.settings.max_limit,
+                },
+                "next": following,
+                "count": count,
+            },
+            "required": ["items", "next"],
+            "additionalProperties": False,
+        }
+
+    def _record(self) -> JsonSchema:
+        """Whole, or with `fields` in part."""
+        return {"anyOf": [ref(self.model.name), ref(f"{self.model.name}Part")]}
+
+    def _read(self) -> dict[str, Any]:
+        ok = _json("The record", self._record()) | {"headers": {"ETag": ETAG}}
+        return self._operation("read", "read", self.model.name) | {
+            "parameters": [*self.parameters.shape(), parameter("If-None-Match")],
+            "responses": {"200": ok, "304": _unchanged()} | self._problems(404, 406, 422),
+        }
+
+    def _create(self) -> dict[str, Any]:
+        body = _body({JSON: ref(f"{self.model.name}Create")})
+        return self._operation("create", "create", self.model.name) | {
+            "parameters": self.parameters.shape(),
+            "requestBody": body,
+            "responses": {"201": self._made()} | self._problems(409, 413, 415, 422),
+        }
+
+    def _patch(self) -> dict[str, Any]:
+        schema = ref(f"{self.model.name}Patch")
+        said = "What the body doesn't name stays as it is (RFC 7396)."
+        return self._operation("update", "update", self.model.name, said) | {
+            "parameters": [*self.parameters.shape(), parameter("If-Match")],
+            "requestBody": _body({JSON: schema, MERGE_PATCH: schema}),
+            "responses": self._changed() | self._problems(404, 409, 412, 413, 415, 422),
+        }
+
+    def _put(self) -> dict[str, Any]:
+        said = "Or makes it under this key, where there is none."
+        asked = [parameter("If-Match"), parameter("If-None-Match-Any")]
+        responses = self._changed() | {"201": self._made()}
+        return self._operation("replace", "update", self.model.name, said) | {
+            "parameters": [*self.parameters.shape(), *asked],
+            "requestBody": _body({JSON: ref(f"{self.model.name}Replace")}),
+            "responses": responses | self._problems(404, 409, 412, 413, 415, 422),
+        }
+
+    def _delete(self) -> dict[str, Any]:
+        return self._operation("delete", "delete", self.model.name) | {
+            "parameters": [*self.parameters.shape(), parameter("If-Match")],
+            "responses": {"204": {"description": "Deleted"}} | self._problems(404, 409, 412, 422),
+        }
+
+    def _made(self) -> dict[str, Any]:
+        schema = optional(self._record()) if self.unseen else self._record()
+        said = "Created; null where it may not be read" if self.unseen else "Created"
+        etag = {**ETAG, "required": not self.unseen}
+        key = dict.fromkeys(self.model.key)
+        links = {
+            verb: {
+                "operationId": f"{verb}_{names.snake(self.model.name)}",
+                "parameters": {name: f"$response.body#/{name}" for name in key},
+            }
+            for verb in ("read", "update", "replace", "delete")
+        }
+        return _json(said, schema) | {
+            "headers": {"ETag": etag, "Location": LOCATION},
+            "links": links,
+        }
+
+    def _changed(self) -> dict[str, Any]:
+        ok = _json("The record as it is now", self._record()) | {"headers": {"ETag": ETAG}}
+        unseen = {"204": {"description": "Written, and not to be read by who wrote it"}}
+        return {"200": ok} | (unseen if self.unseen else {})
+
+    def _problems(self, *statuses: int) -> dict[str, Any]:
+        limited = (429,) if self.settings.requests_per_minute else ()
+        return problems(*sorted({*_ALWAYS, *statuses, *limited}))
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'AEIO' else 'a'} {noun}"
+
+
+def _json(said: str, schema: JsonSchema) -> dict[str, Any]:
+    return {"description": said, "content": {JSON: {"schema": schema}}}
+
+
+def _unchanged() -> dict[str, Any]:
+    return {"description": "It is still as If-None-Match says", "headers": {"ETag": ETAG}}
+
+
+def _body(schemas: dict[str, JsonSchema]) -> dict[str, Any]:
+    content = {media: {"schema": schema} for media, schema in schemas.items()}
+    return {"required": True, "content": content}

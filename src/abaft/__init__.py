@@ -15,12 +15,11 @@ from abaft.base.errors import (
     Unauthorized,
 )
 from abaft.base.settings import Settings
+from abaft.base.version import __version__ as __version__
 from abaft.db import Database
 from abaft.model.declare import Model, after, allow, before, check
 from abaft.model.field import Email, Many, Ref, Url, field, me, now
 from abaft.model.symbols import contains, is_null, not_, one_of
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ANONYMOUS",

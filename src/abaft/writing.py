@@ -10,6 +10,7 @@ import orjson
 
 from abaft.base import clock
 from abaft.base.actor import SYSTEM, Actor
+from abaft.base.columns import each
 from abaft.base.digest import fingerprint
 from abaft.base.errors import Invalid, Problem
 from abaft.model import expr as e
@@ -98,23 +99,26 @@ def change_rows(
     model: Model, names: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> list[tuple[str, str]]:
     """The written key and the change record's data of each new record; hidden fields left out."""
-    kinds = [model.fields[name].kind for name in names]
-    key = [(names.index(name), model.fields[name].kind) for name in model.key]
-    # Most kinds are shown as they are.
-    shown = [(at, kind) for at, kind in enumerate(kinds) if type(kind).show is not Kind.show]
-    hidden = [name for name in names if model.fields[name].hidden]
-    changes = []
-    for row in rows:
-        data = dict(zip(names, row, strict=True))
-        for place, kind in shown:
-            value = row[place]
-            if value is not None:
-                data[names[place]] = kind.show(value)
-        for name in hidden:
-            del data[name]
-        record = ",".join(kind.spell(row[place]) for place, kind in key)
-        changes.append((record, orjson.dumps(data).decode()))
-    return changes
+    fields = [model.fields[name] for name in names]
+    columns = list(zip(*rows, strict=True))
+    key = [
+        each(fields[at].kind.spell, columns[at]) for at in (names.index(name) for name in model.key)
+    ]
+    shown = [
+        (field.name, column if _shown_as_is(field.kind) else each(field.kind.show, column))
+        for field, column in zip(fields, columns, strict=True)
+        if not field.hidden
+    ]
+    shown_names = [name for name, _ in shown]
+    data = [
+        orjson.dumps(dict(zip(shown_names, row, strict=True))).decode()
+        for row in zip(*(column for _, column in shown), strict=True)
+    ]
+    return list(zip(map(",".join, zip(*key, strict=True)), data, strict=True))
+
+
+def _shown_as_is(kind: Kind) -> bool:
+    return type(kind).show is Kind.show
 
 
 async def make_draft(

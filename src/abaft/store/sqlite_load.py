@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 import sqlalchemy as sa
 
+from abaft.base.columns import each
 from abaft.plan.types import Load
 from abaft.store.base import StoreError
 from abaft.store.sql.changes import CHANGES, KINDS
@@ -36,8 +37,8 @@ class Loader:
 
         def some(connection: apsw.Connection, places: range) -> None:
             with connection:  # a savepoint
-                connection.executemany(insert, (rows[place] for place in places))
-                connection.executemany(insert_change, (changes[place] for place in places))
+                connection.executemany(insert, rows[places.start : places.stop])
+                connection.executemany(insert_change, changes[places.start : places.stop])
 
         def work(connection: apsw.Connection) -> Refused:
             connection.pragma("cache_size", -CACHE_KIB)
@@ -69,20 +70,13 @@ def _insert(table: str, columns: list[str], dialect: Dialect) -> str:
     return f"insert into {quote(table)} ({named}) values ({', '.join('?' * len(columns))})"
 
 
-def _encoded(load: Load, dialect: Dialect) -> list[Sequence[Any]]:
+def _encoded(load: Load, dialect: Dialect) -> list[tuple[Any, ...]]:
     encoders = [dialect.encoder(load.model.fields[name].kind) for name in load.names]
-    touched = [(place, encode) for place, encode in enumerate(encoders) if encode]
-    if not touched:
-        return list(load.rows)
-    encoded: list[Sequence[Any]] = []
-    for row in load.rows:
-        values = list(row)
-        for place, encode in touched:
-            value = values[place]
-            if value is not None:
-                values[place] = encode(value)
-        encoded.append(values)
-    return encoded
+    columns = [
+        column if encode is None else each(encode, column)
+        for column, encode in zip(zip(*load.rows, strict=True), encoders, strict=True)
+    ]
+    return list(zip(*columns, strict=True))
 
 
 def _changes(load: Load, dialect: Dialect) -> list[Sequence[Any]]:

@@ -1,0 +1,16 @@
+"""Work on many values of one field at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+def each(make: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
+    """What is made of each value, None of None; of a value that comes again, made once."""
+    try:
+        made = {value: make(value) for value in set(values) if value is not None}
+    except TypeError:  # lists and dicts can't be in a set
+        return [None if value is None else make(value) for value in values]
+    made[None] = None
+    return [made[value] for value in values]

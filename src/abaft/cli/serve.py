@@ -1,0 +1,156 @@
+"""`abaft serve`: the application, as production wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import socket
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from rich.markup import escape
+from uvicorn.config import LOGGING_CONFIG
+
+from abaft.app import App, open_store
+from abaft.base import ids, settings
+from abaft.base.errors import SchemaMismatch
+from abaft.cli.console import done, err, fail, note
+from abaft.cli.target import USUAL, Application, Found, find
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65_535, envvar="PORT", help="The port; 0: a free one.")
+]
+
+
+def serve(
+    app: Application = USUAL,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=512, help="Processes that answer.")] = 1,
+    uds: Annotated[str | None, typer.Option(help="A Unix socket, in place of a port.")] = None,
+    proxy_headers: Annotated[
+        bool, typer.Option(help="Believe X-Forwarded-For and -Proto of the trusted proxies.")
+    ] = False,
+    trusted_proxies: Annotated[
+        str, typer.Option(help="Their addresses, with commas between.")
+    ] = "127.0.0.1",
+    root_path: Annotated[
+        str, typer.Option(help="The path under which a proxy shows the application.")
+    ] = "",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Connections a worker takes before it answers 503.")
+    ] = None,
+    access_log: Annotated[bool, typer.Option(help="Log each request.")] = False,
+) -> None:
+    """Serve the application; SIGTERM lets requests in progress finish.
+
+    Settings come from the environment (ABAFT_…) and from `.env` beside the application.
+    """
+    found = find(app)
+    given = found.app.settings_
+    if workers > 1:
+        _share_secret(found.app)
+    asyncio.run(check_database(found.app))
+    if uds is None:
+        check_port(host, port)
+    if not given.production:
+        note("development mode: ABAFT_MODE=production checks the schema and hides details")
+    links(found, host, port, uds)
+    run(
+        found,
+        host=host,
+        port=port,
+        uds=uds,
+        workers=workers,
+        proxy_headers=proxy_headers,
+        forwarded_allow_ips=trusted_proxies,
+        root_path=root_path,
+        limit_concurrency=limit,
+        access_log=access_log,
+    )
+
+
+def run(found: Found, **options: Any) -> None:
+    """uvicorn, with what all of our servers have in common."""
+    uvicorn.run(
+        found.name,
+        app_dir=str(found.folder),
+        lifespan="on",
+        server_header=False,
+        log_config=_log_config(),
+        timeout_graceful_shutdown=found.app.settings_.drain_timeout,
+        **options,
+    )
+
+
+def _log_config() -> dict[str, Any]:
+    """uvicorn's, with our events as lines of JSON beside."""
+    config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
+    config["formatters"]["abaft"] = {"format": "%(message)s"}
+    config["handlers"]["abaft"] = {
+        "class": "logging.StreamHandler",
+        "formatter": "abaft",
+        "stream": "ext://sys.stderr",
+    }
+    config["loggers"]["abaft"] = {"handlers": ["abaft"], "level": "INFO", "propagate": False}
+    return config
+
+
+def _share_secret(app: App) -> None:
+    """One key for all workers, or a cursor of one would mean nothing to the next.
+
+    Settings see to it that production has a key.
+    """
+    if app.settings_.secret_key:
+        return
+    key = ids.secret()
+    settings.share(secret_key=key)
+    if settings.load().secret_key != key:
+        fail("the workers share no secret key", "set ABAFT_SECRET_KEY")
+    note("the workers share a secret key made for this run: set ABAFT_SECRET_KEY to keep one")
+
+
+async def check_database(app: App) -> None:
+    """Opens the database once, so that what is wrong is told once and not by each worker.
+
+    Raises SchemaMismatch, and Lost where the database can't be reached.
+    """
+    store = open_store(app.settings_, app)
+    await store.open()
+    try:
+        applied, differences = await store.upgrade(not app.settings_.production)
+    finally:
+        await store.close()
+    if differences:
+        raise SchemaMismatch(differences)
+    if applied:
+        done(f"the database was brought up to the models: {len(applied)} statements")
+
+
+def check_port(host: str, port: int) -> None:
+    """Fails where another process has the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            fail(f"{host}:{port} can't be used: {error.strerror}", "choose another by --port")
+
+
+def links(found: Found, host: str, port: int, uds: str | None = None) -> None:
+    """What there is to open."""
+    app, given = found.app, found.app.settings_
+    err.print(f"[bold]{escape(app.title)}[/]  {escape(found.name)}  {app.store.capabilities.name}")
+    if uds is not None or port == 0:
+        return
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+    base = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    paths = ["/", "/docs"] if given.docs else []
+    paths += [f"{given.api_prefix}/{name}" for name in app.schema.collections]
+    for path in paths[:8]:
+        err.print(f"  [cyan]{base}{path}[/]")
+    if len(paths) > 8:
+        err.print(f"  … and {len(paths) - 8} more collections")

@@ -79,7 +79,7 @@ async def test_dur_1_postgres_is_killed_many_times(private_postgres: PrivatePost
 async def test_two_workers_and_one_if_match_make_one_winner(database_url: str) -> None:
     async def patch(client: httpx.AsyncClient, etag: str, value: int) -> httpx.Response:
         body, match = {"value": value}, {"if-match": etag}
-        return await client.patch("/api/counters/1", json=body, headers=match)
+        return await client.patch("/api/counters/0", json=body, headers=match)
 
     with AppProcess(database_url) as one, AppProcess(database_url) as other:
         await prepare(one.url, writers=1)
@@ -88,10 +88,10 @@ async def test_two_workers_and_one_if_match_make_one_winner(database_url: str) -
             httpx.AsyncClient(base_url=other.url, timeout=20) as right,
         ):
             for value in range(1, 21):
-                etag = (await left.get("/api/counters/1")).headers["etag"]
+                etag = (await left.get("/api/counters/0")).headers["etag"]
                 tries = [patch(client, etag, 10 * value + i) for i, client in enumerate([left, right, left, right])]
                 answers = await asyncio.gather(*tries)
                 statuses = sorted(answer.status_code for answer in answers)
                 assert statuses == [200, 412, 412, 412]
                 winner = next(answer for answer in answers if answer.status_code == 200)
-                assert (await right.get("/api/counters/1")).json() == winner.json()
+                assert (await right.get("/api/counters/0")).json() == winner.json()

@@ -9,7 +9,7 @@ from abaft import App, Db, Many, Me, Model, allow, field
 
 
 class Label(Model, stamps=False):
-    number: int = field(key=True)
+    name: str = field(key=True)
 
     @allow("read", "create", "update", "delete")
     def everyone(label, me: Me) -> bool:
@@ -28,7 +28,7 @@ class Entry(Model, unique=[("writer", "n")]):
 
 
 class Counter(Model, stamps=False):
-    number: int = field(key=True)
+    name: str = field(key=True)
     value: int = 0
 
     @allow("read", "create", "update", "delete")
@@ -48,10 +48,10 @@ async def slow(seconds: float, db: Db) -> int:
 
 
 @app.post("/held")
-async def held(seconds: float, number: int, db: Db) -> int:
+async def held(seconds: float, name: str, db: Db) -> int:
     """A transaction that stays open for a while."""
     async with db.as_system().transaction() as inside:
-        counter = await inside.get(Counter, number)
+        counter = await inside.get(Counter, name)
         counter = await inside.update(counter, value=counter.value + 1)
         await asyncio.sleep(seconds)
     return counter.value

@@ -42,10 +42,18 @@ class AppProcess:
         self.log = ""
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kills what still runs; what it said stays in `log`."""
         self.kill()
         self.log = self.output()
         self._output.close()

@@ -14,7 +14,7 @@ from abaft import App, Settings
 from abaft.base.actor import SYSTEM
 from apps.ledger import MODELS, Counter, Entry
 
-LABELS = (1, 2, 3)
+LABELS = ("a", "b", "c")
 Name = tuple[int, int]
 
 
@@ -64,7 +64,7 @@ class Storm:
             (self.unknown if outcome == "unknown" else self.refused).add(name)
 
     async def _count(self, client: httpx.AsyncClient, name: Name) -> None:
-        path = f"/api/counters/{name[0] + 1}"
+        path = f"/api/counters/{name[0]}"
         outcome, _ = await self._send(client, "PATCH", path, {"value": name[1]}, 200)
         self.values.setdefault(name[0], []).append((name[1], outcome))
 
@@ -98,11 +98,11 @@ class Storm:
 async def prepare(url: str, writers: int = 4) -> None:
     """The labels and counters that a storm needs."""
     async with httpx.AsyncClient(base_url=url) as client:
-        for number in LABELS:
-            answer = await client.put(f"/api/labels/{number}", json={})
+        for label in LABELS:
+            answer = await client.put(f"/api/labels/{label}", json={})
             assert answer.status_code == 201, answer.text
-        for number in range(1, writers + 1):
-            answer = await client.put(f"/api/counters/{number}", json={})
+        for writer in range(writers):
+            answer = await client.put(f"/api/counters/{writer}", json={})
             assert answer.status_code == 201, answer.text
 
 
@@ -120,7 +120,7 @@ async def reckon(storm: Storm, database: str) -> None:
     assert storm.wrong == []
     _reckon_entries(storm, entries, changes)
     for counter in counters:
-        if counter.number <= storm.writers:
+        if int(counter.name) < storm.writers:
             _reckon_counter(storm, counter, changes)
 
 
@@ -143,7 +143,7 @@ def _reckon_entries(storm: Storm, entries: list[Any], changes: list[Any]) -> Non
     assert stored.keys() <= storm.answered.keys() | storm.unknown
     for name, entry in stored.items():
         expected = list(LABELS[: name[1] % 4]) if name[1] % 3 == 0 else []
-        assert [label.number for label in entry.labels] == expected, f"half of {name} is there"
+        assert [label.name for label in entry.labels] == expected, f"half of {name} is there"
         assert entry.text == f"{name}" * 20
     recorded = [change for change in changes if change.model == "Entry"]
     assert {change.action for change in recorded} <= {"create"}
@@ -158,9 +158,9 @@ def _reckon_counter(storm: Storm, counter: Any, changes: list[Any]) -> None:
     told = [
         change.data["value"]
         for change in changes
-        if (change.model, change.action, change.id) == ("Counter", "update", str(counter.number))
+        if (change.model, change.action, change.id) == ("Counter", "update", counter.name)
     ]
-    tried = storm.values.get(counter.number - 1, [])
+    tried = storm.values.get(int(counter.name), [])
     assert told == sorted(set(told)), "the feed tells a counter's changes twice or out of order"
     answered = {value for value, outcome in tried if outcome == "answered"}
     refused = {value for value, outcome in tried if outcome == "refused"}

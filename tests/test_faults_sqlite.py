@@ -1,0 +1,89 @@
+"""A disk that fails under SQLite: 503, no false 2xx, and the file stays whole (DUR-2)."""
+
+import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import apsw
+import httpx
+import pytest
+
+from servers.process import AppProcess
+from servers.storm import Storm, prepare, reckon
+from servers.strace import SYNCS, WRITES, failing, full_disk, need_strace
+
+
+def check_integrity(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
+    assert connection.execute("pragma foreign_key_check").fetchall() == []
+    connection.close()
+
+
+async def storm_through(
+    server: AppProcess, storm: Storm, path: Path, fault: tuple[str, str, str]
+) -> None:
+    """A storm that begins before the fault and outlives it."""
+    stop = asyncio.Event()
+    blowing = asyncio.create_task(storm.blow([server.url], stop))
+    await storm.reach(len(storm.answered) + 3)
+    with failing(server.pid, *fault, path=path):
+        await asyncio.sleep(0.15)
+    await storm.reach(len(storm.answered) + 3)
+    stop.set()
+    await blowing
+
+
+async def fail_at_calls(calls: list[tuple[str, str, str]]) -> None:
+    need_strace()
+    storm = Storm(writers=3)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "test.db"
+        database = f"sqlite:///{path}"
+        with AppProcess(database) as server:
+            await prepare(server.url, storm.writers)
+            for fault in calls:
+                await storm_through(server, storm, Path(f"{path}-wal"), fault)
+                assert storm.wrong == [], fault
+        assert storm.codes.keys() & {"outcome_unknown", "database_busy"}, "no call failed"
+        check_integrity(path)
+        await reckon(storm, database)
+        check_integrity(path)
+
+
+async def test_dur_2_a_disk_that_fails_for_a_moment_is_told_as_503() -> None:
+    calls = [(SYNCS, "EIO", "1"), (WRITES, "ENOSPC", "2"), (SYNCS, "EIO", "1+")]
+    await fail_at_calls(calls)
+
+
+@pytest.mark.slow
+async def test_dur_2_any_call_may_fail() -> None:
+    calls = [
+        (call, error, when)
+        for call, errors in ((SYNCS, ("EIO", "ENOSPC")), (WRITES, ("EIO", "ENOSPC")))
+        for error in errors
+        for when in ("1", "2", "3", "4", "5+3", "1+")
+    ]
+    await fail_at_calls(calls)
+
+
+async def test_dur_2_a_full_disk_refuses_writes_serves_reads_and_recovers() -> None:
+    storm = Storm(writers=2)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "test.db"
+        database = f"sqlite:///{path}"
+        with AppProcess(database) as server:
+            await prepare(server.url, storm.writers)
+            async with httpx.AsyncClient(base_url=server.url) as client:
+                with full_disk(server.pid, Path(f"{path}-wal").stat().st_size):
+                    body = {"writer": 9, "n": 1, "text": "x"}
+                    answer = await client.post("/api/entries", json=body)
+                    assert answer.status_code == 503, answer.text
+                    assert answer.headers["retry-after"] == "1"
+                    assert (await client.get("/api/counters")).status_code == 200
+                    again = await client.post("/api/entries", json=body)
+                    assert again.status_code == 503
+                answer = await client.post("/api/entries", json=body)
+                assert answer.status_code == 201, answer.text
+                storm.answered[9, 1] = answer.json()
+        check_integrity(path)

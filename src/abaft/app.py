@@ -16,6 +16,7 @@ from fastapi.requests import HTTPConnection
 from fastapi.responses import Response
 
 from abaft.api.docs import add_docs
+from abaft.api.home import Home, add_home
 from abaft.api.openapi import extend
 from abaft.api.paths import Paths
 from abaft.api.records import Records
@@ -83,6 +84,9 @@ class App(FastAPI):
         super().__init__(lifespan=_lifespan(inner), **own | options)
         if self.openapi_url and docs_url:
             add_docs(self, docs_url)
+        if given.docs:
+            engine = self.store.capabilities.name
+            add_home(Home(self, self.schema, given, engine, docs_url if self.openapi_url else None))
         self.add_exception_handler(Fault, _fault_response)
         route = self.router.middleware_stack
         self.router.middleware_stack = self._dispatch(route)

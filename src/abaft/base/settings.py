@@ -34,7 +34,7 @@ class Settings:
         "", "a bearer token that stands above all rules; empty: none", secret=True
     )
     api_prefix: str = setting("/api", "where the collections are served")
-    docs: bool = setting(True, "serve /docs and /openapi.json")
+    docs: bool = setting(True, "serve /docs, /openapi.json and the page at /")
     server_timing: bool = setting(False, "tell each stage's time in the Server-Timing header")
     connections: int = setting(8, "connections to the database a worker may open")
     query_timeout: float = setting(5.0, "seconds a query may take")

@@ -193,6 +193,19 @@ class PrivatePostgres(PostgresServer):
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Freezes all of it, as an overloaded host does: connections stay, nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        for pid in (self._process.pid, *_children_of(self._process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def restart(self) -> None:
         self.stop()
         self.start()

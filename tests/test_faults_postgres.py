@@ -1,0 +1,160 @@
+"""A worker whose PostgreSQL, or the way to it, fails under load (FAIL-1, FAIL-2, FAIL-3)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+
+import asyncpg
+import pytest
+
+from servers.postgres import PostgresServer, PrivatePostgres
+from servers.process import AppProcess
+from servers.proxy import Proxy
+from servers.storm import Storm, paced, prepare, reckon
+
+IMPATIENT = {"ABAFT_QUERY_TIMEOUT": "1", "ABAFT_CONNECTIONS": "4"}
+BOUND = 4.0
+"""Seconds in which a request is answered whatever happens: its second, and what it takes to see
+that nobody is there."""
+
+Fault = Callable[[Proxy], Awaitable[None]]
+
+
+async def storm_through(app_url: str, storm: Storm, trouble: Awaitable[None]) -> None:
+    """A storm before, during and after; afterwards it must go on by itself."""
+    stop = asyncio.Event()
+    blowing = asyncio.create_task(storm.blow([app_url], stop))
+    await storm.reach(len(storm.answered) + 5)
+    await trouble
+    with paced(10.0):
+        await storm.reach(len(storm.answered) + 20)
+    stop.set()
+    await blowing
+
+
+def judge(storm: Storm) -> None:
+    assert storm.wrong == []
+    assert storm.slowest < BOUND
+    told = {"database_lost", "database_busy", "outcome_unknown"}
+    assert storm.codes.keys() <= told, storm.codes
+
+
+async def connections_to(url: str) -> int:
+    connection = await asyncpg.connect(url)
+    count = await connection.fetchval(
+        "select count(*) from pg_stat_activity where datname = current_database()"
+        " and application_name = 'abaft'"
+    )
+    await connection.close()
+    return int(count)
+
+
+async def black_hole(proxy: Proxy) -> None:
+    proxy.hole = True
+    await asyncio.sleep(2.5)
+    proxy.hole = False
+
+
+async def black_hole_then_reset(proxy: Proxy) -> None:
+    proxy.hole = True
+    await asyncio.sleep(0.3)
+    proxy.cut()
+    proxy.hole = False
+
+
+async def resets(proxy: Proxy) -> None:
+    for _ in range(5):
+        proxy.cut()
+        await asyncio.sleep(0.1)
+
+
+async def half_closes(proxy: Proxy) -> None:
+    for _ in range(3):
+        proxy.half_close()
+        await asyncio.sleep(0.1)
+
+
+async def latency(proxy: Proxy) -> None:
+    proxy.delay = 0.05
+    await asyncio.sleep(0.5)
+    proxy.delay = 0.0
+
+
+async def one_byte_at_a_time(proxy: Proxy) -> None:
+    proxy.size = 1
+    await asyncio.sleep(0.5)
+    proxy.size = 65_536
+
+
+async def through_the_network(postgres: PostgresServer, faults: list[Fault]) -> None:
+    storm = Storm()
+    with postgres.database() as database:
+        async with Proxy(database) as proxy:
+            app = AppProcess(proxy.url, env=IMPATIENT)
+            with closing(app):
+                # In a thread, for the proxy lives on this loop.
+                await asyncio.to_thread(app.start)
+                await prepare(app.url)
+                for fault in faults:
+                    await storm_through(app.url, storm, fault(proxy))
+                    judge(storm)
+                    assert await connections_to(database) <= 4, "connections leak"
+        await reckon(storm, database)
+
+
+async def test_fail_3_broken_and_silent_connections(postgres: PostgresServer) -> None:
+    await through_the_network(postgres, [resets, black_hole_then_reset, half_closes])
+
+
+@pytest.mark.slow
+async def test_fail_3_any_fault_of_the_network(postgres: PostgresServer) -> None:
+    faults: list[Fault] = [black_hole, resets, latency, half_closes, one_byte_at_a_time]
+    await through_the_network(postgres, [*faults, *faults])
+
+
+async def with_a_server(server: PrivatePostgres, troubles: list[Callable[[], None]]) -> None:
+    async def all_of_them() -> None:
+        for trouble in troubles:
+            await asyncio.to_thread(trouble)
+            await asyncio.sleep(0.3)
+
+    storm = Storm()
+    with server.database() as database:
+        with AppProcess(database, env=IMPATIENT) as app:
+            await prepare(app.url)
+            await storm_through(app.url, storm, all_of_them())
+            judge(storm)
+            assert await connections_to(database) <= 4
+        await reckon(storm, database)
+
+
+async def test_fail_1_a_restarted_server_is_found_again(private_postgres: PrivatePostgres) -> None:
+    await with_a_server(private_postgres, [private_postgres.restart])
+
+
+async def test_fail_1_late_requests_are_told_to_come_back(
+    private_postgres: PrivatePostgres,
+) -> None:
+    storm = Storm()
+    with private_postgres.database() as database, AppProcess(database, env=IMPATIENT) as app:
+        await prepare(app.url)
+        await asyncio.to_thread(private_postgres.stop)
+        stop = asyncio.Event()
+        blowing = asyncio.create_task(storm.blow([app.url], stop))
+        await asyncio.sleep(2)
+        stop.set()
+        await blowing
+        judge(storm)
+        assert storm.codes["database_lost"] > 0
+        assert not storm.answered
+        await asyncio.to_thread(private_postgres.start)
+        await reckon(storm, database)
+
+
+@pytest.mark.slow
+async def test_fail_1_a_server_that_is_paused_restarted_and_cut(
+    private_postgres: PrivatePostgres,
+) -> None:
+    server = private_postgres
+    stops = [server.pause, lambda: None, lambda: None, server.resume]
+    await with_a_server(server, [*stops, server.restart, server.restart, *stops])

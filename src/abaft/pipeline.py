@@ -19,9 +19,9 @@ from abaft.plan.explain import refusal
 from abaft.plan.read import plan_read, refuse
 from abaft.plan.types import Load, ReadIntent, ReadPlan, ReadShape, WriteIntent, WriteShape
 from abaft.plan.write import VERBS, plan_write
-from abaft.store.base import Row, Session, Store, StoreError
+from abaft.store.base import ReferenceViolation, Row, Session, Store, StoreError
 from abaft.store_faults import refusing, store_fault, write_fault
-from abaft.writing import Draft, make_draft, run_after
+from abaft.writing import Draft, dangling_relations, make_draft, run_after
 
 TRIES = 5
 KEPT = 2_000
@@ -127,7 +127,11 @@ class Pipeline:
             stages.mark("plan")
             values = draft.bound(actor)
             with refusing(self.schema, draft):
-                row = await target.write(ready.compiled, values)
+                try:
+                    row = await target.write(ready.compiled, values)
+                except ReferenceViolation as error:
+                    # No database names all that lead nowhere, and SQLite none.
+                    raise await dangling_relations(self, draft, target) or error from error
             stages.mark("store")
             if row is not None:
                 key = draft.spelled() or str(row[1])

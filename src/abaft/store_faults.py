@@ -57,8 +57,8 @@ def write_fault(schema: Schema, draft: Draft, error: StoreError) -> Fault:
     match error:
         case UniqueViolation(fields=fields):
             return _taken(model, fields)
-        case ReferenceViolation(constraint=constraint):
-            return _reference(schema, draft, constraint)
+        case ReferenceViolation():
+            return _reference(schema, draft)
         case CheckViolation(name=name):
             return _unmet(model, name)
         case GuardFailed(guard=guard) if guard.startswith("target."):
@@ -88,7 +88,7 @@ def _taken(model: Model, columns: tuple[str, ...]) -> Conflict:
     return Conflict(detail, code="taken", errors=problems)
 
 
-def _reference(schema: Schema, draft: Draft, constraint: str) -> Fault:
+def _reference(schema: Schema, draft: Draft) -> Fault:
     model = draft.model
     if draft.intent.action == "delete":
         owners = [
@@ -98,13 +98,4 @@ def _reference(schema: Schema, draft: Draft, constraint: str) -> Fault:
         ]
         named = ", ".join(dict.fromkeys(owners)) or "other records"
         return Conflict(f"it is still referred to by {named}", code="still_referred_to")
-    stored = [one.name for one in model.one.values() if one.constraint]
-    named_by = [name for name in stored if constraint == f"fk_{model.table}_{name}"[:63]]
-    # SQLite doesn't tell which key failed: one that was given, of those that lead somewhere.
-    guesses = [name for name in stored if draft.given.intersection(model.one[name].columns)]
-    suspects = named_by or guesses or stored
-    problems = [
-        Problem(f"/{name}", "no_such_record", f"there is no such {model.one[name].target}")
-        for name in suspects
-    ]
-    return Invalid("a relation leads nowhere", errors=problems)
+    return Invalid("a relation leads nowhere", code="no_such_record")

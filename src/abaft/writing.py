@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -135,10 +135,15 @@ async def make_draft(
         values = fill(model, intent.values, actor)
         draft = Draft(model, intent, values, given)
     else:
+        once = {name for name in intent.values if _write_once(model, name)}
+        if once and not intent.replace:
+            raise _settled(once)
         values = changed(model, intent.values) if intent.action == "update" else {}
         draft = Draft(model, intent, values, given)
-        if hooks or _merges(intent, model) or model.hooks_for("after", intent.action):
+        if hooks or once or _merges(intent, model) or model.hooks_for("after", intent.action):
             draft = await _with_stored(pipeline, draft, session)
+        if once:
+            draft = _without_settled(draft, once)
     return await _hooked(pipeline, draft, hooks, actor, session) if hooks else draft
 
 
@@ -167,18 +172,33 @@ def fill(model: Model, given: Mapping[str, Any], actor: Actor) -> dict[str, Any]
 
 def changed(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
     """A changed record's values, with the time of the change."""
-    problems = [
-        Problem(f"/{name}", "write_once", f"{name} is set when the record is made and then stays")
-        for name in given
-        if name in model.fields and model.fields[name].write_once
-    ]
-    if problems:
-        raise Invalid(summary(problems), errors=problems)
     values = dict(given)
     for name, field in model.fields.items():
         if field.stamp == "updated":
             values[name] = clock.now()
     return values
+
+
+def _write_once(model: Model, name: str) -> bool:
+    return name in model.fields and model.fields[name].write_once
+
+
+def _settled(names: Iterable[str]) -> Invalid:
+    problems = [
+        Problem(f"/{name}", "write_once", f"{name} is set when the record is made and then stays")
+        for name in sorted(names)
+    ]
+    return Invalid(summary(problems), errors=problems)
+
+
+def _without_settled(draft: Draft, once: set[str]) -> Draft:
+    """The draft of a whole record, whose write-once fields must be as they are stored."""
+    stored = plain(draft.model, draft.record)
+    other = {name for name in once if stored[name] != draft.values[name]}
+    if other:
+        raise _settled(other)
+    values = {name: value for name, value in draft.values.items() if name not in once}
+    return replace(draft, values=values, given=draft.given - once)
 
 
 def _merges(intent: WriteIntent, model: Model) -> bool:
@@ -188,19 +208,43 @@ def _merges(intent: WriteIntent, model: Model) -> bool:
     )
 
 
-async def _with_stored(pipeline: Pipeline, draft: Draft, session: Session) -> Draft:
-    """The draft with the stored record; the write will hold only while it is still the same."""
-    model = draft.model
+async def _stored(
+    pipeline: Pipeline, model: Model, key: Mapping[str, Any], session: Session
+) -> str | None:
+    """All that is stored of the record of this key, as JSON."""
     where = e.all_of(
         e.Compare("eq", e.Column(name), e.Param(f"key.{name}", model.fields[name].kind))
         for name in model.key
     )
     shape = ReadShape(model.name, "one", where, whole=True)
-    values = {f"key.{name}": value for name, value in draft.intent.key.items()}
+    values = {f"key.{name}": value for name, value in key.items()}
     answer = await pipeline.read(ReadIntent(shape, values), SYSTEM, session)
-    if not answer.rows:
+    return answer.rows[0][0] if answer.rows else None
+
+
+async def dangling_relations(pipeline: Pipeline, draft: Draft, session: Session) -> Invalid | None:
+    """422 for each relation that the write would have lead nowhere; None where all are found."""
+    if draft.intent.action == "delete":
+        return None
+    problems = []
+    for one in draft.model.one.values():
+        held = [draft.values.get(name) for name in one.columns]
+        if not one.constraint or None in held:
+            continue
+        target = pipeline.schema.models[one.target]
+        key = dict(zip(target.key, held, strict=True))
+        if await _stored(pipeline, target, key, session) is None:
+            detail = f"there is no such {target.name}"
+            problems.append(Problem(f"/{one.name}", "no_such_record", detail))
+    return Invalid(summary(problems), errors=problems) if problems else None
+
+
+async def _with_stored(pipeline: Pipeline, draft: Draft, session: Session) -> Draft:
+    """The draft with the stored record; the write will hold only while it is still the same."""
+    model = draft.model
+    text = await _stored(pipeline, model, draft.intent.key, session)
+    if text is None:
         raise missing(model)
-    text = answer.rows[0][0]
     values = dict(draft.values)
     if draft.intent.action == "update" and _merges(draft.intent, model):
         values |= _merged(pipeline, model, draft.intent.values, orjson.loads(text))

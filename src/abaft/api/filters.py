@@ -127,6 +127,8 @@ class _Builder:
             some = e.Exists(name, e.TRUE, hops, scope)
             return Filter(self._null(e.negate(some)), _nothing)
         if name in model.many:
+            if not rest and self.operator.name == "isnull":
+                return Filter(self._null(e.negate(e.Exists(name, e.TRUE, hops, scope))), _nothing)
             target = self.schema.target(model, name)
             inner = self._at(target, rest or target.key[:1], (), scope + 1)
             if not rest and len(target.key) > 1:

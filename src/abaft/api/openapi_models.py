@@ -90,7 +90,7 @@ class _Components:
         once = [f"`{field.name}`" for field in fields if field.write_once and not field.key]
         if once:
             said += f" {' and '.join(once)}: only for a new record, or as it is."
-        return self._object(self._given(fields), required, said)
+        return self._object(self._served() | self._given(fields), required, said)
 
     def patch(self) -> JsonSchema:
         """A merge patch (RFC 7396): what isn't named stays."""
@@ -175,6 +175,14 @@ class _Components:
             return schema
         loose = {"type": "object"} if "$ref" in str(schema) else schema
         return {**loose, "description": "Merged into the stored value"}
+
+    def _served(self) -> dict[str, Any]:
+        """What was read can be sent back whole; what the server sets is passed over."""
+        return {
+            field.name: {"readOnly": True, "description": "Passed over: the server sets it"}
+            for field in self.model.fields.values()
+            if not (field.writable or field.hidden)
+        }
 
     def _given(self, fields: list[Field]) -> dict[str, Any]:
         return {field.name: self._taken(field) for field in fields} | self._links()

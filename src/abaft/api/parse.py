@@ -110,22 +110,34 @@ class Parser:
                 values |= read(pairs[place][1])
             except BadRequest as fault:
                 problems += fault.errors
-        _refuse(problems)
-        asked = dict(pairs)
-        limit = self._limit(asked)
+        asked, most = dict(pairs), self.settings.max_limit
+        usual = min(self.settings.default_limit, most)
+        limit = self._number(asked, "limit", 1, most, usual, problems)
         values["limit"] = limit + 1
-        shape = form.shape
         if "offset" in asked:
-            values["offset"] = self._number("offset", asked["offset"], 0, self.settings.max_offset)
-        if "cursor" in asked:
-            if "offset" in asked:
-                raise bad(
-                    "offset", "cursor_and_offset", "a list takes a cursor or an offset, not both"
-                )
-            after = cursors.decode(self.secret, form.mark, form.orders, asked["cursor"])
-            values |= {f"after{i}": value for i, value in enumerate(after)}
-            shape = self._after(shape, tuple(value is None for value in after))
+            most = self.settings.max_offset
+            values["offset"] = self._number(asked, "offset", 0, most, 0, problems)
+        after = self._cursor(form, asked, problems)
+        _refuse(problems)
+        if after is None:
+            return Page(ReadIntent(form.shape, values), limit, form)
+        values |= {f"after{i}": value for i, value in enumerate(after)}
+        shape = self._after(form.shape, tuple(value is None for value in after))
         return Page(ReadIntent(shape, values), limit, form)
+
+    def _cursor(
+        self, form: Form, asked: Mapping[str, str], problems: list[Problem]
+    ) -> list[Any] | None:
+        if "cursor" not in asked:
+            return None
+        if "offset" in asked:
+            detail = "a list takes a cursor or an offset, not both"
+            problems.append(Problem("?offset", "cursor_and_offset", detail))
+        try:
+            return cursors.decode(self.secret, form.mark, form.orders, asked["cursor"])
+        except BadRequest as fault:
+            problems += fault.errors
+            return None
 
     def _after(self, shape: ReadShape, nulls: tuple[bool, ...]) -> ReadShape:
         place = (shape, nulls)
@@ -144,16 +156,21 @@ class Parser:
             )
         return self._afters[place]
 
-    def _limit(self, asked: Mapping[str, str]) -> int:
-        if "limit" not in asked:
-            return min(self.settings.default_limit, self.settings.max_limit)
-        return self._number("limit", asked["limit"], 1, self.settings.max_limit)
-
-    def _number(self, name: str, text: str, least: int, most: int) -> int:
-        if not (
-            text.isascii() and text.isdigit() and len(text) < 12 and least <= int(text) <= most
-        ):
-            raise bad(name, "bad_value", f"{name} should be a number from {least} to {most}")
+    def _number(
+        self,
+        asked: Mapping[str, str],
+        name: str,
+        least: int,
+        most: int,
+        usual: int,
+        problems: list[Problem],
+    ) -> int:
+        text = asked.get(name, str(usual))
+        digits = text.isascii() and text.isdigit() and len(text) < 12
+        if not digits or not least <= int(text) <= most:
+            detail = f"{name} should be a number from {least} to {most}"
+            problems.append(Problem(f"?{name}", "bad_value", detail))
+            return least
         return int(text)
 
     def _pairs(self, query: bytes) -> list[tuple[str, str]]:

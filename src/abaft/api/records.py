@@ -231,12 +231,14 @@ class Records:
                 raise BadRequest(f"{name} in the body isn't the one in the URL", code="other_key")
         if not only_new:
             whole = self._replacement(model, given)
-            intent = WriteIntent(model.name, "update", whole, key, pick, etags)
+            intent = WriteIntent(model.name, "update", whole, key, pick, etags, replace=True)
             try:
                 written = await self.pipeline.write(intent, actor)
             except NotFound:
                 if must_exist or etags is not None:
                     raise PreconditionFailed("there is no such record to replace") from None
+                if any(model.fields[name].generated for name in model.key):
+                    raise  # the database counts these keys: POST makes the next one
             else:
                 await self._send_written(send, 200, written, actor)
                 return
@@ -251,17 +253,24 @@ class Records:
         await self._send_written(send, 201, written, actor, self._location(scope, model, written))
 
     def _replacement(self, model: Model, given: dict[str, Any]) -> dict[str, Any]:
-        """All that a client may set: what isn't given goes back to its default."""
+        """All that a client may set: what isn't given goes back to its default.
+
+        A field with a rule of its own stays as it is unless it is named: leaving it out must not
+        be a way to change it.
+        """
+        ruled = {name for rule in model.rules if "update" in rule.actions for name in rule.fields}
         whole: dict[str, Any] = {}
         for name, field in model.fields.items():
-            if name in given:
-                whole[name] = given[name]
-            elif field.writable and not field.write_once and not field.hidden:
-                if field.default is not None:
-                    whole[name] = field.default()
-                elif field.nullable:
-                    whole[name] = None
-        return whole | {name: value for name, value in given.items() if name in model.many}
+            if name in given or name in ruled or field.write_once or field.hidden:
+                continue
+            if field.writable and field.default is not None:
+                whole[name] = field.default()
+            elif field.writable and field.nullable:
+                whole[name] = None
+        for name, many in model.many.items():
+            if many.writable and not many.hidden and name not in ruled:
+                whole[name] = []
+        return whole | given
 
     def _location(self, scope: Any, model: Model, written: WriteAnswer) -> str:
         root = scope.get("root_path", "")

@@ -19,7 +19,6 @@ AbaftError
     ├── UriTooLong             414  the URL is over the limit
     ├── UnsupportedMedia       415  the body's type isn't taken
     ├── Invalid                422  understood, and some values are wrong
-    ├── PreconditionRequired   428  If-Match is asked for
     ├── TooManyRequests        429  the rate limit
     ├── ServerFault            500  a defect of ours
     └── Unavailable            503  the database is away or we are full: come back
@@ -125,7 +124,7 @@ class BadRequest(Fault):
 
 
 class Unauthorized(Fault):
-    status, code, title = 401, "unauthorized", "The credentials are not valid"
+    status, code, title = 401, "unauthorized", "Authentication is required"
 
 
 class Forbidden(Fault):
@@ -166,10 +165,6 @@ class UnsupportedMedia(Fault):
 
 class Invalid(Fault):
     status, code, title = 422, "invalid", "Some values are not valid"
-
-
-class PreconditionRequired(Fault):
-    status, code, title = 428, "precondition_required", "If-Match is required"
 
 
 class TooManyRequests(Fault):

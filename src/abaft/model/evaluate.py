@@ -60,7 +60,10 @@ class _Evaluator:
             case e.Beyond(left, right, descending):
                 folds = [self.nocase(column, scopes) for column in left]
                 mine, theirs = (
-                    [fold(self.value(node, scopes), nocase) for node, nocase in zip(side, folds, strict=True)]
+                    [
+                        fold(self.value(node, scopes), nocase)
+                        for node, nocase in zip(side, folds, strict=True)
+                    ]
                     for side in (left, right)
                 )
                 return bool(mine < theirs if descending else mine > theirs)

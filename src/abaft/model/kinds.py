@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 from uuid import UUID
 
 from pydantic import AfterValidator, AnyUrl, Field, Strict, validate_email
@@ -81,6 +81,11 @@ class Text(Kind):
 
     def python(self) -> Any:
         return Annotated[str, AfterValidator(_no_nul)]
+
+    def _limited(self, annotation: Any) -> Any:
+        # The limits come first: pydantic's words for them are those of text only there.
+        inner, *checks = get_args(annotation)
+        return Annotated[inner, Field(**dict(self.limits)), *checks]
 
     def parse(self, text: str) -> str:
         if "\0" in text:

@@ -64,8 +64,13 @@ class Values:
             {n: NotRequired[_patched(model, n, t)] for n, t in wire.items() if n in writable}
         )
         needed -= set(model.key)
+        # What was read can be sent back whole: what the server sets is passed over.
+        served = {
+            field.name: NotRequired[Any] for field in fields if not (field.writable or field.hidden)
+        }
+        self._served = set(served)
         self._replace = _adapter(
-            {n: _present(t, n in needed) for n, t in wire.items() if n in writable}
+            served | {n: _present(t, n in needed) for n, t in wire.items() if n in writable}
         )
         self._python = {
             field.name: TypeAdapter(_optional(field, field.kind._limited(field.kind.python())))
@@ -88,7 +93,9 @@ class Values:
 
     def replace(self, body: bytes) -> dict[str, Any]:
         """The values of a whole record's body, whose key the URL names."""
-        return self._check(self._replace, body)
+        given = self._check(self._replace, body)
+        keys = self.model.key
+        return {n: v for n, v in given.items() if n not in self._served or n in keys}
 
     def python(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The values that a program gives; relations may be given as records."""

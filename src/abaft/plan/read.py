@@ -118,7 +118,8 @@ def _many(
         mask=mask,
         guard=access.records(target, "read"),
         link_guard=access.records(link, "read") if link else e.TRUE,
-        limit=settings.max_expand_items,
+        # Keys are whole: who writes back a list that was cut would lose the rest.
+        limit=None if pick is None else settings.max_expand_items,
         selection=None if pick is None else select(schema, settings, access, target, pick),
     )
 

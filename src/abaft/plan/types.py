@@ -86,7 +86,8 @@ class WriteIntent:
     """A write as asked: the values that were given, and the key of an update or delete.
 
     `etags` are those of If-Match; None: any version will do. `merge` tells that JSON objects are
-    to be merged into the stored ones (RFC 7396).
+    to be merged into the stored ones (RFC 7396), `replace` that the whole record is given: what
+    can't be changed may be among it, unchanged.
     """
 
     model: str
@@ -96,6 +97,7 @@ class WriteIntent:
     pick: Pick = Pick()
     etags: tuple[str, ...] | None = None
     merge: bool = False
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +130,13 @@ class OneItem:
 
 @dataclass(frozen=True, slots=True)
 class ManyItem:
-    """A to-many relation: objects, or with `selection` None their keys."""
+    """A to-many relation: at most `limit` objects, or with `selection` None all their keys."""
 
     name: str
     mask: Expr
     guard: Expr
     link_guard: Expr
-    limit: int
+    limit: int | None
     selection: Selection | None
 
 

@@ -6,9 +6,8 @@ Every connection has WAL, `synchronous=FULL` and foreign keys on.
 from __future__ import annotations
 
 import asyncio
-import base64
 import queue
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,11 +19,10 @@ import orjson
 import sqlalchemy as sa
 
 from abaft.base import clock
-from abaft.base.digest import fingerprint
 from abaft.base.settings import Settings
 from abaft.model.spec import Schema
 from abaft.plan.types import Change, Load, ReadPlan, WritePlan
-from abaft.store.base import Capabilities, Lost, Program, QueryTimeout, Row, Rows, Session, Values
+from abaft.store.base import Capabilities, Program, QueryTimeout, Row, Rows, Session, Values
 from abaft.store.sql.changes import change_types, changes_table
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.read import ReadStatement, compile_read
@@ -33,12 +31,12 @@ from abaft.store.sql.statement import Binder, Statement
 from abaft.store.sql.tables import make_tables
 from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_plain
 from abaft.store.sqlite_load import Loader, Refused
+from abaft.store.sqlite_reader import Reader, connect
 from abaft.store.sqlite_schema import upgrade
 from abaft.store.sqlite_writer import Exclusive, RolledBack, Writer
 
 LOOP_BUDGET = 0.002
 """Seconds a read may hold the event loop before it is moved to a thread."""
-_STEPS = 2_000
 
 
 @dataclass(slots=True, eq=False)
@@ -49,56 +47,6 @@ class Read:
     statement: ReadStatement
     quick: bool | None = None
     slow_runs: int = 0
-
-
-class Reader:
-    """A connection that only reads, with a deadline for what it runs."""
-
-    def __init__(self, path: str, timer: Callable[[], float] = clock.monotonic) -> None:
-        self._timer = timer
-        self.connection = connect(path)
-        self.connection.pragma("query_only", True)
-        self._until = 0.0
-        self.connection.set_progress_handler(self._late, _STEPS)
-
-    def _late(self) -> bool:
-        return self._timer() > self._until
-
-    def rows(self, sql: str, args: tuple[Any, ...], seconds: float) -> Rows:
-        """The rows; QueryTimeout when they take longer."""
-        self._until = self._timer() + seconds
-        try:
-            return self.connection.execute(sql, args).fetchall()
-        except apsw.InterruptError:
-            raise QueryTimeout from None
-        except apsw.BusyError as error:
-            raise Lost(str(error)) from error
-
-
-def connect(path: str) -> apsw.Connection:
-    """A connection with the manners that every one of ours has."""
-    try:
-        connection = apsw.Connection(path, statementcachesize=500)
-    except apsw.CantOpenError as error:
-        raise Lost(f"{path} can't be opened: {error}") from error
-    connection.set_busy_timeout(5_000)
-    connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "full")
-    connection.pragma("foreign_keys", True)
-    connection.pragma("temp_store", "memory")
-    connection.create_scalar_function("abaft_base64", _base64, 1, deterministic=True)
-    connection.create_scalar_function("abaft_fingerprint", _fingerprint, 1, deterministic=True)
-    return connection
-
-
-def _base64(*values: Any) -> str | None:
-    value = values[0]
-    return None if value is None else base64.b64encode(value).decode("ascii")
-
-
-def _fingerprint(*texts: Any) -> str | None:
-    text = texts[0]
-    return None if text is None else fingerprint(text)
 
 
 class SqliteStore:

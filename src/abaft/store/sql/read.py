@@ -168,7 +168,7 @@ def _many_json(frame: Frame, item: ManyItem) -> Element:
         .select_from(source)
         .where(*where)
         .order_by(*(inner.column(name) for name in inner.model.key))
-        .limit(sa.literal_column(str(item.limit)))
+        .limit(None if item.limit is None else sa.literal_column(str(item.limit)))
         .correlate(*frame.enclosing)
         .subquery(f"r_{inner.table.name}")
     )

@@ -1,0 +1,66 @@
+"""SQLite's connections, and one that only reads with a deadline."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+
+from abaft.base import clock
+from abaft.base.digest import fingerprint
+from abaft.store.base import Lost, QueryTimeout, Rows
+
+_STEPS = 2_000
+"""Steps of SQLite's machine between two looks at the clock."""
+
+
+class Reader:
+    """A connection that only reads, with a deadline for what it runs."""
+
+    def __init__(self, path: str, timer: Callable[[], float] = clock.monotonic) -> None:
+        self._timer = timer
+        self.connection = connect(path)
+        self.connection.pragma("query_only", True)
+        self._until = 0.0
+        self.connection.set_progress_handler(self._late, _STEPS)
+
+    def _late(self) -> bool:
+        return self._timer() > self._until
+
+    def rows(self, sql: str, args: tuple[Any, ...], seconds: float) -> Rows:
+        """The rows; QueryTimeout when they take longer."""
+        self._until = self._timer() + seconds
+        try:
+            return self.connection.execute(sql, args).fetchall()
+        except apsw.InterruptError:
+            raise QueryTimeout from None
+        except apsw.BusyError as error:
+            raise Lost(str(error)) from error
+
+
+def connect(path: str) -> apsw.Connection:
+    """A connection with the manners that every one of ours has."""
+    try:
+        connection = apsw.Connection(path, statementcachesize=500)
+    except apsw.CantOpenError as error:
+        raise Lost(f"{path} can't be opened: {error}") from error
+    connection.set_busy_timeout(5_000)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("foreign_keys", True)
+    connection.pragma("temp_store", "memory")
+    connection.create_scalar_function("abaft_base64", _base64, 1, deterministic=True)
+    connection.create_scalar_function("abaft_fingerprint", _fingerprint, 1, deterministic=True)
+    return connection
+
+
+def _base64(*values: Any) -> str | None:
+    value = values[0]
+    return None if value is None else base64.b64encode(value).decode("ascii")
+
+
+def _fingerprint(*texts: Any) -> str | None:
+    text = texts[0]
+    return None if text is None else fingerprint(text)

@@ -98,4 +98,4 @@ def _reference(schema: Schema, draft: Draft) -> Fault:
         ]
         named = ", ".join(dict.fromkeys(owners)) or "other records"
         return Conflict(f"it is still referred to by {named}", code="still_referred_to")
-    return Invalid("a relation leads nowhere", code="no_such_record")
+    return Invalid("a relation leads nowhere")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -38,7 +40,7 @@ class Colour(enum.Enum):
     GREEN = "green"
 
 
-class Size(BaseModel):
+class Size(BaseModel, strict=True):
     width: int
     height: int
     unit: Literal["cm", "in"] = "cm"
@@ -47,7 +49,9 @@ class Size(BaseModel):
 class Kinds(Model, collection="kinds"):
     """A value of every kind."""
 
-    text: str = field(min_length=1, max_length=40, description="Some words", examples=["Some words"])
+    text: str = field(
+        min_length=1, max_length=40, description="Some words", examples=["Some words"]
+    )
     code: str = field(pattern=r"^[A-Z]{3}[0-9]{2,4}$", examples=["ABC123"])
     email: Email | None = field(default=None, max_length=100)
     link: Url | None = None
@@ -160,8 +164,22 @@ MODELS = (Kinds, Genre, Book, Shelf, Copy, Secret)
 
 
 def make_app(database: str) -> App:
+    """The app; its lifespan puts some records in."""
     settings = Settings(database=database, secret_key="k" * 32, max_url_bytes=32_768)
-    app = App(*MODELS, settings=settings, authenticators=[Ann()], sinks=[], title="everything")
+
+    @asynccontextmanager
+    async def seeded(app: App) -> AsyncIterator[None]:
+        await seed(app)
+        yield
+
+    app = App(
+        *MODELS,
+        settings=settings,
+        authenticators=[Ann()],
+        sinks=[],
+        title="everything",
+        lifespan=seeded,
+    )
 
     @app.get("/feed")
     async def feed(db: Db) -> list[Book]:
@@ -174,6 +192,8 @@ def make_app(database: str) -> App:
 async def seed(app: App) -> None:
     """Some records of each, so that reading finds them."""
     db = app.db(Actor(system=True))
+    if await db.count(User):
+        return
     ann = await db.create(User(id=uuid.UUID(ANN), name="Ann", email="ann@example.org"))
     bob = await db.create(User, name="Bob")
     for number, name in enumerate(("novel", "drama", "essay"), 1):

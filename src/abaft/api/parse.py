@@ -132,7 +132,7 @@ class Parser:
             return None
         if "offset" in asked:
             detail = "a list takes a cursor or an offset, not both"
-            problems.append(Problem("?offset", "cursor_and_offset", detail))
+            problems += bad("offset", "cursor_and_offset", detail).errors
         try:
             return cursors.decode(self.secret, form.mark, form.orders, asked["cursor"])
         except BadRequest as fault:

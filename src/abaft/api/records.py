@@ -189,7 +189,7 @@ class Records:
         else:
             check_content(headers, (JSON,))
             body = await read_body(receive, headers, self.settings)
-            only_new = headers.get(b"if-none-match", b"").strip() == b"*"
+            only_new = _only_new(headers)
             await self._put(model, found, pick, etags, star, only_new, body, scope, send, actor)
 
     async def _create(
@@ -354,6 +354,14 @@ def _if_match(headers: dict[bytes, bytes]) -> tuple[tuple[str, ...] | None, bool
         return None, False
     etags = respond.strong_etags(given.decode("latin-1"))
     return etags, etags is None
+
+
+def _only_new(headers: dict[bytes, bytes]) -> bool:
+    """Whether a PUT may only make a record; other preconditions of If-None-Match aren't passed over."""
+    given = headers.get(b"if-none-match")
+    if given is not None and given.strip() != b"*":
+        raise BadRequest("If-None-Match of a PUT takes * alone", code="bad_precondition")
+    return given is not None
 
 
 async def _other(method: str, allow: str, send: Any) -> None:

@@ -47,6 +47,26 @@ class Form:
         return core_schema.chain_schema([core_schema.str_schema(strict=True), formed])
 
 
+class Whole:
+    """Annotates an integer: JSON's 1.0 is the number 1, as JSON Schema has it; 1.5 is none.
+
+    Beyond 2^53 a float may have lost digits, so there only integers are taken.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        exact = core_schema.float_schema(strict=True, ge=-(2**53), le=2**53)
+        whole = core_schema.chain_schema([exact, core_schema.int_schema(strict=False)])
+        either = core_schema.union_schema(
+            [core_schema.int_schema(strict=True), whole],
+            mode="left_to_right",
+            custom_error_type="int_type",
+            custom_error_message="Input should be a valid integer",
+        )
+        return core_schema.chain_schema([either, handler(source)])
+
+
 def decimal(places: int, digits: int) -> str:
     """The pattern of a decimal number; zeros beyond its places are taken."""
     whole = max(digits - places, 1)

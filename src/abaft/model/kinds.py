@@ -144,6 +144,9 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 class Integer(Kind):
     name = "integer"
 
+    def accepts(self) -> Any:
+        return self._limited(Annotated[self.python(), forms.Whole()])
+
     def python(self) -> Any:
         return Annotated[int, Field(ge=INT_MIN, le=INT_MAX)]
 
@@ -313,8 +316,8 @@ class Choice(Kind):
         return self.type
 
     def accepts(self) -> Any:
-        # A Literal of integers would take 1.0 and true for 1.
-        return self.type if self.of_text else Annotated[int, AfterValidator(self._option)]
+        # A Literal of integers would take true for 1.
+        return self.type if self.of_text else Annotated[int, forms.Whole(), AfterValidator(self._option)]
 
     def _option(self, value: int) -> int:
         if value not in self.options:

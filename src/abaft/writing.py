@@ -19,7 +19,7 @@ from abaft.model.records import plain, record_from_json, record_of
 from abaft.model.spec import Hook, Model
 from abaft.model.values import merge_patch, summary
 from abaft.observe.events import HookFailed
-from abaft.plan.explain import missing
+from abaft.plan.explain import missing, refusal
 from abaft.plan.types import ReadIntent, ReadShape, WriteIntent, WriteShape
 from abaft.store.base import Session
 
@@ -144,7 +144,22 @@ async def make_draft(
             draft = await _with_stored(pipeline, draft, session)
         if once:
             draft = _without_settled(draft, once)
-    return await _hooked(pipeline, draft, hooks, actor, session) if hooks else draft
+    if not hooks:
+        return draft
+    if intent.action != "create":
+        await _admit(pipeline, draft, actor, session)
+    return await _hooked(pipeline, draft, hooks, actor, session)
+
+
+async def _admit(pipeline: Pipeline, draft: Draft, actor: Actor, session: Session) -> None:
+    """Refuses what the rules refuse before a hook has done anything about it."""
+    ready = pipeline.ready(draft.shape, actor)
+    answers = await session.probe(ready.compiled, draft.bound(actor))
+    first = ("read", "match", "before")
+    known = answers and {name: holds for name, holds in answers.items() if name in first}
+    fault = refusal(ready.plan, known, actor)
+    if fault is not None:
+        raise fault
 
 
 def fill(model: Model, given: Mapping[str, Any], actor: Actor) -> dict[str, Any]:

@@ -1,0 +1,145 @@
+"""Servers that begin together, are told to stop, or are asked for too much (FAIL-5, REC-1, LOAD-1)."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+import apsw
+import asyncpg
+import httpx
+import pytest
+
+from servers.postgres import PostgresServer
+from servers.process import TESTS, AppProcess
+from servers.storm import Storm, paced, prepare, reckon
+
+SERVERS = {
+    "uvicorn": [],
+    "serve": [sys.executable, "-m", "abaft.cli", "serve", "apps.ledger:app"],
+    "serve two workers": [
+        *(sys.executable, "-m", "abaft.cli", "serve", "apps.ledger:app", "--workers", "2"),
+    ],
+}
+
+
+async def until_refused(url: str) -> None:
+    """uvicorn's supervisor of several workers looks at its signals twice a second."""
+    async with httpx.AsyncClient(base_url=url, timeout=0.3) as late:
+        with suppress(httpx.TransportError):
+            while (await late.get("/api/counters")).status_code == 200:
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_fail_5_sigterm_finishes_what_is_in_progress(kind: str, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/test.db"
+    path = {"PYTHONPATH": str(TESTS)}
+    with AppProcess(database, command=SERVERS[kind], env=path) as server:
+        await prepare(server.url, 1)
+        async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+            slow = asyncio.create_task(client.get("/slow?seconds=2"))
+            held = asyncio.create_task(client.post("/held?seconds=2&name=0"))
+            await asyncio.sleep(0.5)
+            server.terminate()
+            await asyncio.wait_for(until_refused(server.url), 2)
+            assert not slow.done()
+            assert (await slow).json() == 1
+            assert (await held).json() == 1
+        # uvicorn raises the signal again for who may have asked, once all is done.
+        assert await asyncio.to_thread(server.wait, 10) in (0, -signal.SIGTERM)
+
+
+async def test_fail_5_a_storm_is_answered_to_its_end(database_url: str) -> None:
+    """Whatever a stopping server has carried out it has also answered."""
+    storm = Storm()
+    with AppProcess(database_url) as server:
+        await prepare(server.url)
+        stop = asyncio.Event()
+        blowing = asyncio.create_task(storm.blow([server.url], stop))
+        await storm.reach(40)
+        server.terminate()
+        with paced(10.0):
+            await asyncio.to_thread(server.wait)
+        stop.set()
+        await blowing
+    # A request that met the closing door was not read: it did not take place.
+    storm.refused |= storm.unknown
+    storm.unknown = set()
+    await reckon(storm, database_url)
+
+
+async def test_rec_1_two_that_begin_together_migrate_once(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with ExitStack() as stack:
+        if engine == "sqlite":
+            urls = [f"sqlite:///{tmp_path}/{n}.db" for n in range(2)]
+        else:
+            server: PostgresServer = request.getfixturevalue("postgres")
+            urls = [stack.enter_context(server.database()) for _ in range(2)]
+        for url in urls:
+            apps = [AppProcess(url) for _ in range(3)]
+            for app in apps:
+                stack.callback(app.close)
+                app.start(wait=False)
+            for app in apps:
+                await asyncio.to_thread(app.wait_until_ready)
+            await prepare(apps[0].url, 1)
+            assert httpx.get(f"{apps[-1].url}/api/counters").json()["items"]
+
+
+@asynccontextmanager
+async def locked(database: str) -> AsyncIterator[None]:
+    """Holds the counters, so that whoever wants to change one has to wait."""
+    if database.startswith("sqlite"):
+        connection = apsw.Connection(database.removeprefix("sqlite:///"))
+        connection.execute("begin immediate")
+        yield
+        connection.execute("rollback")
+        connection.close()
+        return
+    other = await asyncpg.connect(database)
+    await other.execute("begin; lock table counters in exclusive mode")
+    yield
+    await other.close()
+
+
+async def test_load_1_a_full_queue_sheds_at_once(database_url: str) -> None:
+    limit = {"ABAFT_QUEUE_LIMIT": "5"}
+    with AppProcess(database_url, env=limit) as server:
+        await prepare(server.url, 1)
+        limits = httpx.Limits(max_connections=50)
+        async with httpx.AsyncClient(base_url=server.url, timeout=20, limits=limits) as client:
+
+            async def patch(value: int) -> httpx.Response:
+                return await client.patch("/api/counters/0", json={"value": value})
+
+            async with locked(database_url):
+                waiting = [asyncio.create_task(patch(n)) for n in range(5)]
+                await asyncio.sleep(0.5)
+                with paced(2.0):
+                    shed = await asyncio.gather(*(patch(10 + n) for n in range(20)))
+            for answer in shed:
+                assert answer.status_code == 503
+                assert answer.json()["code"] == "overloaded"
+                assert answer.headers["retry-after"].isdigit()
+            answered = await asyncio.gather(*waiting)
+            assert [answer.status_code for answer in answered] == [200] * 5
+            assert (await patch(99)).status_code == 200
+
+
+async def test_the_feed_tells_of_each_write_once_and_in_order(database_url: str) -> None:
+    """Writers in two processes that change the same records, with entries in between."""
+    storm = Storm(writers=6)
+    with AppProcess(database_url) as one, AppProcess(database_url) as other:
+        await prepare(one.url, storm.writers)
+        stop = asyncio.Event()
+        blowing = asyncio.create_task(storm.blow([one.url, other.url], stop))
+        await storm.reach(150)
+        stop.set()
+        await blowing
+    await reckon(storm, database_url)
+

@@ -104,9 +104,17 @@ class Rows:
         csv.field_size_limit(LONGEST_CELL)
         tabs = path.name.partition(".")[2].startswith("tsv")
         self._reader = csv.reader(self._text, delimiter=delimiter or ("\t" if tabs else ","))
-        self.header = next(self._reader, [])
-        if not self.header:
-            raise LoadError(f"{path} is empty: its first line must name the columns")
+        try:
+            self.header = self._header()
+        except LoadError:
+            self.close()
+            raise
+
+    def _header(self) -> list[str]:
+        for lines in self.chunks(1):
+            for _, cells in lines:
+                return cells
+        raise LoadError(f"{self.path} is empty: its first line must name the columns")
 
     def chunks(self, size: int) -> Iterator[list[Line]]:
         """The rows, at most `size` at a time, each with the line that it begins on."""

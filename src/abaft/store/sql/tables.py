@@ -23,7 +23,9 @@ def make_tables(schema: Schema, dialect: Dialect) -> dict[str, sa.Table]:
 
 def _table(schema: Schema, dialect: Dialect, metadata: sa.MetaData, model: Model) -> sa.Table:
     columns = [_column(dialect, model, field) for field in model.fields.values()]
-    keys = [_foreign_key(schema, model, one) for one in model.one.values() if one.constraint]
+    keys = [
+        _foreign_key(schema, dialect, model, one) for one in model.one.values() if one.constraint
+    ]
     rowid = len(model.key) == 1 and model.fields[model.key[0]].kind.name == "integer"
     return sa.Table(
         model.table,
@@ -49,13 +51,17 @@ def _column(dialect: Dialect, model: Model, field: Field) -> sa.Column[object]:
     )
 
 
-def _foreign_key(schema: Schema, model: Model, one: One) -> sa.ForeignKeyConstraint:
+def _foreign_key(
+    schema: Schema, dialect: Dialect, model: Model, one: One
+) -> sa.ForeignKeyConstraint:
     target = schema.models[one.target]
     return sa.ForeignKeyConstraint(
         [model.fields[name].column for name in one.columns],
         [f"{target.table}.{target.fields[name].column}" for name in target.key],
         name=f"fk_{model.table}_{one.name}"[:63],
         ondelete=_ACTIONS[one.on_delete],
+        # A file of records may name a boss before there is one; SQLite can put off any key.
+        deferrable=True if one.target == model.name and dialect.placeholder == "$" else None,
     )
 
 

@@ -1,0 +1,395 @@
+"""abaft load on both engines: what is read, what is refused and what is told."""
+
+import asyncio
+import csv
+import gzip
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from abaft import Actor
+from abaft.cli.target import find
+from projects import run, said, write_app
+
+MODELS = """
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from abaft import App, Many, Model, Ref, before, field, now
+
+class City(Model, key="code", stamps=False, collection="cities"):
+    code: str = field(max_length=3)
+    name: str | None
+    land: str | None = field(max_length=20)
+
+class Shop(Model, key="code", stamps=False):
+    code: str = field(max_length=3)
+    city: Ref[City]
+    second: Ref[City] | None
+    rival: Ref[City] | None = field(constraint=False)
+    opened: datetime | None
+    money: Decimal = field(default=Decimal("1.50"), decimal_places=2)
+    kind: Literal["big", "small"] = "small"
+    secret: str | None = field(hidden=True)
+
+class Worker(Model):
+    name: str = field(unique=True, column="full_name", max_length=10)
+    boss: Ref["Worker"] | None
+    hours: int = field(default=8, ge=0, le=24)
+    since: datetime = field(default=now)
+    extra: dict | None
+
+class Hour(Model, key=("city", "at"), stamps=False):
+    city: Ref[City]
+    at: datetime
+    warmth: float | None
+
+class Visit(Model, stamps=False):
+    city: str
+    at: datetime
+    hour: Ref[Hour] | None = field(via=("city", "at"), constraint=False)
+
+class Count(Model, stamps=False):
+    id: int = field(key=True)
+    n: int
+
+    @before("create")
+    async def odd_only(count, me, db):
+        if count.n % 2 == 0:
+            from abaft import Invalid
+            raise Invalid("even numbers are not for us")
+
+app = App(City, Shop, Worker, Hour, Visit, Count)
+"""
+
+CITIES = "code,name,land\nROM,Rome,Italy\nPAR,Paris,France\nBER,NA,\n"
+
+
+@pytest.fixture
+def loader(database_url: str, tmp_path: Path) -> "Loader":
+    return Loader(database_url, tmp_path)
+
+
+class Loader:
+    """A database, and files to load; the application is made anew each time, as by a command."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+
+    def load(self, *arguments: str, **files: str) -> Result:
+        """Writes each text to a file named like its collection, and loads them all."""
+        paths = []
+        for name, text in files.items():
+            path = self.folder / f"{name}.csv"
+            path.write_text(text, "utf-8")
+            paths.append(str(path))
+        app = write_app(self.folder, MODELS)
+        return run("load", app, *paths, *arguments, database=self.url)
+
+    def sql(self, text: str) -> list[dict[str, Any]]:
+        return asyncio.run(self._ask(lambda db: db.sql(text)))
+
+    def changes(self) -> list[Any]:
+        return asyncio.run(self._ask(lambda db: db.changes(limit=1000)))
+
+    async def _ask(self, question: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ABAFT_DATABASE", self.url)
+            app = find(write_app(self.folder, MODELS)).app
+        await app.start()
+        try:
+            return await question(app.db(Actor(system=True)))
+        finally:
+            await app.stop()
+
+
+def test_values_nulls_and_defaults(loader: Loader) -> None:
+    result = loader.load(
+        "--null",
+        "NA",
+        cities=CITIES,
+        shops="code,city,opened,money,kind\na,ROM,2013-01-01 05:00:00Z,,small\n".replace(
+            ",,", ",2.5,"
+        )
+        + 'b,PAR,NA,3,big\n"c,1",PAR,2013-01-01T05:00:00+01:00,0,small\n'.replace("c,1", "c,"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "3 rows read, 3 loaded, 0 rejected" in said(result)
+    assert "2 values are null" in said(result)
+    cities = loader.sql("select code, name, land from cities order by code")
+    assert [tuple(row.values()) for row in cities] == [
+        ("BER", None, None),
+        ("PAR", "Paris", "France"),
+        ("ROM", "Rome", "Italy"),
+    ]
+    shops = loader.sql("select code, city, second, kind, secret from shops order by code")
+    assert [tuple(row.values()) for row in shops] == [
+        ("a", "ROM", None, "small", None),
+        ("b", "PAR", None, "big", None),
+        ("c,", "PAR", None, "small", None),
+    ]
+
+
+def test_each_record_leaves_its_change(loader: Loader) -> None:
+    loader.load("--null", "NA", cities=CITIES)
+    loader.load(shops="code,city,opened,secret\na,ROM,2013-01-01T05:00:00Z,x\n")
+    changes = loader.changes()
+    assert [(c.model, c.id, c.action, c.actor) for c in changes] == [
+        ("City", "ROM", "create", "system"),
+        ("City", "PAR", "create", "system"),
+        ("City", "BER", "create", "system"),
+        ("Shop", "a", "create", "system"),
+    ]
+    assert changes[2].data == {"code": "BER", "name": None, "land": None}
+    assert changes[3].data == {
+        "code": "a",
+        "city": "ROM",
+        "second": None,
+        "rival": None,
+        "opened": "2013-01-01T05:00:00Z",
+        "money": "1.50",
+        "kind": "small",
+    }
+
+
+def test_files_come_in_the_order_of_their_relations(loader: Loader) -> None:
+    """`hours` and `shops` are named before the cities that they refer to."""
+    result = loader.load(
+        "--null",
+        "NA",
+        shops="code,city\na,ROM\n",
+        hours="city,at,warmth\nROM,2013-01-01T05:00:00Z,1.5\n",
+        cities=CITIES,
+    )
+    assert result.exit_code == 0, result.output
+    assert said(result).index("cities") < said(result).index("shops")
+
+
+BAD = {
+    "not an integer": ("name,hours\nann,many\n", "line 2: hours: 'many' is not an integer"),
+    "over a limit": ("name,hours\nann,25\n", "line 2: hours: '25': Input should be less than"),
+    "too long": ("name\nann\nbartholomew\n", "line 3: name: 'bartholomew': String should have"),
+    "null where it is required": ("name,hours\nann,NA\n", "hours: 'NA' stands for null, and it"),
+    "too few cells": ("name,hours\nann\n", "line 2: it has 1 cells, the first line 2"),
+    "too many cells": ("name\nann,8\n", "line 2: it has 2 cells, the first line 1"),
+    "two faults": (
+        "name,hours\nbartholomew,x\n",
+        "String should have at most 10 characters; hours",
+    ),
+    "not UTF-8": ("name\n\udcff\n", "line 2: name"),
+    "a zero character": ("name\na\0b\n", "line 2: name"),
+    "taken": ("name\nann\nbob\nann\n", "line 4: name: name is taken"),
+    "no such relation": ("name,boss\nann,0192f0c1-2345-7abc-8def-0123456789ab\n", "is no Worker"),
+    "not JSON": ("name,extra\nann,{\n", "line 2: extra: '{'"),
+    "after line breaks": ('name,extra\nann,"{""a"":\n\n1}"\n\nbob,x\n', "line 6: extra: 'x'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_wrong_is_told_with_its_line(case: str, loader: Loader) -> None:
+    text, reason = BAD[case]
+    path = loader.folder / "workers.csv"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    result = loader.load(str(path), "--null", "NA")
+    assert result.exit_code == 1
+    assert reason in said(result)
+    assert "nothing was loaded" in said(result)
+    assert not loader.sql("select 1 as one from workers")
+    assert not loader.changes()
+
+
+def test_part_of_a_file_is_loaded_when_asked(loader: Loader) -> None:
+    rows = "".join(f"w{number},{number % 30}\n" for number in range(100))
+    rejects = loader.folder / "rejects.csv"
+    result = loader.load(
+        "--partial", "--rejects", str(rejects), workers=f"name,hours\n{rows}w7,1\nw8,1\n"
+    )
+    assert result.exit_code == 0, result.output
+    bad = sum(number % 30 > 24 for number in range(100)) + 2
+    assert f"102 rows read, {102 - bad} loaded, {bad} rejected" in said(result)
+    assert f"… and {bad - 5} more rejected rows" in said(result)
+    assert len(loader.sql("select 1 as one from workers")) == 102 - bad
+    assert len(loader.changes()) == 102 - bad
+    with rejects.open(newline="") as file:
+        found = list(csv.reader(file))
+    assert found[0] == ["file", "line", "reason", "row"]
+    assert len(found) == bad + 1
+    assert found[1][:2] == ["workers.csv", "27"]
+    assert found[1][3:] == ["w25", "25"]
+    assert [row[2] for row in found[-2:]] == ["name: name is taken"] * 2
+
+
+def test_missing_references_are_rejected_by_default(loader: Loader) -> None:
+    result = loader.load("--null", "NA", cities=CITIES, shops="code,city\na,ROM\nb,XXX\nc,YYY\n")
+    assert result.exit_code == 1
+    assert "line 3: city: there is no City XXX" in said(result)
+    assert "city: 2 rows have 2 keys that no City has (rejected): XXX, YYY" in said(result)
+    assert not loader.sql("select 1 as one from shops")
+    assert len(loader.sql("select 1 as one from cities")) == 3
+
+
+def test_missing_references_are_emptied(loader: Loader) -> None:
+    result = loader.load(
+        "--missing-refs",
+        "null",
+        cities=CITIES,
+        shops="code,city,second\na,ROM,XXX\nb,ROM,PAR\nc,ROM,\n",
+    )
+    assert result.exit_code == 0, result.output
+    assert "second: 1 rows have 1 keys that no City has (emptied): XXX" in said(result)
+    rows = loader.sql("select second from shops order by code")
+    assert [row["second"] for row in rows] == [None, "PAR", None]
+    assert loader.changes()[3].data["second"] is None
+
+
+def test_what_is_required_cannot_be_emptied(loader: Loader) -> None:
+    result = loader.load("--missing-refs", "null", cities=CITIES, shops="code,city\na,XXX\n")
+    assert result.exit_code == 1
+    assert "there is no City XXX, and it can't be null" in said(result)
+
+
+def test_missing_references_are_created(loader: Loader) -> None:
+    result = loader.load(
+        "--missing-refs",
+        "city=create",
+        "--missing-refs",
+        "shops.second=null",
+        cities=CITIES,
+        shops="code,city,second\na,XXX,ZZZ\nb,XXX,\nc,YYY,ROM\n",
+    )
+    assert result.exit_code == 0, result.output
+    told = "city: 2 × City created of the key alone, for 3 rows: XXX, YYY"
+    assert told in said(result)
+    rows = loader.sql("select code, name from cities where code in ('XXX', 'YYY', 'ZZZ')")
+    assert {tuple(row.values()) for row in rows} == {("XXX", None), ("YYY", None)}
+    assert {change.id for change in loader.changes()} >= {"XXX", "YYY", "a", "b", "c"}
+
+
+def test_what_needs_more_than_a_key_cannot_be_created(loader: Loader) -> None:
+    boss = "0192f0c1-2345-7abc-8def-0123456789ab"
+    result = loader.load("--missing-refs", "create", workers=f"name,boss\nann,{boss}\n")
+    assert result.exit_code == 1
+    assert "can't be created of its key alone: name: Field required" in said(result)
+    assert not loader.sql("select 1 as one from workers")
+
+
+def test_relations_without_a_constraint_are_counted(loader: Loader) -> None:
+    result = loader.load(
+        cities=CITIES,
+        shops="code,city,rival\na,ROM,XXX\nb,ROM,PAR\n",
+        hours="city,at\nROM,2013-01-01T05:00:00Z\n",
+        visits="city,at\nROM,2013-01-01T05:00:00Z\nROM,2013-01-01T06:00:00Z\nX,2013-01-01T06:00:00Z\n",
+    )
+    assert result.exit_code == 0, result.output
+    assert "rival: 1 rows have 1 keys that no City has (kept" in said(result)
+    assert "hour: 2 rows have 2 keys that no Hour has (kept" in said(result)
+    assert "ROM,2013-01-01T06:00:00Z" in said(result)
+    assert loader.sql("select rival from shops where code = 'a'")[0]["rival"] == "XXX"
+
+
+def test_a_record_may_refer_to_one_below_it(loader: Loader) -> None:
+    ids = [f"0192f0c1-2345-7abc-8def-{number:012}" for number in range(6000)]
+    rows = [f"{key},w{n},{ids[n + 1] if n < 5999 else ''}\n" for n, key in enumerate(ids)]
+    result = loader.load(workers="id,full_name,boss\n" + "".join(rows))
+    assert result.exit_code == 0, result.output
+    assert len(loader.sql("select 1 as one from workers where boss is not null")) == 5999
+
+
+def test_hooks_run_and_the_database_makes_keys(loader: Loader) -> None:
+    result = loader.load("--partial", counts="n\n1\n2\n3\n")
+    assert result.exit_code == 0, result.output
+    assert "line 3: even numbers are not for us" in said(result)
+    assert [row["n"] for row in loader.sql("select n from counts order by id")] == [1, 3]
+    assert [change.id for change in loader.changes()] == ["1", "2"]
+
+
+def test_columns_by_another_name_and_unknown_ones(loader: Loader) -> None:
+    result = loader.load("--rename", "who=name", workers="who,colour\nann,red\n")
+    assert result.exit_code == 0, result.output
+    assert "left out, for there are no such fields: colour" in said(result)
+
+
+WRONG = {
+    "no file": (["cities=none.csv"], "there is no file none.csv"),
+    "no collection": (["{folder}/towns.csv"], "names no collection"),
+    "no such collection": (["towns={folder}/towns.csv"], "there is no collection 'towns'"),
+    "no such policy": (["cities={folder}/towns.csv", "--missing-refs", "drop"], "write reject"),
+    "no such relation": (
+        ["cities={folder}/towns.csv", "--missing-refs", "mayor=null"],
+        "there is no relation 'mayor'",
+    ),
+    "no column to rename": (["cities={folder}/towns.csv", "--rename", "a=b"], "no column 'a'"),
+    "no field to rename to": (["cities={folder}/towns.csv", "--rename", "code=b"], "no field 'b'"),
+    "a needed column": (["shops={folder}/towns.csv"], "the file has no column 'city'"),
+    "the same field twice": (
+        ["cities={folder}/towns.csv", "--rename", "name=code"],
+        "two columns of the file are City.code",
+    ),
+    "an empty file": (["cities={folder}/empty.csv"], "is empty"),
+    "no zip": (["cities={folder}/broken.zip"], "is no zip file"),
+    "a full zip": (["cities={folder}/full.zip"], "must hold one file, not 2"),
+    "a delimiter": (["cities={folder}/towns.csv", "--delimiter", ";;"], "write one character"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_loaded_is_told(case: str, tmp_path: Path) -> None:
+    loader = Loader(f"sqlite:///{tmp_path}/a.db", tmp_path)
+    (tmp_path / "towns.csv").write_text("code,name\nROM,Rome\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "broken.zip").write_text("PK")
+    with zipfile.ZipFile(tmp_path / "full.zip", "w") as archive:
+        archive.writestr("a.csv", "code\nA\n")
+        archive.writestr("b.csv", "code\nB\n")
+    arguments, reason = WRONG[case]
+    result = loader.load(*(text.format(folder=tmp_path) for text in arguments))
+    assert result.exit_code == 1
+    assert reason in said(result)
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("form", ["zip", "gz", "tsv", "bom", "semicolon"])
+def test_forms_of_files(form: str, tmp_path: Path) -> None:
+    loader = Loader(f"sqlite:///{tmp_path}/a.db", tmp_path)
+    text, arguments = "code,name\nROM,Rome\n", []
+    path = tmp_path / f"cities.csv.{form}"
+    if form == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("inside.csv", text)
+            archive.writestr("__MACOSX/._inside.csv", "x")
+    elif form == "gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    elif form == "tsv":
+        path = tmp_path / "cities.tsv"
+        path.write_text(text.replace(",", "\t"))
+    elif form == "bom":
+        path.write_text(text, "utf-8-sig")
+    else:
+        path.write_text(text.replace(",", ";"))
+        arguments = ["--delimiter", ";"]
+    result = loader.load(str(path), *arguments)
+    assert result.exit_code == 0, result.output
+    assert loader.sql("select name from cities") == [{"name": "Rome"}]
+
+
+def test_a_damaged_file_leaves_nothing(tmp_path: Path) -> None:
+    loader = Loader(f"sqlite:///{tmp_path}/a.db", tmp_path)
+    text = "code,name\n" + "".join(f"{number:03},{number}\n" for number in range(1000))
+    path = tmp_path / "cities.csv.gz"
+    path.write_bytes(gzip.compress(text.encode())[:-30])
+    result = loader.load(str(path))
+    assert result.exit_code == 1
+    assert "is damaged" in said(result)
+    assert not loader.sql("select 1 as one from cities")
+
+
+def test_a_file_that_fails_keeps_those_before_it(loader: Loader) -> None:
+    result = loader.load(cities=CITIES, shops="code,city\na,XXX\n", hours="city,at\nROM,x\n")
+    assert result.exit_code == 1
+    assert len(loader.sql("select 1 as one from cities")) == 3
+    assert "hours" not in said(result)

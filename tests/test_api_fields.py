@@ -247,13 +247,13 @@ REFUSED = [
     refused("colour", "green", "enum"),
     refused("size", "xl", "literal_error"),
     refused("level", True, "type"),
-    refused("level", 1.0, "type"),
+    refused("level", 1.5, "type"),
     refused("meta", [], "type"),
     refused("meta", {"a": "\0"}, "nul_character"),
     refused("meta", {"\0": 1}, "nul_character"),
     refused("parts", {}, "type"),
     refused("place", {"number": "five"}, "required"),
-    refused("email", "nobody", "value_error"),
+    refused("email", "nobody", "format"),
     refused("url", "not a url", "url_parsing"),
 ]
 

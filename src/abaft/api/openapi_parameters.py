@@ -144,7 +144,9 @@ class Parameters:
 
 def _names(name: str, names: list[str], said: str, most: int | None = None) -> Parameter:
     items = {"type": "string", "enum": names}
-    schema: JsonSchema = {"type": "array", "items": items, "minItems": 1, "uniqueItems": True}
+    schema: JsonSchema = {"type": "array", "items": items, "minItems": 1}
+    if name == "sort":
+        schema["uniqueItems"] = True
     if most is not None:
         schema["maxItems"] = most
     return _query(name, schema, said) | {"style": "form", "explode": False}

@@ -35,7 +35,7 @@ from abaft.base.errors import (
 )
 from abaft.base.settings import Settings
 from abaft.guard.limits import RateLimit
-from abaft.model.spec import Model
+from abaft.model.spec import Action, Model
 from abaft.observe.events import LoadShed, Observer, RequestFailed
 from abaft.pipeline import Pipeline, ReadAnswer, WriteAnswer
 from abaft.plan.types import Pick, ReadIntent, ReadShape, WriteIntent
@@ -137,7 +137,11 @@ class Records:
         if method in ("GET", "HEAD"):
             check_accept(headers)
             actor = await self.actor(headers)
-            page = self.parser.page(model, scope["query_string"])
+            try:
+                page = self.parser.page(model, scope["query_string"])
+            except Fault:
+                self.pipeline.permit(model.name, "read", actor)  # 401 before 400
+                raise
             answer = await self.pipeline.read(page.intent, actor)
             text = await self._page_json(model, page, answer, actor)
             await self._send_read(send, text, headers, actor, answer, method)
@@ -160,8 +164,12 @@ class Records:
         if method in ("GET", "HEAD"):
             check_accept(headers)
             actor = await self.actor(headers)
-            values = self.parser.key(model, key)
-            intent = self.parser.one(model, values, scope["query_string"])
+            try:
+                values = self.parser.key(model, key)
+                intent = self.parser.one(model, values, scope["query_string"])
+            except Fault:
+                self.pipeline.permit(model.name, "read", actor)  # 401 before 400 and 404
+                raise
             answer = await self.pipeline.read(intent, actor)
             if not answer.rows:
                 raise NotFound(f"there is no such {model.name}")
@@ -171,6 +179,9 @@ class Records:
             await _other(method, ALLOW_ONE, send)
             return
         actor = await self.actor(headers)
+        only_new = method == "PUT" and _only_new(headers)
+        action: Action = "delete" if method == "DELETE" else "create" if only_new else "update"
+        self.pipeline.permit(model.name, action, actor)
         pick = self.parser.pick(model, scope["query_string"])
         found = {k.removeprefix("key."): v for k, v in self.parser.key(model, key).items()}
         etags, star = _if_match(headers)
@@ -179,7 +190,6 @@ class Records:
             await self.pipeline.write(intent_, actor)
             await respond.send_empty(send, 204, private=not actor.anonymous)
         elif method == "PATCH":
-            self.pipeline.permit(model.name, "update", actor)
             check_content(headers, (MERGE_PATCH, JSON))
             body = await read_body(receive, headers, self.settings)
             given = self.pipeline.validators[model.name].patch(body)
@@ -189,7 +199,6 @@ class Records:
         else:
             check_content(headers, (JSON,))
             body = await read_body(receive, headers, self.settings)
-            only_new = _only_new(headers)
             await self._put(model, found, pick, etags, star, only_new, body, scope, send, actor)
 
     async def _create(
@@ -357,7 +366,7 @@ def _if_match(headers: dict[bytes, bytes]) -> tuple[tuple[str, ...] | None, bool
 
 
 def _only_new(headers: dict[bytes, bytes]) -> bool:
-    """Whether a PUT may only make a record; other preconditions of If-None-Match aren't passed over."""
+    """Whether a PUT may only make a record; If-None-Match of another kind is refused."""
     given = headers.get(b"if-none-match")
     if given is not None and given.strip() != b"*":
         raise BadRequest("If-None-Match of a PUT takes * alone", code="bad_precondition")

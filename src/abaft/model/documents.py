@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from math import isfinite
+from typing import Annotated, Any, LiteralString
 
 from pydantic import AfterValidator, JsonValue, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from abaft.model.kinds import INT_MAX, INT_MIN, Kind
+
+_NOT_PLAIN: LiteralString = "JSON should have no NaN, no infinity and no integer over 64 bits"
 
 
 def plain_json(value: Any) -> Any:
@@ -17,9 +20,7 @@ def plain_json(value: Any) -> Any:
     try:
         text = dump_json(value)
     except (ValueError, RecursionError):
-        raise PydanticCustomError(
-            "json_value", "JSON should have no NaN, no infinity and no integer over 64 bits"
-        ) from None
+        raise PydanticCustomError("json_value", _NOT_PLAIN) from None
     # Escaped backslashes are taken out first: r"\\u0000" is six harmless characters.
     if "\\u0000" in text.replace("\\\\", ""):
         raise PydanticCustomError("nul_character", "JSON should not have the character U+0000")
@@ -39,7 +40,8 @@ def _ordered(value: Any) -> Any:
         return [_ordered(item) for item in value]
     if type(value) is int and not INT_MIN <= value <= INT_MAX:
         raise ValueError("an integer over 64 bits")
-    return value
+    # Engines spell -0.0 differently.
+    return value + 0.0 if isinstance(value, float) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,21 @@ def _json_annotation(declared: Any) -> Any:
     if declared is JsonValue:
         return JsonValue
     adapter: TypeAdapter[Any] = TypeAdapter(declared)
-    # The value is checked by the declared type and kept as plain JSON.
-    return Annotated[
-        declared, AfterValidator(lambda value: adapter.dump_python(value, mode="json"))
-    ]
+
+    def plain(value: Any) -> Any:
+        """Plain JSON of the declared type's value; pydantic would turn infinity into null."""
+        _finite(adapter.dump_python(value))
+        return adapter.dump_python(value, mode="json")
+
+    return Annotated[declared, AfterValidator(plain)]
+
+
+def _finite(value: Any) -> None:
+    if isinstance(value, dict):
+        value = value.values()
+    elif isinstance(value, float) and not isfinite(value):
+        raise PydanticCustomError("json_value", _NOT_PLAIN)
+    elif not isinstance(value, (list, tuple, set, frozenset)):
+        return
+    for item in value:
+        _finite(item)

@@ -62,7 +62,6 @@ class Whole:
             [core_schema.int_schema(strict=True), whole],
             mode="left_to_right",
             custom_error_type="int_type",
-            custom_error_message="Input should be a valid integer",
         )
         return core_schema.chain_schema([either, handler(source)])
 

@@ -97,7 +97,10 @@ def _email(value: str) -> str:
     """The address in its usual spelling; pydantic alone would take ` Ann <a@b.org>` too."""
     if "<" in value or value != value.strip():
         raise PydanticCustomError("format", "Input should be an email address and nothing else")
-    return validate_email(value)[1]
+    try:
+        return validate_email(value)[1]
+    except PydanticCustomError as error:
+        raise PydanticCustomError("format", error.message()) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +320,11 @@ class Choice(Kind):
 
     def accepts(self) -> Any:
         # A Literal of integers would take true for 1.
-        return self.type if self.of_text else Annotated[int, forms.Whole(), AfterValidator(self._option)]
+        return (
+            self.type
+            if self.of_text
+            else Annotated[int, forms.Whole(), AfterValidator(self._option)]
+        )
 
     def _option(self, value: int) -> int:
         if value not in self.options:

@@ -1,0 +1,135 @@
+"""What the document says is what the API does, for requests right and wrong (schemathesis)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.config import (
+    CheckConfig,
+    ChecksConfig,
+    GenerationConfig,
+    ProjectConfig,
+    ProjectsConfig,
+    SchemathesisConfig,
+)
+from schemathesis.python.asgi import shutdown_lifespans
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from abaft import App
+from apps.everything import TOKEN, make_app
+
+# What only the stored data or another parameter can tell: the schema of one value doesn't know.
+BEYOND_SCHEMAS = {
+    "bad_cursor",
+    "check",
+    "cursor_and_offset",
+    "datetime_range",
+    "duration_range",
+    "greater_than_equal",  # of a decimal's text
+    "json_value",
+    "no_such_record",
+    "other_key",
+    "precondition_failed",
+    "repeated_field",
+    "uri_too_long",
+    "write_once",
+}
+REFUSALS = [400, 401, 403, 404, 405, 406, 409, 412, 414, 415, 422]
+
+
+def document() -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(json.dumps(make_app("sqlite:///unused.db").openapi()))
+    return whole
+
+
+def config() -> SchemathesisConfig:
+    project = ProjectConfig(
+        base_url="http://testserver",
+        # U+0000 is refused everywhere, which the document says once instead of at every string.
+        generation=GenerationConfig(allow_x00=False),
+        checks=ChecksConfig(negative_data_rejection=CheckConfig(expected_statuses=REFUSALS)),
+    )
+    return SchemathesisConfig(projects=ProjectsConfig(default=project))
+
+
+SCHEMA = schemathesis.openapi.from_dict(document(), config=config())
+
+
+@schemathesis.check
+def taken_as_documented(ctx: Any, response: Any, case: Any) -> None:
+    """A request that fits the document is refused only for what a schema can't say."""
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if response.status_code not in (400, 412, 413, 415, 422):
+        return
+    problem = response.json()
+    # Addresses at reserved names, such as .test, have the format and are refused.
+    rows = [row for row in problem.get("errors", []) if row["pointer"] != "/email"]
+    codes = {row["code"] for row in rows} if "errors" in problem else {problem["code"]}
+    assert codes <= BEYOND_SCHEMAS, f"refused, though the document allows it: {problem}"
+
+
+@schemathesis.check
+def problems_are_problems(ctx: Any, response: Any, case: Any) -> None:
+    """Every refusal is RFC 9457; none is a defect."""
+    if response.status_code >= 400 and case.path.startswith("/api/"):
+        assert response.headers["content-type"] == ["application/problem+json"]
+        if response.content:
+            problem = response.json()
+            assert problem["status"] == response.status_code
+            assert problem["code"] != "server_fault"
+
+
+class Current:
+    """The app of the engine that is being tested: checks of schemathesis send requests too."""
+
+    app: App
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+
+CURRENT = SCHEMA.app = Current()
+
+
+@pytest.fixture(scope="module")
+def running(module_database_url: str) -> Iterator[None]:
+    CURRENT.app = make_app(module_database_url)
+    yield
+    shutdown_lifespans()
+
+
+def validate(case: schemathesis.Case) -> None:
+    case.call_and_validate(
+        headers={"Authorization": TOKEN},
+        additional_checks=[taken_as_documented, problems_are_problems],
+        excluded_checks=[positive_data_acceptance],  # taken_as_documented is stricter
+    )
+
+
+def examples(count: int) -> Any:
+    return settings(
+        max_examples=count,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@SCHEMA.parametrize()
+@pytest.mark.usefixtures("running")
+@examples(8)
+def test_val_1_the_api_does_as_it_says(case: schemathesis.Case) -> None:
+    validate(case)
+
+
+@pytest.mark.slow
+@SCHEMA.parametrize()
+@pytest.mark.usefixtures("running")
+@examples(300)
+def test_val_1_the_api_does_as_it_says_at_length(case: schemathesis.Case) -> None:
+    validate(case)

@@ -89,7 +89,10 @@ async def test_two_workers_and_one_if_match_make_one_winner(database_url: str) -
         ):
             for value in range(1, 21):
                 etag = (await left.get("/api/counters/0")).headers["etag"]
-                tries = [patch(client, etag, 10 * value + i) for i, client in enumerate([left, right, left, right])]
+                tries = [
+                    patch(client, etag, 10 * value + i)
+                    for i, client in enumerate([left, right, left, right])
+                ]
                 answers = await asyncio.gather(*tries)
                 statuses = sorted(answer.status_code for answer in answers)
                 assert statuses == [200, 412, 412, 412]

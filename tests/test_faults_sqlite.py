@@ -75,7 +75,7 @@ async def test_dur_2_a_full_disk_refuses_writes_serves_reads_and_recovers() -> N
         with AppProcess(database) as server:
             await prepare(server.url, storm.writers)
             async with httpx.AsyncClient(base_url=server.url) as client:
-                with full_disk(server.pid, Path(f"{path}-wal").stat().st_size):
+                with full_disk(server.pid, Path(f"{path}-wal")):
                     body = {"writer": 9, "n": 1, "text": "x"}
                     answer = await client.post("/api/entries", json=body)
                     assert answer.status_code == 503, answer.text

@@ -90,4 +90,3 @@ def read_json(text: str) -> Any:
 def _number(text: str) -> int | float:
     value = int(text)
     return value if -(2**63) <= value < 2**63 else float(value)
-

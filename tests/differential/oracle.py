@@ -56,7 +56,10 @@ def answer(world: World, question: Question) -> list[Any]:
         and evaluate(question.where, [thing], question.actor, question.values)
     ]
     last = question.sort[-1].descending if question.sort else False
-    for path, descending in [(("number",), last), *((s.path, s.descending) for s in question.sort[::-1])]:
+    for path, descending in [
+        (("number",), last),
+        *((s.path, s.descending) for s in question.sort[::-1]),
+    ]:
         found.sort(key=lambda thing, path=path: _rank(thing, path), reverse=descending)
     return found
 

@@ -37,7 +37,7 @@ class AppProcess:
         self._command += ["--port", str(self.port)]
         self._env = {**os.environ, "ABAFT_DATABASE": database, **(env or {})}
         self._probe = probe
-        self._output = TemporaryFile()
+        self._output = TemporaryFile()  # noqa: SIM115 - closed by close()
         self.process: subprocess.Popen[bytes] | None = None
         self.log = ""
 

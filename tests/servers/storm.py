@@ -31,6 +31,7 @@ class Storm:
     wrong: list[str] = field(default_factory=list)
     answered_at: float = 0.0
     slowest: float = 0.0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
     next_n: Tally[int] = field(default_factory=Tally)
 
     async def blow(self, urls: list[str], stop: asyncio.Event) -> None:
@@ -43,7 +44,8 @@ class Storm:
         """Waits until so many entries have been answered."""
         async with asyncio.timeout(20):
             while len(self.answered) < count:
-                await asyncio.sleep(0.002)
+                self.news.clear()
+                await self.news.wait()
 
     async def _write(self, url: str, writer: int, stop: asyncio.Event) -> None:
         async with httpx.AsyncClient(base_url=url, timeout=20) as client:
@@ -60,6 +62,7 @@ class Storm:
         outcome, answer = await self._send(client, "POST", "/api/entries", body, 201)
         if outcome == "answered":
             self.answered[name] = answer
+            self.news.set()
         else:
             (self.unknown if outcome == "unknown" else self.refused).add(name)
 

@@ -38,8 +38,10 @@ def failing(pid: int, calls: str, error: str, when: str, path: Path) -> Iterator
         inject = f"inject={calls}:error={error}:when={when}"
         with said.open("wb") as stderr:
             tracer = subprocess.Popen(
-                ["strace", "-f", "-p", str(pid), "-o", os.devnull, "-P", str(path)]
-                + ["-e", f"trace={calls}", "-e", inject],
+                [
+                    *("strace", "-f", "-p", str(pid), "-o", os.devnull, "-P", str(path)),
+                    *("-e", f"trace={calls}", "-e", inject),
+                ],
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
             )
@@ -61,8 +63,9 @@ def _wait_for(said: Path, word: str, tracer: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def full_disk(pid: int, size: int) -> Iterator[None]:
-    """Lets no file of the process grow past `size` bytes: what is over fails as on a full disk."""
+def full_disk(pid: int, path: Path) -> Iterator[None]:
+    """Lets no file of the process grow past the size of this one, as if the disk were full."""
+    size = path.stat().st_size
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
     try:

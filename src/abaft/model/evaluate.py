@@ -59,13 +59,8 @@ class _Evaluator:
                 )
             case e.Beyond(left, right, descending):
                 folds = [self.nocase(column, scopes) for column in left]
-                mine, theirs = (
-                    [
-                        fold(self.value(node, scopes), nocase)
-                        for node, nocase in zip(side, folds, strict=True)
-                    ]
-                    for side in (left, right)
-                )
+                mine = self.row(left, folds, scopes)
+                theirs = self.row(right, folds, scopes)
                 return bool(mine < theirs if descending else mine > theirs)
         raise TypeError(f"not a condition: {expr!r}")
 
@@ -78,6 +73,10 @@ class _Evaluator:
         if isinstance(node.right, e.ActorId) and left is not None:
             left = node.right.kind.spell(left)
         return compare(node.op, left, right)
+
+    def row(self, nodes: Sequence[e.Value], folds: list[bool], scopes: list[Any]) -> list[Any]:
+        pairs = zip(nodes, folds, strict=True)
+        return [fold(self.value(node, scopes), nocase) for node, nocase in pairs]
 
     def value(self, node: e.Value, scopes: list[Any]) -> Any:
         match node:

@@ -25,7 +25,7 @@ from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, w
 from abaft.store.postgres_errors import CONFLICTS, gone, translate, translate_write
 from abaft.store.postgres_load import Copy, Refused
 from abaft.store.postgres_pool import Pool, check_server
-from abaft.store.postgres_schema import unique_columns, upgrade
+from abaft.store.postgres_schema import unique_columns, upgrade, views
 from abaft.store.postgres_session import PostgresSession
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.postgres import PostgresDialect
@@ -71,6 +71,7 @@ class PostgresStore:
         self.tables = make_tables(schema, self.dialect)
         self.changes_table = feed.feed_table(self.dialect.type)
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._views: frozenset[str] = frozenset()
         self._line = self._make_line(url)
 
     def _make_line(self, url: str) -> Line:
@@ -97,6 +98,7 @@ class PostgresStore:
         async with self._line.patient.hold(self._until()) as connection:
             check_server(connection)
             self._columns.update(await unique_columns(connection, self.schema))
+            self._views = await views(connection)
 
     async def close(self) -> None:
         if tasks := self._line.tasks:
@@ -123,7 +125,9 @@ class PostgresStore:
 
     def compile_write(self, plan: WritePlan) -> Write:
         def make(plan: WritePlan) -> WriteBuilder:
-            return WriteBuilder(self._context(), plan, self.tables[plan.model.name])
+            table = self.tables[plan.model.name]
+            turn = None if table.name in self._views else self.dialect.in_turn(table)
+            return WriteBuilder(self._context(), plan, table, turn)
 
         made = compile_joined(make, plan, self.changes_table)
         return Write(

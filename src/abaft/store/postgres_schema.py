@@ -44,6 +44,12 @@ where k.contype = 'f'
     and c.relnamespace = (select oid from pg_namespace where nspname = current_schema())
 """
 
+_VIEWS = """
+select relname from pg_class
+where relnamespace = (select oid from pg_namespace where nspname = current_schema())
+    and relkind in ('v', 'm', 'f')
+"""
+
 _FAMILIES = {
     "integer": ("smallint", "integer", "bigint"),
     "text": ("text", "character varying", "varchar", "character", "name", "citext"),
@@ -118,6 +124,11 @@ async def _found(connection: Connection) -> dict[str, Found]:
     for table, key in await connection.fetch(_KEYS):
         found.setdefault(table, Found()).foreign_keys.add(key)
     return found
+
+
+async def views(connection: Connection) -> frozenset[str]:
+    """What models may name that is no table of this database: it has no system columns."""
+    return frozenset(row[0] for row in await connection.fetch(_VIEWS))
 
 
 async def unique_columns(

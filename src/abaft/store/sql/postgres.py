@@ -100,6 +100,23 @@ class PostgresDialect(Dialect):
     def endswith(self, element: Element, part: Element) -> Element:
         return sa.func.right(element, sa.func.length(part)) == part
 
+    def in_turn(self, table: sa.Table) -> Element:
+        """That no later transaction than this one has written the row.
+
+        The feed goes by the numbers of transactions. One that got its number early and comes to
+        the row late would be told of before what it overwrites, so it must not write: it is tried
+        again in a transaction with a higher number. What this transaction wrote itself has the
+        number of a subtransaction, and is the only such row that is still in progress.
+        """
+        row = f"{self.sa.identifier_preparer.format_table(table)}.xmin"
+        return sa.literal_column(
+            # A transaction's age is told from its own number only once it has one.
+            f"CASE WHEN pg_current_xact_id() IS NULL THEN false WHEN age({row}) >= 0 THEN true"
+            f" ELSE pg_xact_status((pg_current_xact_id()::text::bigint - age({row}))::text::xid8)"
+            " = 'in progress' END",
+            sa.Boolean,
+        )
+
     def gather(self, element: Element) -> Element:
         return sa.func.string_agg(element, text_literal(","), type_=sa.String)
 

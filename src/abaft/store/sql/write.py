@@ -46,6 +46,8 @@ class WriteBuilder:
     context: Context
     plan: WritePlan
     table: sa.Table
+    turn: Element | None = None
+    """What must hold of a stored row besides, as the database's change feed needs it."""
 
     @property
     def model(self) -> Model:
@@ -126,6 +128,8 @@ class WriteBuilder:
         if self.plan.action == "create":
             return self._insert()
         where = [*self.by_key(), *self.guards()]
+        if self.turn is not None:
+            where.append(self.turn)
         if self.plan.action == "delete":
             return sa.delete(self.table).where(*where)
         fields = self.model.fields

@@ -60,7 +60,8 @@ class Api:
         method, _, url = request.partition(" ")
         headers = {**self.headers(actor), **options.pop("headers", {})}
         response = await self.client.request(method, url, headers=headers, **options)
-        assert not self.defects, f"{request}: {self.defects[0].error!r}"
+        if self.defects:
+            raise AssertionError(request) from self.defects[0].error
         return response
 
     async def items(self, url: str, actor: str | None = None, of: str | None = None) -> list[Any]:

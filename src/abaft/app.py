@@ -64,7 +64,7 @@ class App(FastAPI):
         self.schema = build(models)
         self.store = open_store(given, self)
         self.pipeline = Pipeline(self.schema, given, self.store, self.observer)
-        self.pipeline.database_for = lambda actor, session: Database(self.pipeline, actor, session)
+        self.pipeline.database_for = lambda actor, unit: Database(self.pipeline, actor, unit)
         admin = [AdminToken(given.admin_token)] if given.admin_token else []
         self.records = Records(
             self.pipeline, given, self.observer, (*admin, *authenticators), self._key(given)

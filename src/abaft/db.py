@@ -3,35 +3,53 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar, overload
 
 from abaft.base.actor import SYSTEM, Actor
-from abaft.base.errors import BadRequest, NotFound
+from abaft.base.errors import BadRequest, Conflict, NotFound
 from abaft.model import expr as e
 from abaft.model.declare import Model as Record
 from abaft.model.records import plain, record_from_json
 from abaft.model.spec import Model
 from abaft.model.trace import trace
-from abaft.pipeline import Pipeline
+from abaft.pipeline import Pipeline, Unit
 from abaft.plan.resolve import column_of, picks
 from abaft.plan.types import Change, Pick, ReadIntent, ReadShape, Sort, WriteIntent
-from abaft.store.base import Session
+from abaft.store.base import StoreError
+from abaft.store_faults import store_fault
 from abaft.writing import run_after
 
 M = TypeVar("M", bound=Record)
 Where = Callable[[M], bool] | Callable[[M, Any], bool]
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turns the store's refusals into faults."""
+    try:
+        yield
+    except StoreError as error:
+        raise store_fault(error) from error
+
+
+@contextmanager
+def _breaking(unit: Unit) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        unit.broken = True
+        raise
+
+
 class Database:
     """Typed access to the data; `as_system()` leaves the rules behind."""
 
-    def __init__(self, pipeline: Pipeline, actor: Actor, session: Session | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, actor: Actor, unit: Unit | None = None) -> None:
         self._pipeline = pipeline
         self._actor = actor
-        self._session = session
-        self._written: list[Any] = []
+        self._unit = unit
 
     def as_system(self) -> Database:
         """The same data, above all rules."""
@@ -39,9 +57,7 @@ class Database:
 
     def as_actor(self, actor: Actor) -> Database:
         """The same data, under the rules for another actor."""
-        database = Database(self._pipeline, actor, self._session)
-        database._written = self._written
-        return database
+        return Database(self._pipeline, actor, self._unit)
 
     async def get(self, model: type[M], key: Any, *, expand: Iterable[str] = ()) -> M:
         """The record of this key: a value, a tuple for a composite key, or a record.
@@ -50,9 +66,11 @@ class Database:
         """
         spec = self._spec(model)
         pick = picks(self._pipeline.schema, spec, None, tuple(expand), 8)
-        shape = ReadShape(spec.name, "one", self._by_key(spec), pick=pick)
+        shape = ReadShape(
+            spec.name, "one", self._by_key(spec), pick=pick, hidden=self._actor.system
+        )
         answer = await self._pipeline.read(
-            ReadIntent(shape, self._key(spec, key, "key.")), self._actor, self._session
+            ReadIntent(shape, self._key(spec, key, "key.")), self._actor, self._unit
         )
         if not answer.rows:
             raise NotFound(f"there is no such {spec.name}")
@@ -72,7 +90,7 @@ class Database:
         spec = self._spec(model)
         shape, values = self._page(spec, where, sort, expand)
         values |= {"limit": limit, "offset": offset}
-        answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._session)
+        answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._unit)
         return [self._typed(spec, row[0]) for row in answer.rows]
 
     async def stream(
@@ -83,21 +101,26 @@ class Database:
         sort: str | Sequence[str] = (),
         expand: Iterable[str] = (),
     ) -> AsyncIterator[M]:
-        """The same, without a limit and in bounded memory."""
+        """The same, without a limit; in bounded memory, but within a transaction."""
         spec = self._spec(model)
         shape, values = self._page(spec, where, sort, expand)
         values |= {"limit": 2**62, "offset": 0}
         ready = self._pipeline.ready(shape, self._actor)
         bound = values if self._actor.id is None else {**values, "me": self._actor.id}
-        async for row in self._pipeline.store.stream(ready.compiled, bound):
-            yield self._typed(spec, row[0])
+        with _told():
+            if self._unit is not None:
+                for row in await self._unit.session.read(ready.compiled, bound):
+                    yield self._typed(spec, row[0])
+                return
+            async for row in self._pipeline.store.stream(ready.compiled, bound):
+                yield self._typed(spec, row[0])
 
     async def count(self, model: type[M], where: Where[M] | None = None) -> int:
         """How many records satisfy `where`."""
         spec = self._spec(model)
         condition, values = self._where(spec, where)
         shape = ReadShape(spec.name, "count", condition)
-        answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._session)
+        answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._unit)
         return int(answer.rows[0][0])
 
     @overload
@@ -132,15 +155,21 @@ class Database:
     async def transaction(self) -> AsyncIterator[Database]:
         """What is done with the database it gives lands together or not at all.
 
-        Other writes of SQLite wait meanwhile: keep it short. @after hooks run once it is durable.
+        One within another is part of it: where the inner fails, the outer lands no more. Other
+        writes of SQLite wait meanwhile: keep it short. @after hooks run once it is durable.
         """
-        if self._session is not None:
-            yield self
+        if self._unit is not None:
+            with _breaking(self._unit):
+                yield self
             return
-        async with self._pipeline.store.transaction() as session:
-            database = Database(self._pipeline, self._actor, session)
-            yield database
-        for draft, actor in database._written:
+        with _told():
+            async with self._pipeline.store.transaction() as session:
+                unit = Unit(session)
+                yield Database(self._pipeline, self._actor, unit)
+                if unit.broken:
+                    detail = "a transaction within this one failed, so this one is undone as well"
+                    raise Conflict(detail, code="rolled_back")
+        for draft, actor in unit.written:
             await run_after(self._pipeline, draft, actor)
 
     async def sql(self, text: str, *values: Any) -> builtins.list[dict[str, Any]]:
@@ -151,7 +180,8 @@ class Database:
         """
         if not self._actor.system:
             raise BadRequest("raw SQL knows no rules: use db.as_system().sql(…)", code="raw_sql")
-        return await (self._session or self._pipeline.store).sql(text, values)
+        with _told():
+            return await self._pipeline.target(self._unit).sql(text, values)
 
     async def changes(self, after: str = "", limit: int = 100) -> builtins.list[Change]:
         """The change feed after a position, in the order in which changes became visible."""
@@ -159,12 +189,11 @@ class Database:
             raise BadRequest(
                 "the change feed knows no rules: use db.as_system()", code="change_feed"
             )
-        return await self._pipeline.store.changes(after, limit)
+        with _told():
+            return await self._pipeline.store.changes(after, limit)
 
     async def _write(self, spec: Model, intent: WriteIntent) -> Any:
-        answer = await self._pipeline.write(intent, self._actor, self._session)
-        if self._session is not None:
-            self._written.append((answer.draft, self._actor))
+        answer = await self._pipeline.write(intent, self._actor, self._unit)
         if intent.action == "delete":
             return None
         if answer.json is None:
@@ -212,7 +241,10 @@ class Database:
         for step in steps:
             column_of(schema, spec, step.path)
         pick: Pick = picks(schema, spec, None, tuple(expand), 8)
-        return ReadShape(spec.name, "page", condition, steps, pick, None, True), values
+        shape = ReadShape(
+            spec.name, "page", condition, steps, pick, offset=True, hidden=self._actor.system
+        )
+        return shape, values
 
     def _where(self, spec: Model, where: Any) -> tuple[e.Expr, dict[str, Any]]:
         """The traced condition with its constants as parameters, so that one plan serves all."""

@@ -76,6 +76,15 @@ class WriteAnswer:
     stages: Stages
 
 
+@dataclass(slots=True, eq=False)
+class Unit:
+    """A transaction under way, and the writes whose @after hooks wait for its end."""
+
+    session: Session
+    written: list[tuple[Draft, Actor]] = field(default_factory=list)
+    broken: bool = False
+
+
 class Pipeline:
     """Turns an intent and an actor into an answer."""
 
@@ -91,57 +100,69 @@ class Pipeline:
             for name, model in schema.models.items()
             if not model.internal
         }
-        self.database_for: Callable[[Actor, Session | None], Any] = lambda actor, session: None
+        self.database_for: Callable[[Actor, Unit | None], Any] = lambda actor, unit: None
         self._permitted: set[tuple[str, Action, ActorKind]] = set()
         self._ready: dict[tuple[ReadShape | WriteShape, ActorKind], Ready] = {}
 
-    async def read(
-        self, intent: ReadIntent, actor: Actor, session: Session | None = None
-    ) -> ReadAnswer:
+    def target(self, unit: Unit | None) -> Session:
+        """Where to read and write: within the transaction, where there is one."""
+        return self.store if unit is None else unit.session
+
+    async def read(self, intent: ReadIntent, actor: Actor, unit: Unit | None = None) -> ReadAnswer:
         """The way of a read: the plan with the rules in it, its values, one statement, its rows."""
         stages = Stages()
         ready = self.ready(intent.shape, actor)
         stages.mark("plan")
         values = with_actor(intent.values, actor)
         try:
-            rows = await (session or self.store).read(ready.compiled, values)
+            rows = await self.target(unit).read(ready.compiled, values)
         except StoreError as error:
             raise store_fault(error) from error
         stages.mark("store")
         return ReadAnswer(ready.plan, rows, ready.compiled.statement.decoders, stages)
 
     async def write(
-        self, intent: WriteIntent, actor: Actor, session: Session | None = None
+        self, intent: WriteIntent, actor: Actor, unit: Unit | None = None
     ) -> WriteAnswer:
         """The way of a write: @before hooks, the guarded statement with its change record, @after.
 
         A record that another write changed in between is read again, a few times over.
         """
         stages = Stages()
-        target = session or self.store
         self.permit(intent.model, intent.action, actor)
         for _ in range(TRIES):
-            draft = await make_draft(self, intent, actor, target)
+            draft = await make_draft(self, intent, actor, unit)
             stages.mark("before")
             ready = self.ready(draft.shape, actor)
             stages.mark("plan")
             values = draft.bound(actor)
             with refusing(self.schema, draft):
                 try:
-                    row = await target.write(ready.compiled, values)
+                    row = await self.target(unit).write(ready.compiled, values)
                 except ReferenceViolation as error:
                     # No database names all that lead nowhere, and SQLite none.
-                    raise await dangling_relations(self, draft, target) or error from error
+                    raise await dangling_relations(self, draft, unit) or error from error
             stages.mark("store")
             if row is not None:
-                key = draft.spelled() or str(row[1])
-                if session is None:
+                draft = draft.stored_as(row[1])
+                if unit is None:
                     await run_after(self, draft, actor)
-                return WriteAnswer(row[0], key, draft, stages)
-            fault = refusal(ready.plan, await target.probe(ready.compiled, values), actor)
+                else:
+                    unit.written.append((draft, actor))
+                return WriteAnswer(row[0], draft.written(), draft, stages)
+            fault = refusal(ready.plan, await self.probe(ready, values, unit), actor)
             if fault is not None:
                 raise fault
         raise Conflict("others keep changing this record: try again", code="busy_record")
+
+    async def probe(
+        self, ready: Ready, values: Mapping[str, Any], unit: Unit | None
+    ) -> dict[str, bool] | None:
+        """Which guards of a write hold now; None where the record isn't there."""
+        try:
+            return await self.target(unit).probe(ready.compiled, values)
+        except StoreError as error:
+            raise store_fault(error) from error
 
     async def load(self, load: Load, session: Session) -> dict[int, Fault]:
         """The way of many new records at once: no rule is asked and no hook is run.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,14 @@ from abaft.base.errors import Invalid, Problem
 from abaft.model import expr as e
 from abaft.model.kinds import Kind, own_key
 from abaft.model.records import plain, record_from_json, record_of
-from abaft.model.spec import Hook, Model
+from abaft.model.spec import Hook, Model, url_part
 from abaft.model.values import merge_patch, summary
 from abaft.observe.events import HookFailed
 from abaft.plan.explain import missing, refusal
 from abaft.plan.types import ReadIntent, ReadShape, WriteIntent, WriteShape
-from abaft.store.base import Session
 
 if TYPE_CHECKING:
-    from abaft.pipeline import Pipeline
+    from abaft.pipeline import Pipeline, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,16 @@ class Draft:
     def key(self) -> Mapping[str, Any]:
         return self.intent.key if self.intent.action != "create" else self.values
 
-    def spelled(self) -> str:
+    def written(self) -> str:
         """The written key; empty while the database has yet to make it."""
-        return spell_key(self.model, self.key())
+        key = self.key()
+        return self.model.written(key) if all(name in key for name in self.model.key) else ""
+
+    def stored_as(self, made: Any) -> Draft:
+        """The draft with the key that the database made, if it did."""
+        if made is None:
+            return self
+        return replace(self, values={**self.values, self.model.key[0]: made})
 
     def bound(self, actor: Actor) -> dict[str, Any]:
         """Every parameter of the write by name."""
@@ -69,7 +76,7 @@ class Draft:
         bound["change.at"] = clock.now()
         bound["change.actor"] = actor.name
         bound["change.model"] = self.model.name
-        bound["change.record"] = self.spelled()
+        bound["change.record"] = self.written()
         bound["change.action"] = self.intent.action
         bound["change.data"] = self._data()
         return bound
@@ -89,21 +96,14 @@ class Draft:
         return orjson.dumps(data).decode()
 
 
-def spell_key(model: Model, key: Mapping[str, Any]) -> str:
-    """The key as it is written: its parts as a query string spells them, with commas between."""
-    parts = [model.fields[name].kind.spell(key[name]) for name in model.key if name in key]
-    return ",".join(parts)
-
-
 def change_rows(
     model: Model, names: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> list[tuple[str, str]]:
     """The written key and the change record's data of each new record; hidden fields left out."""
     fields = [model.fields[name] for name in names]
     columns = list(zip(*rows, strict=True))
-    key = [
-        each(fields[at].kind.spell, columns[at]) for at in (names.index(name) for name in model.key)
-    ]
+    places = [names.index(name) for name in model.key]
+    key = [map(url_part, each(fields[at].kind.spell, columns[at])) for at in places]
     shown = [
         (field.name, column if _shown_as_is(field.kind) else each(field.kind.show, column))
         for field, column in zip(fields, columns, strict=True)
@@ -122,42 +122,43 @@ def _shown_as_is(kind: Kind) -> bool:
 
 
 async def make_draft(
-    pipeline: Pipeline, intent: WriteIntent, actor: Actor, session: Session
+    pipeline: Pipeline, intent: WriteIntent, actor: Actor, unit: Unit | None
 ) -> Draft:
     """The draft of an intent, with defaults filled in and @before hooks run.
 
-    Raises what a hook refuses by, and NotFound where a hook's record isn't there.
+    Raises what a hook refuses by, and what the write itself would be refused by where somebody
+    looks at the stored record before it.
     """
     model = pipeline.schema.models[intent.model]
     hooks = model.hooks_for("before", intent.action)
-    given = frozenset(intent.values)
     if intent.action == "create":
         values = fill(model, intent.values, actor)
-        draft = Draft(model, intent, values, given)
+        draft = Draft(model, intent, values, frozenset(intent.values))
     else:
         once = {name for name in intent.values if _write_once(model, name)}
         if once and not intent.replace:
             raise _settled(once)
         values = changed(model, intent.values) if intent.action == "update" else {}
-        draft = Draft(model, intent, values, given)
+        draft = Draft(model, intent, values, frozenset(intent.values))
         if hooks or once or _merges(intent, model) or model.hooks_for("after", intent.action):
-            draft = await _with_stored(pipeline, draft, session)
+            await _reach(pipeline, draft, actor, unit)
+            draft = await _with_stored(pipeline, draft, unit)
         if once:
             draft = _without_settled(draft, once)
-    if not hooks:
-        return draft
-    if intent.action != "create":
-        await _admit(pipeline, draft, actor, session)
-    return await _hooked(pipeline, draft, hooks, actor, session)
+    return await _hooked(pipeline, draft, hooks, actor, unit) if hooks else draft
 
 
-async def _admit(pipeline: Pipeline, draft: Draft, actor: Actor, session: Session) -> None:
-    """Refuses what the rules refuse before a hook has done anything about it."""
+async def _reach(pipeline: Pipeline, draft: Draft, actor: Actor, unit: Unit | None) -> None:
+    """Raises what the write will be refused by: a hook's words may not tell of a hidden record.
+
+    The write asks all of it again.
+    """
     ready = pipeline.ready(draft.shape, actor)
-    answers = await session.probe(ready.compiled, draft.bound(actor))
-    first = ("read", "match", "before")
-    known = answers and {name: holds for name, holds in answers.items() if name in first}
-    fault = refusal(ready.plan, known, actor)
+    answers = await pipeline.probe(ready, draft.bound(actor), unit)
+    if answers is not None:
+        # What the record will be is only known after the hooks.
+        answers = {name: answers[name] for name in ("read", "match", "before") if name in answers}
+    fault = refusal(ready.plan, answers, actor)
     if fault is not None:
         raise fault
 
@@ -224,7 +225,7 @@ def _merges(intent: WriteIntent, model: Model) -> bool:
 
 
 async def _stored(
-    pipeline: Pipeline, model: Model, key: Mapping[str, Any], session: Session
+    pipeline: Pipeline, model: Model, key: Mapping[str, Any], unit: Unit | None
 ) -> str | None:
     """All that is stored of the record of this key, as JSON."""
     where = e.all_of(
@@ -233,11 +234,11 @@ async def _stored(
     )
     shape = ReadShape(model.name, "one", where, whole=True)
     values = {f"key.{name}": value for name, value in key.items()}
-    answer = await pipeline.read(ReadIntent(shape, values), SYSTEM, session)
+    answer = await pipeline.read(ReadIntent(shape, values), SYSTEM, unit)
     return answer.rows[0][0] if answer.rows else None
 
 
-async def dangling_relations(pipeline: Pipeline, draft: Draft, session: Session) -> Invalid | None:
+async def dangling_relations(pipeline: Pipeline, draft: Draft, unit: Unit | None) -> Invalid | None:
     """422 for each relation that the write would have lead nowhere; None where all are found."""
     if draft.intent.action == "delete":
         return None
@@ -248,16 +249,16 @@ async def dangling_relations(pipeline: Pipeline, draft: Draft, session: Session)
             continue
         target = pipeline.schema.models[one.target]
         key = dict(zip(target.key, held, strict=True))
-        if await _stored(pipeline, target, key, session) is None:
+        if await _stored(pipeline, target, key, unit) is None:
             detail = f"there is no such {target.name}"
             problems.append(Problem(f"/{one.name}", "no_such_record", detail))
     return Invalid(summary(problems), errors=problems) if problems else None
 
 
-async def _with_stored(pipeline: Pipeline, draft: Draft, session: Session) -> Draft:
+async def _with_stored(pipeline: Pipeline, draft: Draft, unit: Unit | None) -> Draft:
     """The draft with the stored record; the write will hold only while it is still the same."""
     model = draft.model
-    text = await _stored(pipeline, model, draft.intent.key, session)
+    text = await _stored(pipeline, model, draft.intent.key, unit)
     if text is None:
         raise missing(model)
     values = dict(draft.values)
@@ -279,15 +280,16 @@ def _merged(
 
 
 async def _hooked(
-    pipeline: Pipeline, draft: Draft, hooks: tuple[Hook, ...], actor: Actor, session: Session
+    pipeline: Pipeline, draft: Draft, hooks: tuple[Hook, ...], actor: Actor, unit: Unit | None
 ) -> Draft:
     """The draft as the hooks leave it; what they set is checked like what a program gives."""
     model = draft.model
     record = draft.record if draft.record is not None else record_of(pipeline.schema, model, {})
     typed = pipeline.validators[model.name].typed(draft.values)
     record.__dict__.update(typed)
-    before = dict(plain(model, record))
-    database = pipeline.database_for(actor, session)
+    # Copied whole: a hook may change a list or an object in its place.
+    before = deepcopy(plain(model, record))
+    database = pipeline.database_for(actor, unit)
     for hook in hooks:
         await call_hook(hook, record, actor, database)
     after = plain(model, record)

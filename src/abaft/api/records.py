@@ -282,9 +282,8 @@ class Records:
         return whole | given
 
     def _location(self, scope: Any, model: Model, written: WriteAnswer) -> str:
-        root = scope.get("root_path", "")
-        key = quote(written.key, safe=",:@")
-        return f"{root}{self.settings.api_prefix}/{model.collection}/{key}"
+        root = quote(scope.get("root_path", ""), safe="/,:@")
+        return f"{root}{self.settings.api_prefix}/{model.collection}/{written.key}"
 
     async def _page_json(self, model: Model, page: Page, answer: ReadAnswer, actor: Actor) -> str:
         rows, limit = answer.rows, page.limit

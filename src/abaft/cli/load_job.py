@@ -15,7 +15,7 @@ from abaft.cli.load_columns import Batch, Columns
 from abaft.cli.load_links import Link, Policy, Resolver, make_links
 from abaft.cli.load_source import Line, Rows, Source
 from abaft.model.spec import Model, One
-from abaft.pipeline import Pipeline
+from abaft.pipeline import Pipeline, Unit
 from abaft.plan.types import Load, WriteIntent
 from abaft.store.base import Session, StoreError
 from abaft.store_faults import store_fault
@@ -197,7 +197,7 @@ class _Job:
             values = dict(zip(self.columns.names, row, strict=True))
             intent = WriteIntent(self.model.name, "create", values)
             try:
-                answer = await self.pipeline.write(intent, SYSTEM, session)
+                answer = await self.pipeline.write(intent, SYSTEM, Unit(session))
             except Fault as fault:
                 faults[place] = fault
             else:

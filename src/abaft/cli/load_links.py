@@ -13,7 +13,7 @@ from abaft.cli.load_columns import Batch
 from abaft.cli.load_source import LoadError
 from abaft.model import expr as e
 from abaft.model.spec import Model, One, Schema
-from abaft.pipeline import Pipeline
+from abaft.pipeline import Pipeline, Unit
 from abaft.plan.types import Pick, ReadIntent, ReadShape, WriteIntent
 from abaft.store.base import Session
 
@@ -168,7 +168,7 @@ class Resolver:
         values = dict(zip(link.target.key, parts, strict=True))
         intent = WriteIntent(link.target.name, "create", values)
         try:
-            await self._pipeline.write(intent, SYSTEM, self._session)
+            await self._pipeline.write(intent, SYSTEM, Unit(self._session))
         except Fault as fault:
             raise LoadError(
                 f"{link.target.name} {link.spelled(key)} can't be created of its key alone: "
@@ -185,7 +185,7 @@ class Resolver:
         for start in range(0, len(wanted), search.size):
             values = search.values(wanted[start : start + search.size])
             intent = ReadIntent(search.shape, values)
-            answer = await self._pipeline.read(intent, SYSTEM, self._session)
+            answer = await self._pipeline.read(intent, SYSTEM, Unit(self._session))
             for row in answer.rows:
                 key = [
                     decode(value) if decode else value

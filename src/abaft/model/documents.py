@@ -19,7 +19,7 @@ def plain_json(value: Any) -> Any:
     """The value, if every engine can store it."""
     try:
         text = dump_json(value)
-    except (ValueError, RecursionError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise PydanticCustomError("json_value", _NOT_PLAIN) from None
     # Escaped backslashes are taken out first: r"\\u0000" is six harmless characters.
     if "\\u0000" in text.replace("\\\\", ""):
@@ -55,9 +55,6 @@ class Json(Kind):
     type: Any = field(default=None, compare=True)
 
     def python(self) -> Any:
-        return self.type
-
-    def accepts(self) -> Any:
         return Annotated[_json_annotation(self.type), AfterValidator(plain_json)]
 
     def parse(self, text: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import quote
 
 from abaft.model.expr import Expr
 from abaft.model.kinds import Kind
@@ -104,6 +105,12 @@ class Check:
     where: Expr
 
 
+def url_part(text: str) -> str:
+    """The text percent-encoded as one part of a key."""
+    # Most keys need no encoding, and a load writes many.
+    return text if text.isascii() and text.isalnum() else quote(text, safe=":@")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """A model whole; `fields` holds stored values, `one` and `many` its relations."""
@@ -126,6 +133,10 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<model {self.name}>"
+
+    def written(self, key: Mapping[str, Any]) -> str:
+        """A key as URLs and the change feed write it: percent-encoded parts, commas between."""
+        return ",".join(url_part(self.fields[name].kind.spell(key[name])) for name in self.key)
 
     def guards(self, name: str, action: Action = "read") -> bool:
         """Whether the field has a rule of its own for this."""

@@ -75,13 +75,12 @@ class Values:
         self._python = {
             field.name: TypeAdapter(_optional(field, field.kind._limited(field.kind.python())))
             for field in fields
-        }
+        } | {name: TypeAdapter(_links(schema, model.many[name], wire=False)) for name in many}
         self._whole = {
             field.name: TypeAdapter(wire[field.name], config=ConfigDict(strict=True))
             for field in fields
             if field.kind.name == "json"
         }
-        self._many = set(many)
 
     def create(self, body: bytes) -> dict[str, Any]:
         """The values of a new record's JSON body. Raises BadRequest or Invalid."""
@@ -102,15 +101,12 @@ class Values:
         values: dict[str, Any] = {}
         problems: list[Problem] = []
         for name, value in given.items():
-            if name in self._many:
-                values[name] = [key_part(item) for item in value]
-                continue
             adapter = self._python.get(name)
             if adapter is None:
                 problems.append(unknown(self.model, name))
                 continue
             try:
-                values[name] = adapter.validate_python(key_part(value))
+                values[name] = adapter.validate_python(_keys(value))
             except ValidationError as error:
                 problems += [_problem(self.model, row, (name,)) for row in error.errors()]
         if problems:
@@ -172,6 +168,13 @@ class Values:
             raise _fault(self.model, error) from None
 
 
+def _keys(value: Any) -> Any:
+    """Keys in the place of records."""
+    if isinstance(value, (list, tuple)):
+        return [key_part(item) for item in value]
+    return key_part(value)
+
+
 def _optional(field: spec.Field, annotation: Any) -> Any:
     return annotation | None if field.nullable else annotation
 
@@ -187,9 +190,10 @@ def _patched(model: Model, name: str, annotation: Any) -> Any:
     return Annotated[JsonValue, AfterValidator(plain_json)] if is_json else annotation
 
 
-def _links(schema: Schema, relation: spec.Many) -> Any:
+def _links(schema: Schema, relation: spec.Many, wire: bool = True) -> Any:
     target = schema.models[relation.target]
-    key: Any = target.fields[target.key[0]].kind.accepts()
+    kind = target.fields[target.key[0]].kind
+    key: Any = kind.accepts() if wire else kind.python()
     return Annotated[list[key], Field(max_length=MAX_LINKS)]
 
 

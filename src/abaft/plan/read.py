@@ -42,7 +42,7 @@ def plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSha
         selection=(
             whole(schema, settings, model)
             if shape.whole
-            else select(schema, settings, access, model, shape.pick)
+            else select(schema, settings, access, model, shape.pick, shape.hidden)
         ),
         offset=shape.offset,
         count=shape.count,
@@ -69,7 +69,7 @@ def select(
     """What the record's JSON shows this actor; `hidden` fields are for our own eyes."""
     expand = dict(pick.expand)
     items: list[FieldItem | OneItem | ManyItem] = []
-    for name in pick.fields or () if hidden else _names(model, pick, expand):
+    for name in _names(model, pick, expand, hidden):
         mask = access.readable(model, name) if name in expand else access.field(model, "read", name)
         if mask == e.FALSE:
             continue
@@ -78,7 +78,7 @@ def select(
         elif name in expand:
             target = schema.target(model, name)
             guard = access.records(target, "read")
-            inner = select(schema, settings, access, target, expand[name])
+            inner = select(schema, settings, access, target, expand[name], hidden)
             items.append(OneItem(name, mask, guard, inner))
         else:
             items.append(FieldItem(name, mask))
@@ -92,10 +92,12 @@ def whole(schema: Schema, settings: Settings, model: Model) -> Selection:
     )
 
 
-def _names(model: Model, pick: Pick, expand: dict[str, Pick]) -> list[str]:
+def _names(model: Model, pick: Pick, expand: dict[str, Pick], hidden: bool) -> list[str]:
     """The members in the order of declaration, relations without a field of their own last."""
-    shown = [name for name, field in model.fields.items() if not field.hidden]
-    shown += [name for name, many in model.many.items() if many.writable and not many.hidden]
+    shown = [name for name, field in model.fields.items() if hidden or not field.hidden]
+    shown += [
+        name for name, many in model.many.items() if many.writable and (hidden or not many.hidden)
+    ]
     if pick.fields is not None:
         shown = [name for name in shown if name in pick.fields]
     return shown + [name for name in expand if name not in shown]

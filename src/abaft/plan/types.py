@@ -33,7 +33,8 @@ class ReadShape:
     """A read without its values: what plans are compiled and kept by.
 
     `after` is None without a cursor, else for each step of the order whether its value is null.
-    `whole` asks for hidden fields too: for our own eyes, never for an answer.
+    `whole` asks for all that is stored, `hidden` for hidden fields too: for a program's eyes, never
+    for an answer over HTTP.
     """
 
     model: str
@@ -45,11 +46,14 @@ class ReadShape:
     offset: bool = False
     count: bool = False
     whole: bool = False
+    hidden: bool = False
     digest: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         parts = (self.model, self.kind, self.where, self.sort, self.pick, self.after)
-        object.__setattr__(self, "digest", hash((parts, self.offset, self.count, self.whole)))
+        object.__setattr__(
+            self, "digest", hash((parts, self.offset, self.count, self.whole, self.hidden))
+        )
 
     def __hash__(self) -> int:
         # Asked for at every request: the tree of `where` is walked once.

@@ -216,10 +216,9 @@ class _Deletion:
 
 
 def _change(model: Model, key: dict[str, Any], emptied: str | None) -> dict[str, Any]:
-    spelled = ",".join(model.fields[name].kind.spell(value) for name, value in key.items())
     return {
         "change.model": model.name,
-        "change.record": spelled,
+        "change.record": model.written(key),
         "change.action": "update" if emptied else "delete",
         "change.data": orjson.dumps({emptied: None} if emptied else {}).decode(),
     }

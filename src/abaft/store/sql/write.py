@@ -15,7 +15,7 @@ from abaft.plan.types import WritePlan
 from abaft.store.base import Program, Values
 from abaft.store.sql.changes import change_params, change_statement
 from abaft.store.sql.conditions import Context, Frame, condition
-from abaft.store.sql.dialect import Element
+from abaft.store.sql.dialect import Element, number, text_literal
 from abaft.store.sql.program import make_program
 from abaft.store.sql.read import literal_frame, record_json
 from abaft.store.sql.statement import Statement
@@ -123,6 +123,12 @@ class WriteBuilder:
         made = self.model.fields[name].generated and self.plan.action == "create"
         return name if made and name not in self.plan.assigned else None
 
+    def chosen(self) -> str | None:
+        """The key that the database would have made, where the client named it."""
+        name = self.model.key[0]
+        made = self.model.fields[name].generated and self.plan.action == "create"
+        return name if made and name in self.plan.assigned else None
+
     def dml(self) -> Any:
         """The statement without RETURNING."""
         if self.plan.action == "create":
@@ -182,6 +188,16 @@ def compile_plain(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStateme
     )
 
 
+def _counted(builder: WriteBuilder, name: str, frame: Frame) -> Element:
+    """Moves the sequence past the key, or it would give the same one again; true in any case."""
+    preparer = builder.context.dialect.sa.identifier_preparer
+    table = text_literal(preparer.format_table(builder.table))
+    column = text_literal(builder.model.fields[name].column)
+    sequence = sa.func.pg_get_serial_sequence(table, column)
+    highest = sa.func.greatest(frame.column(name), sa.func.nextval(sequence))
+    return sa.func.coalesce(sa.func.setval(sequence, highest), number(0)).is_not(None)
+
+
 def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatement:
     """For databases that take DML in WITH: the write and its change record are one statement."""
     builder: WriteBuilder = make(plan)
@@ -192,9 +208,12 @@ def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatem
         column = builder.model.fields[generated].column
         params["record"] = sa.cast(written.c[column], sa.Text)
     params["data"] = sa.cast(params["data"], changes.c.data.type)
-    row = sa.select(*params.values()).select_from(written)
-    change = sa.insert(changes).from_select(list(params), row, include_defaults=False).cte("c")
     frame = Frame(builder.context, builder.model, written)
+    row = sa.select(*params.values()).select_from(written)
+    chosen = builder.chosen()
+    if chosen is not None:
+        row = row.where(_counted(builder, chosen, frame))
+    change = sa.insert(changes).from_select(list(params), row, include_defaults=False).cte("c")
     shown = sa.null() if plan.action == "delete" else builder.shown(frame)
     key = sa.null() if generated is None else frame.column(generated)
     query = sa.select(shown.label("j"), key.label("k")).select_from(written).add_cte(change)

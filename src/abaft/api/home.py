@@ -19,7 +19,7 @@ from abaft.model.spec import Model, Schema
 from abaft.plan.access import Access
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --dim: #777; --link: #0b62b8 }
+:root { color-scheme: light dark; --line: #8884; --dim: #666; --link: #0b62b8 }
 @media (prefers-color-scheme: dark) { :root { --dim: #999; --link: #7ab8f5 } }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 3rem 1.25rem; max-width: 50rem;

@@ -86,11 +86,16 @@ def test_dev_serves_again_after_a_change(tmp_path: Path) -> None:
         assert "development" in httpx.get(base).text
         (tmp_path / "app.py").write_text(NOTES.replace("Note", "Memo"))
         wait_until(lambda: _status(f"{base}/api/memos") == 200, log)
+        (tmp_path / "app.py").write_text(NOTES.replace("max_length=20", "ge=1"))
+        wait_until(lambda: "ge is no constraint of text" in log.read_text(), log)
+        assert "Traceback" not in log.read_text()
+        (tmp_path / "app.py").write_text(NOTES)
+        wait_until(lambda: _status(f"{base}/api/notes") == 200, log)
 
 
 def _status(url: str) -> int:
     try:
-        return httpx.get(url, timeout=5).status_code
+        return httpx.get(url, timeout=1).status_code
     except httpx.TransportError:
         return 0
 

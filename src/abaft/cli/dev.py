@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from functools import partial
+
+import typer
+from uvicorn import Config, Server
+from uvicorn.supervisors import ChangeReload
 
 from abaft.base import settings
-from abaft.cli.serve import Host, Port, check_database, check_port, links, run
+from abaft.cli.console import clean_errors
+from abaft.cli.serve import Host, Port, check_database, check_port, links, manners
 from abaft.cli.target import USUAL, Application, find
 
 
@@ -16,12 +23,23 @@ def dev(app: Application = USUAL, host: Host = "127.0.0.1", port: Port = 8000) -
     asyncio.run(check_database(found.app))
     check_port(host, port)
     links(found, host, port)
-    run(
-        found,
+    config = Config(
+        found.name,
         host=host,
         port=port,
         reload=True,
         reload_dirs=[str(found.folder)],
         proxy_headers=False,
-        access_log=True,
+        **manners(found.app),
     )
+    ChangeReload(config, partial(_serve, app, config), [config.bind_socket()]).run()
+
+
+def _serve(app: str, config: Config, sockets: list[socket.socket]) -> None:
+    """A process of one version of the files; what is wrong with it is told as at the start."""
+    try:
+        with clean_errors():
+            asyncio.run(check_database(find(app).app))
+    except typer.Exit as end:
+        raise SystemExit(end.exit_code) from None
+    Server(config).run(sockets)

@@ -22,38 +22,48 @@ from abaft.cli.load_source import LoadError, Source, find_sources
 from abaft.cli.target import find
 
 
+Application = Annotated[str, typer.Argument(metavar="APP", help="The application, like app.py.")]
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[COLLECTION=]FILE…",
+        help="CSV files, plain, .zip or .gz; a file named like a collection needs no name.",
+    ),
+]
+Null = Annotated[
+    list[str] | None, typer.Option(metavar="WORD", help="A word that stands for null, like NA.")
+]
+MissingRefs = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[RELATION=]null|create|reject",
+        help="What becomes of a reference that leads nowhere: emptied, a record made of the key "
+        "alone, or the row rejected (the default).",
+    ),
+]
+Rename = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN=FIELD", help="A column by another name.")
+]
+Partial = Annotated[
+    bool, typer.Option(help="Load the rows that can be, not a whole file or nothing.")
+]
+Rejects = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Where to write rejected rows, as CSV.")
+]
+Delimiter = Annotated[
+    str | None, typer.Option(metavar="CHARACTER", help="Between cells; a tab for .tsv.")
+]
+
+
 def load(
-    app: Annotated[str, typer.Argument(metavar="APP", help="The application, like app.py.")],
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[COLLECTION=]FILE…",
-            help="CSV files, plain, .zip or .gz; a file named like a collection needs no name.",
-        ),
-    ],
-    null: Annotated[
-        list[str] | None, typer.Option(metavar="WORD", help="A word that stands for null, like NA.")
-    ] = None,
-    missing_refs: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[RELATION=]null|create|reject",
-            help="What becomes of a reference that leads nowhere: emptied, a record made of the "
-            "key alone, or the row rejected (the default).",
-        ),
-    ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN=FIELD", help="A column by another name.")
-    ] = None,
-    partial: Annotated[
-        bool, typer.Option(help="Load the rows that can be, not a whole file or nothing.")
-    ] = False,
-    rejects: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write rejected rows, as CSV.")
-    ] = None,
-    delimiter: Annotated[
-        str | None, typer.Option(metavar="CHARACTER", help="Between cells; a tab for .tsv.")
-    ] = None,
+    app: Application,
+    files: Files,
+    null: Null = None,
+    missing_refs: MissingRefs = None,
+    rename: Rename = None,
+    partial: Partial = False,
+    rejects: Rejects = None,
+    delimiter: Delimiter = None,
 ) -> None:
     """Load records from CSV files, each whole or not at all, above the rules.
 

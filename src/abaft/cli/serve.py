@@ -58,8 +58,9 @@ def serve(
     if not given.production:
         note("development mode: ABAFT_MODE=production checks the schema and hides details")
     links(found, host, port, uds)
-    run(
-        found,
+    uvicorn.run(
+        found.name,
+        app_dir=str(found.folder),
         host=host,
         port=port,
         uds=uds,
@@ -69,20 +70,18 @@ def serve(
         root_path=root_path,
         limit_concurrency=limit,
         access_log=access_log,
+        **manners(found.app),
     )
 
 
-def run(found: Found, **options: Any) -> None:
-    """uvicorn, with what all of our servers have in common."""
-    uvicorn.run(
-        found.name,
-        app_dir=str(found.folder),
-        lifespan="on",
-        server_header=False,
-        log_config=_log_config(),
-        timeout_graceful_shutdown=found.app.settings_.drain_timeout,
-        **options,
-    )
+def manners(app: App) -> dict[str, Any]:
+    """uvicorn's options that all of our servers have in common."""
+    return {
+        "lifespan": "on",
+        "server_header": False,
+        "log_config": _log_config(),
+        "timeout_graceful_shutdown": app.settings_.drain_timeout,
+    }
 
 
 def _log_config() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 from abaft.base.actor import Actor
 from abaft.base.errors import nearest
 from abaft.model import expr as e
-from abaft.model.kinds import Kind, own_key
+from abaft.model.kinds import Choice, Kind, Number, own_key
 from abaft.model.spec import Model, Schema
 
 _depth: contextvars.ContextVar[int] = contextvars.ContextVar("abaft_depth", default=0)
@@ -293,8 +293,8 @@ def as_expr(value: object) -> e.Expr:
 def as_value(value: object, kind: Kind) -> e.Value:
     """The right-hand side of a comparison with a value of this kind."""
     if isinstance(value, ValueSymbol):
-        if value.kind.name != kind.name:
-            raise Untraceable(f"{kind.name} can't be compared with {value.kind.name}")
+        if not _alike(kind, value.kind):
+            raise Untraceable(f"{_long_name(kind)} can't be compared with {_long_name(value.kind)}")
         return value.column
     if isinstance(value, Symbol):
         raise Untraceable(f"{kind.name} can't be compared with {_describe(value)}")
@@ -310,6 +310,20 @@ def as_value(value: object, kind: Kind) -> e.Value:
     if not exact or kind.name == "json" or _naive(value):
         raise Untraceable(f"{value!r} isn't a value of kind {kind.name}")
     return e.Const(read)
+
+
+def _alike(kind: Kind, other: Kind) -> bool:
+    """Whether every engine stores the two so that one can be held against the other."""
+    facts = ("name", "places", "of_text")
+    return all(getattr(kind, fact, None) == getattr(other, fact, None) for fact in facts)
+
+
+def _long_name(kind: Kind) -> str:
+    if isinstance(kind, Number):
+        return f"{kind.name} of {kind.places} places"
+    if isinstance(kind, Choice):
+        return f"{kind.name} of {'words' if kind.of_text else 'integers'}"
+    return kind.name
 
 
 def _naive(value: object) -> bool:

@@ -309,9 +309,15 @@ def test_hooks_run_and_the_database_makes_keys(loader: Loader) -> None:
 
 
 def test_columns_by_another_name_and_unknown_ones(loader: Loader) -> None:
-    result = loader.load("--rename", "who=name", workers="who,colour\nann,red\n")
+    result = loader.load(
+        "--rename",
+        "workers.who=name",
+        workers="who,colour\nann,red\n",
+        cities="code,who\nROM,x\n",
+    )
     assert result.exit_code == 0, result.output
     assert "left out, for there are no such fields: colour" in said(result)
+    assert loader.sql("select full_name from workers") == [{"full_name": "ann"}]
 
 
 WRONG = {

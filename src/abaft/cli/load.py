@@ -21,12 +21,11 @@ from abaft.cli.load_report import report
 from abaft.cli.load_source import LoadError, Source, find_sources
 from abaft.cli.target import find
 
-
 Application = Annotated[str, typer.Argument(metavar="APP", help="The application, like app.py.")]
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="[COLLECTION=]FILE…",
+        metavar="[COLLECTION=]FILE",
         help="CSV files, plain, .zip or .gz; a file named like a collection needs no name.",
     ),
 ]
@@ -42,7 +41,8 @@ MissingRefs = Annotated[
     ),
 ]
 Rename = Annotated[
-    list[str] | None, typer.Option(metavar="COLUMN=FIELD", help="A column by another name.")
+    list[str] | None,
+    typer.Option(metavar="[COLLECTION.]COLUMN=FIELD", help="A column by another name."),
 ]
 Partial = Annotated[
     bool, typer.Option(help="Load the rows that can be, not a whole file or nothing.")

@@ -128,7 +128,10 @@ def _match(model: Model, header: list[str], renames: Mapping[str, str]) -> list[
     columns = {field.column: field for field in model.fields.values()}
     for old, new in renames.items():
         if old not in header:
-            raise LoadError(f"--rename {old}={new}: the file has no column {old!r}")
+            raise LoadError(
+                f"--rename {old}={new}: the file has no column {old!r}; for one of several files "
+                f"write {model.collection}.COLUMN=FIELD"
+            )
         if new and new not in model.fields:
             raise LoadError(f"--rename {old}={new}: {model.name} has no field {new!r}")
     names = [renames.get(name, name) for name in header]

@@ -108,7 +108,11 @@ class _Job:
         self.pipeline, self.source, self.choices = pipeline, source, choices
         self.model, self.rows, self.outcome = model, rows, outcome
         self.columns = Columns(
-            model, pipeline.validators[model.name], rows.header, choices.nulls, choices.renames
+            model,
+            pipeline.validators[model.name],
+            rows.header,
+            choices.nulls,
+            renames_of(source, choices.renames),
         )
         outcome.unknown = self.columns.unknown
         outcome.links = make_links(pipeline.schema, model, self.columns.names, choices.policy)
@@ -210,6 +214,18 @@ class _Job:
         if len(self.outcome.reasons) < 5:
             self.outcome.reasons.append(f"line {number}: {reason}")
         self.choices.rejects(self.source, number, reason, cells)
+
+
+def renames_of(source: Source, renames: Mapping[str, str]) -> dict[str, str]:
+    """Those that are for this file: all but those that name another's collection."""
+    found = {}
+    for old, new in renames.items():
+        collection, dot, column = old.partition(".")
+        if not dot:
+            found[old] = new
+        elif collection == source.name:
+            found[column] = new
+    return found
 
 
 def _reason(fault: Fault) -> str:

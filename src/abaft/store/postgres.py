@@ -95,6 +95,8 @@ class PostgresStore:
         return clock.monotonic() + self.settings.query_timeout
 
     async def open(self) -> None:
+        self._line.hasty.open()
+        self._line.patient.open()
         async with self._line.patient.hold(self._until()) as connection:
             check_server(connection)
             self._columns.update(await unique_columns(connection, self.schema))

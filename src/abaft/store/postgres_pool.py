@@ -105,6 +105,11 @@ class Pool:
         self._closing = False
         self._empty = asyncio.Event()
 
+    def open(self) -> None:
+        """Takes requests, also after a close and on another loop."""
+        self._closing = False
+        self._empty = asyncio.Event()
+
     def take(self) -> Connection | None:
         """An idle connection, if there is one."""
         while self._idle:

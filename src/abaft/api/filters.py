@@ -162,7 +162,7 @@ class _Builder:
         same = e.all_of(e.Compare("eq", column, param) for column, param in pairs)
 
         def read(text: str) -> dict[str, Any]:
-            parts = text.split(",")
+            parts = self._split(text)
             if len(parts) != len(fields):
                 self._value_error(f"{len(fields)} values with commas between")
             return {
@@ -204,11 +204,14 @@ class _Builder:
         except ValueError as error:
             self._value_error(str(error))
 
-    def _parse_list(self, kind: Kind, text: str) -> list[Any]:
+    def _split(self, text: str) -> list[str]:
         try:
-            parts = next(csv.reader([text], strict=True), []) if text else [""]
+            return next(csv.reader([text], strict=True), []) if text else [""]
         except csv.Error:
             self._value_error('values with commas between, "quoted" where they hold a comma')
+
+    def _parse_list(self, kind: Kind, text: str) -> list[Any]:
+        parts = self._split(text)
         if len(parts) > self.settings.max_in_values:
             most = self.settings.max_in_values
             _bad(self.parameter, "too_many_values", f"at most {most} values may be listed")

@@ -104,12 +104,15 @@ def running(module_database_url: str) -> Iterator[None]:
     shutdown_lifespans()
 
 
+OPTIONS: dict[str, Any] = {
+    "headers": {"Authorization": TOKEN},
+    "additional_checks": [taken_as_documented, problems_are_problems],
+    "excluded_checks": [positive_data_acceptance],  # taken_as_documented is stricter
+}
+
+
 def validate(case: schemathesis.Case) -> None:
-    case.call_and_validate(
-        headers={"Authorization": TOKEN},
-        additional_checks=[taken_as_documented, problems_are_problems],
-        excluded_checks=[positive_data_acceptance],  # taken_as_documented is stricter
-    )
+    case.call_and_validate(**OPTIONS)
 
 
 def examples(count: int) -> Any:
@@ -130,6 +133,27 @@ def test_val_1_the_api_does_as_it_says(case: schemathesis.Case) -> None:
 @pytest.mark.slow
 @SCHEMA.parametrize()
 @pytest.mark.usefixtures("running")
-@examples(300)
+@examples(60)
 def test_val_1_the_api_does_as_it_says_at_length(case: schemathesis.Case) -> None:
     validate(case)
+
+
+class Journey(SCHEMA.as_state_machine()):  # type: ignore[misc]
+    """Follows the links: what was made is read, changed and deleted; a page leads to the next."""
+
+    def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+        return {"headers": OPTIONS["headers"]}
+
+    def validate_response(self, response: Any, case: Any, **more: Any) -> None:
+        case.validate_response(response, **{**OPTIONS, "transport_kwargs": more})
+
+
+@pytest.mark.usefixtures("running")
+def test_val_1_one_request_after_another() -> None:
+    Journey.run(settings=settings(examples(5), stateful_step_count=6))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("running")
+def test_val_1_one_request_after_another_at_length() -> None:
+    Journey.run(settings=settings(examples(40), stateful_step_count=12))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from abaft.api import openapi_examples as examples
 from abaft.api.openapi_answers import ETAG, LOCATION, parameter, problems
 from abaft.api.openapi_models import ref
 from abaft.api.openapi_parameters import Parameters
@@ -117,7 +118,7 @@ class Operations:
         }
 
     def _create(self) -> dict[str, Any]:
-        body = _body({JSON: ref(f"{self.model.name}Create")})
+        body = _body({JSON: ref(f"{self.model.name}Create")}, examples.body(self.model, key=True))
         return self._operation("create", "create", self.model.name) | {
             "parameters": self.parameters.shape(),
             "requestBody": body,
@@ -129,7 +130,7 @@ class Operations:
         said = "What the body doesn't name stays as it is (RFC 7396)."
         return self._operation("update", "update", self.model.name, said) | {
             "parameters": [*self.parameters.shape(), parameter("If-Match")],
-            "requestBody": _body({JSON: schema, MERGE_PATCH: schema}),
+            "requestBody": _body({JSON: schema, MERGE_PATCH: schema}, examples.changes(self.model)),
             "responses": self._changed() | self._problems(404, 409, 412, 413, 415, 422),
         }
 
@@ -139,7 +140,9 @@ class Operations:
         responses = self._changed() | {"201": self._made()}
         return self._operation("replace", "update", self.model.name, said) | {
             "parameters": [*self.parameters.shape(), *asked],
-            "requestBody": _body({JSON: ref(f"{self.model.name}Replace")}),
+            "requestBody": _body(
+                {JSON: ref(f"{self.model.name}Replace")}, examples.body(self.model, key=False)
+            ),
             "responses": responses | self._problems(404, 409, 412, 413, 415, 422),
         }
 
@@ -188,6 +191,7 @@ def _unchanged() -> dict[str, Any]:
     return {"description": "It is still as If-None-Match says", "headers": {"ETag": ETAG}}
 
 
-def _body(schemas: dict[str, JsonSchema]) -> dict[str, Any]:
-    content = {media: {"schema": schema} for media, schema in schemas.items()}
+def _body(schemas: dict[str, JsonSchema], example: dict[str, Any] | None) -> dict[str, Any]:
+    shown = {} if example is None else {"example": example}
+    content = {media: {"schema": schema, **shown} for media, schema in schemas.items()}
     return {"required": True, "content": content}

@@ -1,0 +1,227 @@
+"""The OpenAPI document: what it promises, what it says of a user's own endpoints, and /docs.
+
+`ABAFT_GOLDEN=1 pytest tests/test_openapi.py` renews tests/golden/openapi.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from jsonschema_rs import validator_for
+
+from abaft import App, Me, Model, Settings, allow, field
+from apps.everything import MODELS, Ann, Book, make_app
+
+GOLDEN = Path(__file__).parent / "golden" / "openapi.json"
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(json.dumps(make_app("sqlite:///unused.db").openapi()))
+    return whole
+
+
+def test_the_document_is_as_it_was(document: dict[str, Any]) -> None:
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    if os.environ.get("ABAFT_GOLDEN"):
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text(), __doc__
+
+
+def references(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        found = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+        return found.union(*map(references, node.values()))
+    return set().union(*map(references, node)) if isinstance(node, list) else set()
+
+
+def test_every_reference_leads_somewhere_and_every_component_is_referred_to(
+    document: dict[str, Any],
+) -> None:
+    made = {
+        f"#/components/{kind}/{name}"
+        for kind, rows in document["components"].items()
+        if kind != "securitySchemes"
+        for name in rows
+    }
+    assert references(document) - made == set()
+    # Shared responses stand ready for a user's endpoints too.
+    unused = {name for name in made - references(document) if "/responses/" not in name}
+    assert unused == set()
+
+
+def test_every_schema_is_a_schema_and_operations_have_names_of_their_own(
+    document: dict[str, Any],
+) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        validator_for({**schema, "components": document["components"]})
+        assert schema.get("type") == "object", name
+    operations = [
+        operation["operationId"]
+        for path in document["paths"].values()
+        for method, operation in path.items()
+        if method != "parameters"
+    ]
+    assert len(operations) == len(set(operations))
+
+
+def test_a_custom_endpoint_refers_to_the_model(document: dict[str, Any]) -> None:
+    answer = document["paths"]["/feed"]["get"]["responses"]["200"]
+    items = answer["content"]["application/json"]["schema"]["items"]
+    assert items == {"$ref": "#/components/schemas/Book"}
+
+
+def test_elsewhere_a_model_is_shown_in_place() -> None:
+    make_app("sqlite:///unused.db")
+    other = FastAPI()
+
+    @other.get("/books")
+    def books() -> list[Book]:
+        return []
+
+    answer = other.openapi()["paths"]["/books"]["get"]["responses"]["200"]
+    items = answer["content"]["application/json"]["schema"]["items"]
+    assert items["properties"]["title"] == {"type": "string"}
+
+
+def test_an_endpoint_on_a_path_of_ours_takes_its_place() -> None:
+    app = App(*MODELS, database="sqlite:///unused.db", sinks=[])
+
+    @app.get("/api/books/{number}")
+    def book(number: str) -> str:
+        return number
+
+    paths = app.openapi()["paths"]
+    assert "/api/books/{number}" in paths
+    assert "/api/books/{id}" not in paths
+    assert "/api/books" in paths
+
+
+def test_what_is_hidden_is_never_shown(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["KindsCreate"]["properties"]["password"]["writeOnly"] is True
+    assert "password" not in schemas["Kinds"]["properties"]
+    listed = document["paths"]["/api/kinds"]["get"]["parameters"]
+    assert not any("password" in json.dumps(row) for row in listed)
+
+
+def test_members_that_a_rule_may_hold_back_are_not_required(document: dict[str, Any]) -> None:
+    book = document["components"]["schemas"]["Book"]
+    assert "advance" in book["properties"]
+    assert "advance" not in book["required"]
+    assert "title" in book["required"]
+
+
+def test_example_bodies_are_taken_as_they_stand(document: dict[str, Any]) -> None:
+    app = make_app("sqlite:///unused.db")
+    takers = {"post": "create", "patch": "patch", "put": "replace"}
+    seen = 0
+    for path, item in document["paths"].items():
+        for method in takers.keys() & item.keys():
+            body = item[method]["requestBody"]["content"]["application/json"]
+            model = app.schema.collections[path.split("/")[2]]
+            validators = app.pipeline.validators[model.name]
+            getattr(validators, takers[method])(json.dumps(body["example"]).encode())
+            seen += 1
+    assert seen == 3 * len(app.schema.collections)
+
+
+def test_who_must_log_in_is_told(document: dict[str, Any]) -> None:
+    books = document["paths"]["/api/books"]
+    assert books["get"]["security"] == [{}, {"bearer": []}]
+    assert books["post"]["security"] == [{"bearer": []}]
+    assert "security" not in App(*MODELS, sinks=[]).openapi()["paths"]["/api/books"]["get"]
+
+
+def test_a_composite_key_has_a_parameter_for_each_part(document: dict[str, Any]) -> None:
+    path = document["paths"]["/api/shelves/{room},{number}"]
+    assert [row["name"] for row in path["parameters"]] == ["room", "number"]
+
+
+def test_limits_are_those_of_the_settings() -> None:
+    settings = Settings(max_limit=7, max_sort_fields=2)
+    app = App(*MODELS, settings=settings, sinks=[])
+    rows = {
+        row.get("name"): row for row in app.openapi()["paths"]["/api/books"]["get"]["parameters"]
+    }
+    assert rows["limit"]["schema"] | {"type": "integer"} == rows["limit"]["schema"]
+    assert rows["limit"]["schema"]["maximum"] == rows["limit"]["schema"]["default"] == 7
+    assert rows["sort"]["schema"]["maxItems"] == 2
+
+
+def test_the_document_knows_endpoints_added_after_it_was_asked_for() -> None:
+    app = App(*MODELS, sinks=[])
+    assert "/late" not in app.openapi()["paths"]
+
+    @app.get("/late")
+    def late() -> None: ...
+
+    assert "/late" in app.openapi()["paths"]
+    assert app.openapi() is app.openapi()
+
+
+class Word(Model):
+    text: str = field(max_length=9)
+
+    @allow("read")
+    def everyone(word, me: Me) -> bool:
+        return True
+
+
+def words(tmp_path: Path, **options: Any) -> App:
+    settings = Settings(database=f"sqlite:///{tmp_path}/test.db", **options)
+    return App(Word, settings=settings, authenticators=[Ann()], sinks=[])
+
+
+@asynccontextmanager
+async def browsing(app: App, within: FastAPI | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(within or app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as browser:
+        yield browser
+    await app.stop()
+
+
+async def test_docs_load_nothing_from_elsewhere(tmp_path: Path) -> None:
+    async with browsing(words(tmp_path)) as browser:
+        page = await browser.get("/docs")
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy
+        assert "unsafe" not in policy
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert "//" not in page.text.replace("<!doctype html>", "")
+        loaded = [part.split('"')[0] for part in page.text.split('="')[1:] if "/docs/" in part]
+        assert len(loaded) == 5
+        for path in loaded:
+            answer = await browser.get(path)
+            assert answer.status_code == 200
+            assert answer.headers["x-content-type-options"] == "nosniff"
+        assert (await browser.get("/docs/static/..%2fdocs.py")).status_code == 404
+        assert (await browser.get("/docs/static/docs.py")).status_code == 404
+
+
+async def test_docs_can_be_turned_off(tmp_path: Path) -> None:
+    async with browsing(words(tmp_path, docs=False)) as browser:
+        assert (await browser.get("/docs")).status_code == 404
+        assert (await browser.get("/openapi.json")).status_code == 404
+        assert (await browser.get("/api/words")).status_code == 200
+
+
+async def test_docs_work_below_another_app(tmp_path: Path) -> None:
+    outer = FastAPI()
+    app = words(tmp_path)
+    outer.mount("/inner", app)
+    async with browsing(app, outer) as browser:
+        page = (await browser.get("/inner/docs")).text
+        assert 'data-document="/inner/openapi.json"' in page
+        assert (await browser.get("/inner/docs/static/docs.js")).status_code == 200
+        served = (await browser.get("/inner/openapi.json")).json()
+        assert served["servers"] == [{"url": "/inner"}]

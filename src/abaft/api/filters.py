@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from abaft.base.errors import BadRequest, Problem, nearest
 from abaft.base.settings import Settings
@@ -100,7 +100,7 @@ def _split(parameter: str) -> tuple[str, Operator]:
     return path, OPERATORS[name]
 
 
-def _bad(parameter: str, code: str, detail: str) -> None:
+def _bad(parameter: str, code: str, detail: str) -> NoReturn:
     problem = Problem(f"?{parameter[:200]}", code, detail)
     raise BadRequest(detail, code=code, errors=[problem])
 
@@ -217,7 +217,7 @@ class _Builder:
             _bad(self.parameter, "too_many_values", f"at most {most} values may be listed")
         return [self._parse(kind, part) for part in parts]
 
-    def _value_error(self, expected: str) -> None:
+    def _value_error(self, expected: str) -> NoReturn:
         _bad(self.parameter, "bad_value", f"{self.parameter[:80]} should be {expected}")
 
 

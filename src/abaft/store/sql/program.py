@@ -177,10 +177,10 @@ class _Deletion:
         rows: Rows = yield compiled.statement, values
         if not rows:
             return None
-        for model, found, emptied in taken:
-            yield self.change, {**values, **_change(model, found, emptied)}
         if compiled.change is not None:
             yield compiled.change, values
+        for model, found, emptied in taken:
+            yield self.change, {**values, **_change(model, found, emptied)}
         return rows[0]
 
     def _collect(

@@ -62,6 +62,7 @@ async def kill_the_database(server: PrivatePostgres, rounds: int) -> None:
                 await storm.reach(len(storm.answered) + 1)
         stop.set()
         await blowing
+        assert not storm.wrong, (storm.wrong[:3], app.output())
         await reckon(storm, database)
 
 

@@ -12,8 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import asyncpg
-
 from abaft.base import clock
 from abaft.base.settings import Settings
 from abaft.model.spec import Schema
@@ -22,7 +20,7 @@ from abaft.store import postgres_changes as feed
 from abaft.store import postgres_session as steps
 from abaft.store.base import Capabilities, Lost, Row, Session, Values
 from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, write_lane
-from abaft.store.postgres_errors import CONFLICTS, gone, translate, translate_write
+from abaft.store.postgres_errors import CONFLICTS, FAILURES, gone, translate, translate_write
 from abaft.store.postgres_load import Copy, Refused
 from abaft.store.postgres_pool import Pool, check_server
 from abaft.store.postgres_schema import unique_columns, upgrade, views
@@ -175,7 +173,7 @@ class PostgresStore:
             except CONFLICTS as error:
                 if clock.monotonic() > until:
                     raise translate(error, self._columns) from error
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except FAILURES as error:
                 # It broke before the commit was sent: nothing has taken place.
                 if not gone(error) or attempt >= _ATTEMPTS or clock.monotonic() > until:
                     raise translate(error, self._columns) from error
@@ -214,6 +212,8 @@ class PostgresStore:
             try:
                 await steps.begin(connection)
             except Exception as error:
+                if gone(error):
+                    connection.terminate()
                 raise translate(error, self._columns) from error
             try:
                 yield PostgresSession(connection, self._columns, self._copy)
@@ -235,7 +235,7 @@ class PostgresStore:
                     args = statement.args(values)
                     async for record in connection.cursor(statement.sql, *args, prefetch=500):
                         yield tuple(record)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except FAILURES as error:
                 raise translate(error, self._columns) from error
 
     async def changes(self, after: str, limit: int) -> list[Change]:

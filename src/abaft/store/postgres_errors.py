@@ -28,6 +28,13 @@ _GONE = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InternalClientError,
 )
+FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the driver makes of a connection that breaks under it
+    OSError,
+)
+"""All that the driver and the server raise."""
 CONFLICTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """The server undid the whole transaction, which may be run again."""
 HELD_OFF = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)

@@ -14,7 +14,7 @@ import asyncpg
 from abaft.base import clock
 from abaft.base.errors import SetupError
 from abaft.store.base import Busy, Lost
-from abaft.store.postgres_errors import gone
+from abaft.store.postgres_errors import FAILURES, gone
 
 STATEMENTS = 500
 """Prepared statements a connection keeps: each costs the server some tens of kilobytes."""
@@ -170,7 +170,7 @@ class Pool:
     async def _end(self, connection: Connection) -> None:
         try:
             await connection.close(timeout=1)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except FAILURES:
             connection.terminate()
         self._forget(connection)
 
@@ -226,7 +226,7 @@ class Pool:
             try:
                 left = max(until - clock.monotonic(), 0.1)
                 return await connect(self._url, self._manners, left)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OSError) as error:
+            except (*FAILURES, ValueError) as error:
                 # What has to do with names and passwords won't mend itself meanwhile.
                 if not gone(error) or clock.monotonic() + pause > until:
                     raise Lost(f"the database can't be reached: {error}") from error

@@ -198,7 +198,6 @@ async def test_replacing_and_making_by_put(api: Api) -> None:
     assert shown["serial"] == "s1"
     new = f"/api/files/{MISSING}"
     only_new = {"if-none-match": "*"}
-    key = "a%2Cb%2F%C3%A9"
     await play(
         api,
         [
@@ -229,6 +228,15 @@ async def test_replacing_and_making_by_put(api: Api) -> None:
                 headers={"if-match": "*"},
                 changes=("update File",),
             ),
+        ],
+    )
+
+
+async def test_a_key_with_odd_characters_is_written_and_read_back(api: Api) -> None:
+    key = "a%2Cb%2F%C3%A9"
+    await play(
+        api,
+        [
             Scenario(
                 f"PUT /api/tags/{key}",
                 201,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -54,6 +55,15 @@ def _refuse(problems: list[Problem]) -> None:
         raise BadRequest("; ".join(p.detail for p in problems[:5]), code=code, errors=problems)
 
 
+@contextmanager
+def _gathered(problems: list[Problem]) -> Iterator[None]:
+    """Keeps what is wrong, so that all of it is told at once."""
+    try:
+        yield
+    except BadRequest as fault:
+        problems += fault.errors
+
+
 class Parser:
     """Parses the requests of one schema."""
 
@@ -91,13 +101,21 @@ class Parser:
         return self._pick(model, asked)
 
     def _pick(self, model: Model, asked: Mapping[str, str]) -> Pick:
-        expand = _names("expand", asked) or ()
-        if len(expand) > self.settings.max_expand_paths:
-            most = self.settings.max_expand_paths
+        fields, expand = _names("fields", asked), _names("expand", asked) or ()
+        # A dotted field expands as well.
+        paths = {*expand, *(name.rpartition(".")[0] for name in fields or () if "." in name)}
+        most, depth = self.settings.max_expand_paths, self.settings.max_expand_depth
+        if len(paths) > most:
             raise bad("expand", "too_many_relations", f"expand takes at most {most} relations")
-        return picks(
-            self.schema, model, _names("fields", asked), expand, self.settings.max_expand_depth
-        )
+        problems: list[Problem] = []
+        for name in fields or ():
+            with _gathered(problems):
+                picks(self.schema, model, (name,), (), depth)
+        for path in expand:
+            with _gathered(problems):
+                picks(self.schema, model, None, (path,), depth)
+        _refuse(problems)
+        return picks(self.schema, model, fields, expand, depth)
 
     def page(self, model: Model, query: bytes) -> Page:
         """The intent of reading a list."""
@@ -217,29 +235,24 @@ class Parser:
         for place, (name, value) in enumerate(pairs):
             if name in LIST_PARAMETERS:
                 continue
-            try:
+            with _gathered(problems):
                 self._known(model, name)
                 found = parse_filter(self.schema, self.settings, model, name, value, place)
                 found.read(value)
-            except BadRequest as fault:
-                problems += fault.errors
-                continue
-            wheres.append(found.where)
-            readers.append((place, found.read))
+                wheres.append(found.where)
+                readers.append((place, found.read))
+        most = self.settings.max_filters
+        if sum(name not in LIST_PARAMETERS for name, _ in pairs) > most:
+            raise bad("", "too_many_parameters", f"a request takes at most {most} filters")
         asked = dict(pairs)
-        sort, pick, count = (), Pick(), False
-        for part in (self._sort, self._pick, _count):
-            try:
-                answer: Any = part(model, asked)
-            except BadRequest as fault:
-                problems += fault.errors
-                continue
-            if part == self._sort:
-                sort = answer
-            elif part == self._pick:
-                pick = answer
-            else:
-                count = answer
+        sort: tuple[Sort, ...] = ()
+        pick, count = Pick(), False
+        with _gathered(problems):
+            sort = self._sort(model, asked)
+        with _gathered(problems):
+            pick = self._pick(model, asked)
+        with _gathered(problems):
+            count = _count(asked)
         _refuse(problems)
         where = e.all_of(wheres)
         shape = ReadShape(model.name, "page", where, sort, pick, None, "offset" in asked, count)
@@ -256,21 +269,27 @@ class Parser:
             raise bad(name, "unknown_parameter", detail)
 
     def _sort(self, model: Model, asked: Mapping[str, str]) -> tuple[Sort, ...]:
-        steps = []
+        steps: list[Sort] = []
+        problems: list[Problem] = []
         for text in _names("sort", asked) or ():
-            path = tuple(text.removeprefix("-").split("."))
-            if len(path) > self.settings.max_filter_depth + 1:
-                raise bad("sort", "sort_too_deep", "sort goes through too many relations in a row")
-            _, field, _ = column_of(self.schema, model, path)
-            if not field.kind.ordered:
-                raise bad("sort", "no_order", f"{'.'.join(path)} ({field.kind.name}) has no order")
-            steps.append(Sort(path, text.startswith("-")))
+            with _gathered(problems):
+                steps.append(self._step(model, text))
+        _refuse(problems)
         if len(steps) > self.settings.max_sort_fields:
             most = self.settings.max_sort_fields
             raise bad("sort", "too_many_fields", f"sort takes at most {most} fields")
         if len({step.path for step in steps}) < len(steps):
             raise bad("sort", "repeated_field", "sort names a field twice")
         return tuple(steps)
+
+    def _step(self, model: Model, text: str) -> Sort:
+        path = tuple(text.removeprefix("-").split("."))
+        if len(path) > self.settings.max_filter_depth + 1:
+            raise bad("sort", "sort_too_deep", "sort goes through too many relations in a row")
+        _, field, _ = column_of(self.schema, model, path)
+        if not field.kind.ordered:
+            raise bad("sort", "no_order", f"{'.'.join(path)} ({field.kind.name}) has no order")
+        return Sort(path, text.startswith("-"))
 
     def key(self, model: Model, text: str) -> dict[str, Any]:
         """The key that a path's last part writes, still percent-encoded; NotFound for any other."""
@@ -316,12 +335,12 @@ def _names(parameter: str, asked: Mapping[str, str]) -> tuple[str, ...] | None:
     if parameter not in asked:
         return None
     names = tuple(asked[parameter].split(","))
-    if "" in names or "-" in names:
+    if any("" in name.removeprefix("-").split(".") for name in names):
         raise bad(parameter, "bad_value", f"{parameter} should be names with commas between")
     return names
 
 
-def _count(model: Model, asked: Mapping[str, str]) -> bool:
+def _count(asked: Mapping[str, str]) -> bool:
     if asked.get("count", "exact") != "exact":
         raise bad("count", "bad_value", "count should be exact")
     return "count" in asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,8 +61,11 @@ class Settings:
     def __post_init__(self) -> None:
         for row in dataclasses.fields(self):
             value = getattr(self, row.name)
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0:
-                raise SettingError(f"{row.name} is {value}: it can't be below zero")
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                if not math.isfinite(value):
+                    raise SettingError(f"{row.name} is {value}: write a number")
+                if value < 0:
+                    raise SettingError(f"{row.name} is {value}: it can't be below zero")
         if self.secret_key and len(self.secret_key) < 32:
             raise SettingError("secret_key is shorter than 32 characters: make one by `abaft new`")
         if self.mode == "production" and not self.secret_key:

@@ -128,6 +128,7 @@ async def with_a_server(server: PrivatePostgres, troubles: list[Callable[[], Non
         await reckon(storm, database)
 
 
+@pytest.mark.slow
 async def test_fail_1_a_restarted_server_is_found_again(private_postgres: PrivatePostgres) -> None:
     await with_a_server(private_postgres, [private_postgres.restart])
 
@@ -141,7 +142,7 @@ async def test_fail_1_late_requests_are_told_to_come_back(
         await asyncio.to_thread(private_postgres.stop)
         stop = asyncio.Event()
         blowing = asyncio.create_task(storm.blow([app.url], stop))
-        await asyncio.sleep(2)
+        await asyncio.sleep(1.2)
         stop.set()
         await blowing
         judge(storm)

@@ -12,7 +12,6 @@ import asyncpg
 import httpx
 import pytest
 
-from servers.postgres import PostgresServer
 from servers.process import TESTS, AppProcess
 from servers.storm import Storm, paced, prepare, reckon
 
@@ -33,7 +32,13 @@ async def until_refused(url: str) -> None:
                 assert (await late.get("/api/counters")).status_code == 200
 
 
-@pytest.mark.parametrize("kind", SERVERS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] if args else [])
+        for kind, args in SERVERS.items()
+    ],
+)
 async def test_fail_5_sigterm_finishes_what_is_in_progress(kind: str, tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/test.db"
     path = {"PYTHONPATH": str(TESTS)}
@@ -71,25 +76,17 @@ async def test_fail_5_a_storm_is_answered_to_its_end(database_url: str) -> None:
     await reckon(storm, database_url)
 
 
-async def test_rec_1_two_that_begin_together_migrate_once(
-    engine: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+async def test_rec_1_those_that_begin_together_migrate_once(database_url: str) -> None:
     with ExitStack() as stack:
-        if engine == "sqlite":
-            urls = [f"sqlite:///{tmp_path}/{n}.db" for n in range(2)]
-        else:
-            server: PostgresServer = request.getfixturevalue("postgres")
-            urls = [stack.enter_context(server.database()) for _ in range(2)]
-        for url in urls:
-            apps = [AppProcess(url) for _ in range(3)]
-            for app in apps:
-                stack.callback(app.close)
-                app.start(wait=False)
-            for app in apps:
-                await asyncio.to_thread(app.wait_until_ready)
-            await prepare(apps[0].url, 1)
-            async with httpx.AsyncClient(base_url=apps[-1].url) as client:
-                assert (await client.get("/api/counters")).json()["items"]
+        apps = [AppProcess(database_url) for _ in range(3)]
+        for app in apps:
+            stack.callback(app.close)
+            app.start(wait=False)
+        for app in apps:
+            await asyncio.to_thread(app.wait_until_ready)
+        await prepare(apps[0].url, 1)
+        async with httpx.AsyncClient(base_url=apps[-1].url) as client:
+            assert (await client.get("/api/counters")).json()["items"]
 
 
 @asynccontextmanager
@@ -132,6 +129,7 @@ async def test_load_1_a_full_queue_sheds_at_once(database_url: str) -> None:
             assert (await patch(99)).status_code == 200
 
 
+@pytest.mark.slow
 async def test_the_feed_tells_of_each_write_once_and_in_order(database_url: str) -> None:
     """Writers in two processes that change the same records, with entries in between."""
     storm = Storm(writers=6)

@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
 from abaft.base.errors import ModelError
 from abaft.model import kinds
 from abaft.model.declare import Model
 from abaft.model.documents import Json
-from abaft.model.field import Many, Mark, Options
+from abaft.model.field import Many, Mark, Options, Sentinel, now
 from abaft.model.times import Date, DateTime, Duration, Time
 
 SIMPLE: dict[Any, type[kinds.Kind]] = {
@@ -138,4 +138,27 @@ def _limited(model: str, name: str, kind: kinds.Kind, options: Options) -> kinds
     default = options.default
     if isinstance(default, datetime) and default.tzinfo is None:
         raise ModelError(f"{model}.{name}: the default has no time zone")
-    return replace(kind, limits=tuple(sorted(limits.items())))
+    limited = replace(kind, limits=tuple(sorted(limits.items())))
+    _sound(f"{model}.{name}", limited, options)
+    return limited
+
+
+def _sound(where: str, kind: kinds.Kind, options: Options) -> None:
+    """Raises ModelError for a constraint or a default that the kind can't have."""
+    default = options.default
+    if default is now and kind.name != "datetime":
+        raise ModelError(f"{where}: the default now is for datetime, this is {kind.name}")
+    told = default is not None and not isinstance(default, Sentinel)
+    checked = told and not options.flags.get("factory")
+    if not checked and not kind.limits:
+        return
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(kind.limited())
+    except Exception as error:
+        raise ModelError(f"{where}: its constraints can't be used: {error}") from error
+    try:
+        if checked:
+            adapter.validate_python(default)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise ModelError(f"{where}: the default {default!r} can't be stored: {reason}") from None

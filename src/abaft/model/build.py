@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_type_hints
 
+from pydantic import TypeAdapter
+
 from abaft.base import clock, ids
 from abaft.base.errors import ModelError, RuleError, nearest
 from abaft.model import expr as e
@@ -151,7 +153,9 @@ def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
     if shape.many or options.relation.get("via"):
         return
     kind = _kind(drafts, draft, name)
-    default, default_me = _default(draft, name, options)
+    if name in draft.key and not kind.ordered:
+        raise ModelError(f"{draft.name}.{name}: {kind.name} can't be a key")
+    default, default_me = _default(draft, name, kind, options)
     made = shape.made_for
     stamp: Stamp | None = (
         "created" if made == "created" else "updated" if made == "updated" else None
@@ -198,7 +202,7 @@ def _kind(
     return _kind(drafts, other, other.key[0], (*seen, (other.name, other.key[0])))
 
 
-def _default(draft: Draft, name: str, options: Options) -> tuple[Any, bool]:
+def _default(draft: Draft, name: str, kind: Kind, options: Options) -> tuple[Any, bool]:
     value = options.default
     if value is UNSET or value is None:
         return None, False
@@ -208,9 +212,12 @@ def _default(draft: Draft, name: str, options: Options) -> tuple[Any, bool]:
         return clock.now, False
     if isinstance(value, Sentinel):
         raise ModelError(f"{draft.name}.{name}: {value!r} is no default")
-    if options.flags.get("factory"):
-        return value, False
-    return (lambda: value), False
+    make = value if options.flags.get("factory") else lambda: value
+    if kind.name != "json":
+        return make, False
+    # As plain JSON, and for each record its own: a hook may change it in its place.
+    adapter: TypeAdapter[Any] = TypeAdapter(kind.limited())
+    return (lambda: adapter.validate_python(make())), False
 
 
 def _add_relations(drafts: dict[str, Draft], draft: Draft, links: dict[str, Spec]) -> None:
@@ -263,6 +270,14 @@ def _distinct(specs: Iterable[Spec]) -> None:
             )
         if not spec.internal:
             collections[spec.collection] = spec.name
+        columns: dict[str, str] = {}
+        for row in spec.fields.values():
+            if row.column in columns:
+                raise ModelError(
+                    f"{spec.name}: {columns[row.column]} and {row.name} share the column "
+                    f"{row.column!r}"
+                )
+            columns[row.column] = row.name
         if spec.table.startswith("abaft_"):
             raise ModelError(f"{spec.name}: tables named abaft_… are abaft's own")
         if spec.table in tables:

@@ -46,6 +46,10 @@ class Kind:
         """The annotation by which a Python value is checked, without limits."""
         raise NotImplementedError
 
+    def limited(self) -> Any:
+        """The same with the limits."""
+        return self._limited(self.python())
+
     def parse(self, text: str) -> Any:
         """The value that a query string or a key spells; ValueError says what is expected."""
         raise NotImplementedError

@@ -73,11 +73,10 @@ class Values:
             served | {n: _present(t, n in needed) for n, t in wire.items() if n in writable}
         )
         self._python = {
-            field.name: TypeAdapter(_optional(field, field.kind._limited(field.kind.python())))
-            for field in fields
+            field.name: TypeAdapter(_optional(field, field.kind.limited())) for field in fields
         } | {name: TypeAdapter(_links(schema, model.many[name], wire=False)) for name in many}
         self._whole = {
-            field.name: TypeAdapter(wire[field.name], config=ConfigDict(strict=True))
+            field.name: TypeAdapter(wire[field.name])
             for field in fields
             if field.kind.name == "json"
         }
@@ -120,7 +119,7 @@ class Values:
         def read(text: str) -> Any:
             try:
                 if kind.name == "json":
-                    return self._whole[name].validate_json(text)
+                    return self._whole[name].validate_json(text, strict=True)
                 return self._python[name].validate_python(kind.parse(text))
             except ValidationError as error:
                 detail = error.errors()[0]["msg"]
@@ -136,7 +135,7 @@ class Values:
         problems: list[Problem] = []
         for name, value in given.items():
             try:
-                values[name] = self._whole[name].validate_json(dumps(value))
+                values[name] = self._whole[name].validate_json(dumps(value), strict=True)
             except ValidationError as error:
                 problems += [_problem(self.model, row, (name,)) for row in error.errors()]
         if problems:

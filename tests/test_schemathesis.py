@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis.config import (
     CheckConfig,
     ChecksConfig,
@@ -36,6 +38,7 @@ BEYOND_SCHEMAS = {
     "other_key",
     "precondition_failed",
     "repeated_field",
+    "too_many_relations",
     "uri_too_long",
     "write_once",
 }
@@ -68,8 +71,10 @@ def taken_as_documented(ctx: Any, response: Any, case: Any) -> None:
     if response.status_code not in (400, 412, 413, 415, 422):
         return
     problem = response.json()
-    # Addresses at reserved names, such as .test, have the format and are refused.
-    rows = [row for row in problem.get("errors", []) if row["pointer"] != "/email"]
+    # Addresses at reserved names, such as .test, have the format and are refused; a merge patch
+    # of a JSON field is checked once it is merged.
+    apart = ("/email", "/size/") if case.method == "PATCH" else ("/email",)
+    rows = [row for row in problem.get("errors", []) if not row["pointer"].startswith(apart)]
     codes = {row["code"] for row in rows} if "errors" in problem else {problem["code"]}
     assert codes <= BEYOND_SCHEMAS, f"refused, though the document allows it: {problem}"
 
@@ -145,15 +150,32 @@ class Journey(SCHEMA.as_state_machine()):  # type: ignore[misc]
         return {"headers": OPTIONS["headers"]}
 
     def validate_response(self, response: Any, case: Any, **more: Any) -> None:
-        case.validate_response(response, **{**OPTIONS, "transport_kwargs": more})
+        try:
+            case.validate_response(response, **{**OPTIONS, "transport_kwargs": more})
+        except Exception as fault:
+            FAULTS.append(fault)
+            raise
+
+
+FAULTS: list[Exception] = []
+
+
+def travel(rounds: int) -> None:
+    """Some journeys. What one leaves in the database lies in the next one's way, which hypothesis
+    takes for flaky when it is unlucky: faults are kept apart from that."""
+    FAULTS.clear()
+    for _ in range(rounds):
+        with suppress(FlakyStrategyDefinition):
+            Journey.run(settings=settings(examples(4), stateful_step_count=8))
+        assert FAULTS == []
 
 
 @pytest.mark.usefixtures("running")
 def test_val_1_one_request_after_another() -> None:
-    Journey.run(settings=settings(examples(5), stateful_step_count=6))
+    travel(1)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("running")
 def test_val_1_one_request_after_another_at_length() -> None:
-    Journey.run(settings=settings(examples(40), stateful_step_count=12))
+    travel(25)

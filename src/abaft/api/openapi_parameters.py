@@ -60,10 +60,9 @@ class Parameters:
         relations = [*self.one, *self.many]
         if relations:
             names = relations + self._beyond(relations, lambda there: [*there.one, *there.many])
-            said = "Relations to show as objects; dots lead on."
-            found[f"{self.model.name}.expand"] = _names(
-                "expand", names, said, self.settings.max_expand_paths
-            )
+            most = self.settings.max_expand_paths
+            said = f"Relations to show as objects, {most} at most; dots lead on."
+            found[f"{self.model.name}.expand"] = _names("expand", names, said)
         names = [field.name for field in self.fields]
         names += [name for name in relations if name not in names]
         names += self._beyond(relations, lambda there: [field.name for field in there.fields])
@@ -132,7 +131,9 @@ class Parameters:
             return self._filter(name, kinds[0], asked(kinds[0]))
         shape = ",".join(f"{{{column}}}" for column in columns)
         said = f"Its key, `{shape}`. Others: `{name}[ne]=`, `{name}[isnull]=`"
-        parts = [asked(kind) for kind in kinds]
+        # What holds a comma is quoted, as in a list; the schema leaves that out.
+        plain = {"pattern": r'^[^,"\r\n]*$'}
+        parts = [asked(kind) | (plain if kind.textual else {}) for kind in kinds]
         schema = {"type": "array", "prefixItems": parts, "minItems": len(parts)}
         schema |= {"maxItems": len(parts)}
         return _query(name, schema, said) | {

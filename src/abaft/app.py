@@ -15,6 +15,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.requests import HTTPConnection
 from fastapi.responses import Response
 
+from abaft.api import respond
 from abaft.api.docs import add_docs
 from abaft.api.home import Home, add_home
 from abaft.api.openapi import extend
@@ -33,7 +34,8 @@ from abaft.model.times import show_datetime
 from abaft.observe.events import ChangesPruned, Observer, SchemaChanged, SecretMade, Sink, Started
 from abaft.observe.log import log
 from abaft.pipeline import Pipeline
-from abaft.store.base import Store
+from abaft.store.base import Store, StoreError
+from abaft.store_faults import store_fault
 
 PRUNE_EVERY = 3600.0
 """Seconds between two prunings of the change feed."""
@@ -111,9 +113,8 @@ class App(FastAPI):
         if scope["type"] == "http" and not self.user_middleware:
             path = self.paths.find(scope, self.router.routes)
             if path is not None:
-                if not self._ready:
-                    await self.start()
-                await self.records(scope, receive, send, path)
+                if self._ready or await self._started(send):
+                    await self.records(scope, receive, send, path)
                 return
         await super().__call__(scope, receive, send)
 
@@ -121,8 +122,8 @@ class App(FastAPI):
         async def dispatch(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http":
                 path = self.paths.find(scope, self.router.routes)
-                if not self._ready:
-                    await self.start()
+                if not self._ready and not await self._started(send):
+                    return
                 if path is not None:
                     await self.records(scope, receive, send, path)
                     return
@@ -130,6 +131,15 @@ class App(FastAPI):
             await route(scope, receive, send)
 
         return dispatch
+
+    async def _started(self, send: Any) -> bool:
+        """Starts within a request, when no lifespan did; 503 where the database can't be had."""
+        try:
+            await self.start()
+        except StoreError as error:
+            await respond.send_fault(send, store_fault(error))
+            return False
+        return True
 
     async def start(self) -> None:
         """Opens the database and holds the models against it; again is nothing.

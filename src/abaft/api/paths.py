@@ -28,7 +28,8 @@ class Paths:
             self._count = len(routes)
             self._rivals = [route for route in routes if self._may_rival(route)]
         for route in self._rivals:
-            if route.matches(scope)[0] is not Match.NONE:
+            # Only for the methods it takes: their POST leaves our GET.
+            if route.matches(scope)[0] is Match.FULL:
                 return None
         raw: bytes | None = scope.get("raw_path")
         if raw is None:

@@ -22,7 +22,7 @@ from abaft.base import clock
 from abaft.base.settings import Settings
 from abaft.model.spec import Schema
 from abaft.plan.types import Change, Load, ReadPlan, WritePlan
-from abaft.store.base import Capabilities, Program, QueryTimeout, Row, Rows, Session, Values
+from abaft.store.base import Capabilities, Lost, Program, QueryTimeout, Row, Rows, Session, Values
 from abaft.store.sql.changes import change_types, changes_table
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.read import ReadStatement, compile_read
@@ -66,7 +66,10 @@ class SqliteStore:
         self._readers: queue.LifoQueue[Reader] = queue.LifoQueue()
 
     async def open(self) -> None:
-        Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Lost(f"{self.path} can't be made: {error.strerror}") from error
         self._write_connection = connect(self.path)
         self._writer = Writer(self._write_connection)
         self._writer.start()

@@ -108,7 +108,7 @@ def _add_column(
     name, column = preparer.format_table(table), preparer.quote(row.column)
     add = f"ALTER TABLE {name} ADD COLUMN {column} {type_}"
     if row.nullable:
-        statements.append(add)
+        statements.append(add + _inline_key(table, row.column, dialect))
         return
     default = row.default() if row.default is not None else None
     if default is None or row.key:
@@ -120,7 +120,26 @@ def _add_column(
     statements.append(f"{add} NOT NULL DEFAULT {_literal(default, row, dialect)}")
 
 
+def _inline_key(table: sa.Table, column: str, dialect: Dialect) -> str:
+    """The foreign key of an added column, where the database can't add it later."""
+    preparer = dialect.sa.identifier_preparer
+    for key in table.foreign_key_constraints:
+        if key.column_keys == [column] and not foreign_keys(table, dialect):
+            [element] = key.elements
+            return (
+                f" CONSTRAINT {preparer.quote(str(key.name))} REFERENCES "
+                f"{preparer.format_table(element.column.table)} "
+                f"({preparer.quote(element.column.name)}) ON DELETE {key.ondelete}"
+            )
+    return ""
+
+
 def _literal(value: Any, row: Field, dialect: Dialect) -> str:
     encode = dialect.encoder(row.kind)
-    bound = sa.literal(encode(value) if encode else value, dialect.type(row.kind))
+    value = encode(value) if encode else value
+    if isinstance(value, bytes):
+        return f"X'{value.hex()}'" if dialect.placeholder == "?" else f"'\\x{value.hex()}'::bytea"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    bound = sa.literal(value, dialect.type(row.kind))
     return str(bound.compile(dialect=dialect.sa, compile_kwargs={"literal_binds": True}))

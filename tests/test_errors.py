@@ -162,6 +162,24 @@ async def test_every_odd_body_is_a_problem_and_writes_nothing(api: Api) -> None:
     await play(api, rows)
 
 
+async def test_values_taken_together_are_named_each(database_url: str) -> None:
+    class Member(Model, unique=[("first_name", "org")]):
+        first_name: str = field(collate="nocase")
+        org: str
+        staff_no: int | None = field(default=None, unique=True)
+
+    async with serving(database_url, Member) as api:
+        body = {"first_name": "Ann", "org": "x", "staff_no": 1}
+        await api.ask("POST /api/members", "admin", json=body)
+        for change, pointers in (
+            ({"first_name": "ANN", "staff_no": 2}, {"/first_name", "/org"}),
+            ({"org": "y"}, {"/staff_no"}),
+        ):
+            answer = await api.ask("POST /api/members", "admin", json=body | change)
+            assert answer.status_code == 409
+            assert {error["pointer"] for error in answer.json()["errors"]} == pointers
+
+
 async def test_every_odd_request_is_a_problem(api: Api) -> None:
     note = (await api.items("/api/notes"))[0]["id"]
     one = f"/api/notes/{note}"

@@ -146,6 +146,11 @@ class Model:
         return tuple(hook for hook in self.hooks if hook.when == when and action in hook.actions)
 
 
+def unique_name(model: Model, fields: tuple[str, ...]) -> str:
+    """What the unique index over these fields is called, by which a refusal tells of them."""
+    return f"uq_{model.table}_{'_'.join(fields)}"[:63]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Schema:
     """All models by name; `collections` holds those that are served, by their path."""

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
-from abaft.model.spec import Field, Model, One, Schema
+from abaft.model.spec import Field, Model, One, Schema, unique_name
 from abaft.store.sql.conditions import Context, Frame, condition
 from abaft.store.sql.dialect import Dialect, Element
 from abaft.store.sql.statement import Binder
@@ -82,6 +82,10 @@ def _checks(schema: Schema, dialect: Dialect, model: Model) -> list[sa.CheckCons
     ]
 
 
+def _index_name(model: Model, fields: tuple[str, ...]) -> str:
+    return f"ix_{model.table}_{'_'.join(fields)}"[:63]
+
+
 def index_groups(model: Model) -> list[tuple[str, tuple[str, ...], bool]]:
     """Each index by its name: the fields, and whether they are unique together.
 
@@ -89,25 +93,25 @@ def index_groups(model: Model) -> list[tuple[str, tuple[str, ...], bool]]:
     """
     groups: dict[str, tuple[str, tuple[str, ...], bool]] = {}
 
-    def add(prefix: str, fields: tuple[str, ...], unique: bool) -> None:
-        name = f"{prefix}_{model.table}_{'_'.join(fields)}"[:63]
+    def add(fields: tuple[str, ...], unique: bool) -> None:
+        name = unique_name(model, fields) if unique else _index_name(model, fields)
         keyed = fields if unique else (*fields, *(part for part in model.key if part not in fields))
         if keyed[: len(model.key)] != model.key:
             groups[name] = (name, keyed, unique)
 
     for field in model.fields.values():
         if field.unique and model.key != (field.name,):
-            add("uq", (field.name,), True)
+            add((field.name,), True)
         elif field.index and not field.unique:
-            add("ix", (field.name,), False)
+            add((field.name,), False)
     for fields in model.uniques:
-        add("uq", fields, True)
+        add(fields, True)
     for fields in model.indexes:
-        add("ix", fields, False)
+        add(fields, False)
     for one in model.one.values():
         # Without it, a delete of the target would read this whole table.
         if not any(group[1][: len(one.columns)] == one.columns for group in groups.values()):
-            add("ix", one.columns, False)
+            add(one.columns, False)
     return list(groups.values())
 
 
@@ -136,7 +140,7 @@ def foreign_keys(table: sa.Table, dialect: Dialect) -> dict[str, str]:
         return {}
     return {
         str(key.name): str(AddConstraint(key).compile(dialect=dialect.sa)).strip()
-        for key in table.foreign_key_constraints
+        for key in sorted(table.foreign_key_constraints, key=lambda key: str(key.name))
     }
 
 

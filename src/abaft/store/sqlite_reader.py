@@ -49,6 +49,8 @@ def connect(path: str) -> apsw.Connection:
     connection.set_busy_timeout(5_000)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
+    # A page that is written often goes to the file once for all: 32 MB of log at the most.
+    connection.pragma("wal_autocheckpoint", 8_000)
     connection.pragma("foreign_keys", True)
     connection.pragma("temp_store", "memory")
     connection.create_scalar_function("abaft_base64", _base64, 1, deterministic=True)

@@ -156,7 +156,7 @@ def writes_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
         made = compile_(make, plan_write(schema, settings, Access(schema, actor), shape), changes)
         parts = [shown(made.statement)] + [shown(part) for part in (made.change,) if part]
         yield f"{name} of {shape.model}", ";\n".join(parts)
-        yield f"why not: {name} of {shape.model}", shown(made.probe)
+        yield f"why not: {name} of {shape.model}", shown(made.probe.statement)
 
 
 def shown(statement: Statement) -> str:

@@ -137,7 +137,7 @@ def examples(count: int) -> Any:
 
 @SCHEMA.parametrize()
 @pytest.mark.usefixtures("running")
-@examples(8)
+@examples(4)
 def test_val_1_the_api_does_as_it_says(case: schemathesis.Case) -> None:
     validate(case)
 
@@ -175,7 +175,7 @@ def travel(rounds: int) -> None:
     FAULTS.clear()
     for _ in range(rounds):
         with suppress(FlakyStrategyDefinition):
-            Journey.run(settings=settings(examples(4), stateful_step_count=8))
+            Journey.run(settings=settings(examples(3), stateful_step_count=6))
         assert FAULTS == []
 
 

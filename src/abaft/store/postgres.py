@@ -51,10 +51,9 @@ class Read:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Write(WriteStatement):
-    """A compiled write with its lane, and that of its probe."""
+    """A compiled write with its lane."""
 
     lane: Lane
-    probes: ReadLane
 
 
 class PostgresStore:
@@ -133,7 +132,6 @@ class PostgresStore:
         return Write(
             **{row.name: getattr(made, row.name) for row in fields(made)},
             lane=write_lane(self._line, made.statement),
-            probes=read_lane(self._line, made.probe),
         )
 
     async def read(self, compiled: Read, values: Values) -> list[Row]:
@@ -161,8 +159,9 @@ class PostgresStore:
         return rows[0] if rows else None
 
     async def probe(self, compiled: Write, values: Values) -> dict[str, bool] | None:
-        rows = await compiled.probes.ask(compiled.probe.args(values))
-        return steps.answers(compiled, rows)
+        probe = compiled.probe.statement
+        rows = await read_lane(self._line, probe).ask(probe.args(values))
+        return compiled.probe.answers(rows)
 
     async def run(self, program: Any) -> Any:
         until, attempt = self._until(), 0

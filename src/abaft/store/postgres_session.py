@@ -76,13 +76,6 @@ async def dictionaries(
     return [dict(record.items()) for record in await connection.fetch(text, *values)]
 
 
-def answers(compiled: WriteStatement, found: Sequence[Row]) -> dict[str, bool] | None:
-    """What a probe's row says of each guard."""
-    if not found:
-        return None
-    return dict(zip(("read", *compiled.checks), map(bool, found[0]), strict=True))
-
-
 class PostgresSession:
     """A transaction's view: what it wrote it reads. Tasks that share it take turns."""
 
@@ -125,7 +118,7 @@ class PostgresSession:
         return found[0] if found else None
 
     async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
-        return answers(compiled, await self._rows(compiled.probe, values))
+        return compiled.probe.answers(await self._rows(compiled.probe.statement, values))
 
     async def run(self, program: Any) -> Any:
         return await self._step(lambda: drive(self._connection, program))

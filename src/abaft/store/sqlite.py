@@ -23,7 +23,7 @@ from abaft.base.settings import Settings
 from abaft.model.spec import Schema
 from abaft.plan.types import Change, Load, ReadPlan, WritePlan
 from abaft.store.base import Capabilities, Lost, Program, QueryTimeout, Row, Rows, Session, Values
-from abaft.store.sql.changes import change_types, changes_table
+from abaft.store.sql.changes import change_statement, change_types, changes_table
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.read import ReadStatement, compile_read
 from abaft.store.sql.sqlite import SqliteDialect
@@ -63,6 +63,7 @@ class SqliteStore:
         self.loader = Loader(self.tables, self.dialect)
         sequence = sa.Column("seq", sa.Integer, primary_key=True)
         self.changes_table = changes_table(sa.MetaData(), change_types(self.dialect.type), sequence)
+        self._change = change_statement(self._context(), self.changes_table)
         self._readers: queue.LifoQueue[Reader] = queue.LifoQueue()
 
     async def open(self) -> None:
@@ -110,7 +111,7 @@ class SqliteStore:
         def make(plan: WritePlan) -> WriteBuilder:
             return WriteBuilder(self._context(), plan, self.tables[plan.model.name])
 
-        return compile_plain(make, plan, self.changes_table)
+        return compile_plain(make, plan, self.changes_table, self._change)
 
     async def read(self, compiled: Read, values: Values) -> Rows:
         statement = compiled.statement.statement
@@ -169,8 +170,9 @@ class SqliteStore:
         return row
 
     async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
-        rows = self._loop_reader.rows(compiled.probe.sql, compiled.probe.args(values), 1.0)
-        return _answers(compiled, rows)
+        probe = compiled.probe.statement
+        rows = self._loop_reader.rows(probe.sql, probe.args(values), 1.0)
+        return compiled.probe.answers(rows)
 
     async def run(self, program: Any) -> Any:
         return await self._writer.submit(lambda connection: _drive(connection, program()))
@@ -272,11 +274,12 @@ class SqliteSession:
         return row
 
     async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
-        args = compiled.probe.args(values)
+        probe = compiled.probe.statement
+        args = probe.args(values)
         rows = await self._exclusive.do(
-            lambda connection: connection.execute(compiled.probe.sql, args).fetchall()
+            lambda connection: connection.execute(probe.sql, args).fetchall()
         )
-        return _answers(compiled, rows)
+        return compiled.probe.answers(rows)
 
     async def run(self, program: Any) -> Any:
         return await self._exclusive.do(lambda connection: _drive(connection, program()))
@@ -324,12 +327,6 @@ def _drive(connection: apsw.Connection, program: Program) -> Any:
             rows = connection.execute(statement.sql, args).fetchall()
     except StopIteration as end:
         return end.value
-
-
-def _answers(compiled: WriteStatement, rows: Rows) -> dict[str, bool] | None:
-    if not rows:
-        return None
-    return dict(zip(("read", *compiled.checks), map(bool, rows[0]), strict=True))
 
 
 def _some(cursor: apsw.Cursor) -> Rows:

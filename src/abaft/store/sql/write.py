@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,8 +13,8 @@ from abaft.model import expr as e
 from abaft.model.kinds import Text
 from abaft.model.spec import Model
 from abaft.plan.types import WritePlan
-from abaft.store.base import Program, Values
-from abaft.store.sql.changes import change_params, change_statement
+from abaft.store.base import Program, Row, Values
+from abaft.store.sql.changes import change_params
 from abaft.store.sql.conditions import Context, Frame, condition
 from abaft.store.sql.dialect import Element, number, text_literal
 from abaft.store.sql.program import make_program
@@ -21,20 +22,38 @@ from abaft.store.sql.read import literal_frame, record_json
 from abaft.store.sql.statement import Statement
 
 
+class Probe:
+    """The question of why a write was held off; compiled when it is first asked."""
+
+    def __init__(self, make: Callable[[], WriteBuilder]) -> None:
+        self._make = make
+
+    @cached_property
+    def statement(self) -> Statement:
+        """Gives one row of 0 and 1: may the record be seen, then each guard; none without it."""
+        return self._make().probe()
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return ("read", *self._make().checks())
+
+    def answers(self, rows: Sequence[Row]) -> dict[str, bool] | None:
+        """What the row says of each guard; None where the record isn't there."""
+        return dict(zip(self.names, map(bool, rows[0]), strict=True)) if rows else None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WriteStatement:
     """A compiled write.
 
     Rows are (json or null, generated key or null). `change` is the feed's insert where it is a
-    statement of its own; `probe` tells afterwards why a guard held the write off: a row of 0 and
-    1 for "may be seen" and each of `checks`. `program`, given this and the values, is run in place
-    of the statement where the write takes several.
+    statement of its own; `probe` tells afterwards why a guard held the write off. `program`, given
+    this and the values, is run in place of the statement where the write takes several.
     """
 
     statement: Statement
     change: Statement | None
-    probe: Statement
-    checks: tuple[str, ...]
+    probe: Probe
     generated: bool
     program: Callable[[Any, Values], Program] | None = None
 
@@ -168,7 +187,9 @@ class WriteBuilder:
         return self.context.binder.finish(query.correlate(None))
 
 
-def compile_plain(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatement:
+def compile_plain(
+    make: Any, plan: WritePlan, changes: sa.Table, change: Statement
+) -> WriteStatement:
     """For databases whose DML stands alone: the change record is a second statement."""
     builder: WriteBuilder = make(plan)
     generated = builder.generated()
@@ -180,9 +201,8 @@ def compile_plain(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStateme
         statement = builder.dml().returning(builder.shown(stored).label("j"), key.label("k"))
     return WriteStatement(
         builder.context.binder.finish(statement),
-        change_statement(make(plan).context, changes),
-        make(plan).probe(),
-        tuple(make(plan).checks()),
+        change,
+        Probe(lambda: make(plan)),
         generated is not None,
         make_program(make, plan, changes),
     )
@@ -220,8 +240,7 @@ def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatem
     return WriteStatement(
         builder.context.binder.finish(query),
         None,
-        make(plan).probe(),
-        tuple(make(plan).checks()),
+        Probe(lambda: make(plan)),
         generated is not None,
         make_program(make, plan, changes),
     )

@@ -19,7 +19,7 @@ from abaft.plan.access import Access
 from abaft.plan.read import plan_read
 from abaft.plan.types import Pick, ReadShape, WriteShape
 from abaft.plan.write import plan_write
-from abaft.store.sql.changes import change_types, changes_table
+from abaft.store.sql.changes import change_statement, change_types, changes_table
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.postgres import PostgresDialect
 from abaft.store.sql.read import compile_read
@@ -151,9 +151,13 @@ def writes_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
         context = Context(schema, tables, Binder(dialect))
         return WriteBuilder(context, plan, tables[plan.model.name])
 
-    compile_ = compile_plain if dialect.placeholder == "?" else compile_joined
+    change = change_statement(Context(schema, tables, Binder(dialect)), changes)
     for name, actor, shape in WRITES:
-        made = compile_(make, plan_write(schema, settings, Access(schema, actor), shape), changes)
+        plan = plan_write(schema, settings, Access(schema, actor), shape)
+        if dialect.placeholder == "?":
+            made = compile_plain(make, plan, changes, change)
+        else:
+            made = compile_joined(make, plan, changes)
         parts = [shown(made.statement)] + [shown(part) for part in (made.change,) if part]
         yield f"{name} of {shape.model}", ";\n".join(parts)
         yield f"why not: {name} of {shape.model}", shown(made.probe.statement)

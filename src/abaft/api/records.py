@@ -319,7 +319,8 @@ class Records:
         answer: ReadAnswer,
         method: str,
     ) -> None:
-        etag = respond.etag_of(text)
+        body = text.encode()
+        etag = respond.etag_of(body)
         extra = [(b"etag", etag.encode())]
         if self.settings.server_timing:
             extra.append((b"server-timing", answer.stages.header().encode()))
@@ -329,7 +330,7 @@ class Records:
             await respond.send_empty(send, 304, extra, private=private)
             return
         await respond.send_json(
-            send, 200, text, private=private, extra=extra, head=method == "HEAD"
+            send, 200, body, private=private, extra=extra, head=method == "HEAD"
         )
 
     async def _send_written(
@@ -347,12 +348,13 @@ class Records:
         if written.json is None:
             # Written, but not to be seen by who wrote it.
             if status == 201:
-                await respond.send_json(send, 201, "null", private=private, extra=extra)
+                await respond.send_json(send, 201, b"null", private=private, extra=extra)
             else:
                 await respond.send_empty(send, 204, extra, private=private)
             return
-        extra.append((b"etag", respond.etag_of(written.json).encode()))
-        await respond.send_json(send, status, written.json, private=private, extra=extra)
+        body = written.json.encode()
+        extra.append((b"etag", respond.etag_of(body).encode()))
+        await respond.send_json(send, status, body, private=private, extra=extra)
 
 
 def _if_match(headers: dict[bytes, bytes]) -> tuple[tuple[str, ...] | None, bool]:

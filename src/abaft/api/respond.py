@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from abaft.base.digest import fingerprint
+from abaft.base.digest import fingerprint_of
 from abaft.base.errors import Fault
 
 Send = Any
@@ -28,9 +28,9 @@ _BASE_PUBLIC: Headers = [_JSON, _NOSNIFF, _PUBLIC, _VARY]
 _BASE_PRIVATE: Headers = [_JSON, _NOSNIFF, _PRIVATE, _VARY]
 
 
-def etag_of(text: str) -> str:
+def etag_of(body: bytes) -> str:
     """The strong ETag of a representation (RFC 9110, 8.8.3)."""
-    return f'"{fingerprint(text)}"'
+    return f'"{fingerprint_of(body)}"'
 
 
 def matches(header: str, etag: str) -> bool:
@@ -51,14 +51,13 @@ def strong_etags(header: str) -> tuple[str, ...] | None:
 async def send_json(
     send: Send,
     status: int,
-    text: str,
+    body: bytes,
     *,
     private: bool,
     extra: Iterable[tuple[bytes, bytes]] = (),
     head: bool = False,
 ) -> None:
     """A JSON answer."""
-    body = text.encode()
     headers = [
         *(_BASE_PRIVATE if private else _BASE_PUBLIC),
         (b"content-length", str(len(body)).encode()),

@@ -7,4 +7,9 @@ from hashlib import sha256
 
 def fingerprint(text: str) -> str:
     """The first 128 bits of the text's SHA-256, as 32 hexadecimal digits."""
-    return sha256(text.encode()).hexdigest()[:32]
+    return fingerprint_of(text.encode())
+
+
+def fingerprint_of(body: bytes) -> str:
+    """The same of text that is UTF-8 already."""
+    return sha256(body).hexdigest()[:32]

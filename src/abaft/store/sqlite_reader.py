@@ -12,7 +12,7 @@ from abaft.base import clock
 from abaft.base.digest import fingerprint
 from abaft.store.base import Lost, QueryTimeout, Rows
 
-_STEPS = 2_000
+_STEPS = 10_000
 """Steps of SQLite's machine between two looks at the clock."""
 
 
@@ -47,6 +47,8 @@ def connect(path: str) -> apsw.Connection:
     except apsw.CantOpenError as error:
         raise Lost(f"{path} can't be opened: {error}") from error
     connection.set_busy_timeout(5_000)
+    # Statistics would have each statement planned anew whenever a bound value changes.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
     # A page that is written often goes to the file once for all: 32 MB of log at the most.

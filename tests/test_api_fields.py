@@ -277,3 +277,21 @@ async def test_filters_refuse_what_a_body_refuses(api: Api) -> None:
             for name, text in rows
         ],
     )
+
+
+async def test_a_decimal_of_places_alone_can_be_zero(database_url: str) -> None:
+    class Share(Model):
+        part: Decimal = field(max_digits=4, decimal_places=4, default=Decimal("0"))
+
+        @allow("read", "create")
+        def anybody(share) -> bool:
+            return True
+
+    async with serving(database_url, Share) as api:
+        for given, shown in (
+            ({}, "0.0000"),
+            ({"part": "0"}, "0.0000"),
+            ({"part": "0.5"}, "0.5000"),
+        ):
+            assert (await api.ask("POST /api/shares", json=given)).json()["part"] == shown
+        assert (await api.ask("POST /api/shares", json={"part": "1"})).status_code == 422

@@ -191,6 +191,15 @@ async def test_merging_a_patch(api: Api) -> None:
     )
 
 
+async def test_what_was_read_can_be_put_back(api: Api) -> None:
+    url, _ = await make(api, serial="s1")
+    read = (await api.ask(f"GET {url}")).json()
+    written = await api.ask(f"PUT {url}", json={**read, "name": "g"})
+    assert written.status_code == 200, written.text
+    changed = {name for name, value in written.json().items() if value != read[name]}
+    assert changed - {"updated"} == {"name"}
+
+
 async def test_replacing_and_making_by_put(api: Api) -> None:
     url, _ = await make(api, size=5, code="k", serial="s1", meta={"a": 1})
     shown = (await api.ask(f"PUT {url}", json={"name": "g", "serial": "s1"})).json()

@@ -293,3 +293,19 @@ async def test_endpoints_have_db_and_me(api: Api) -> None:
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.json()["errors"][0]["pointer"] == "/title"
     assert (await api.ask("POST /make?title=x")).status_code == 401
+
+
+async def test_a_record_that_its_maker_may_not_read_has_its_key(database_url: str) -> None:
+    class Wish(Model):
+        text: str
+
+        @allow("create")
+        def anybody(wish) -> bool:
+            return True
+
+    async with serving(database_url, Wish) as api:
+        made = await api.app.db(Actor(id="1")).create(Wish, text="x")
+        system = api.app.db(Actor(system=True))
+        assert [row.id for row in await system.list(Wish)] == [made.id]
+        with pytest.raises(AttributeError, match=r"Wish\.text was not read"):
+            _ = made.text

@@ -11,7 +11,7 @@ from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import BadRequest, Conflict, NotFound
 from abaft.model import expr as e
 from abaft.model.declare import Model as Record
-from abaft.model.records import plain, record_from_json
+from abaft.model.records import plain, record_from_json, record_of
 from abaft.model.spec import Model
 from abaft.model.trace import trace
 from abaft.pipeline import Pipeline, Unit
@@ -197,7 +197,10 @@ class Database:
         if intent.action == "delete":
             return None
         if answer.json is None:
-            return self._typed(spec, "{}")
+            # Written, but not to be read: the record has its key and no more.
+            key = answer.draft.key()
+            shown = {name: spec.fields[name].kind.show(key[name]) for name in spec.key}
+            return record_of(self._pipeline.schema, spec, shown)
         return self._typed(spec, answer.json)
 
     def _spec(self, model: type[Record]) -> Model:

@@ -68,6 +68,7 @@ class Whole:
 
 def decimal(places: int, digits: int) -> str:
     """The pattern of a decimal number; zeros beyond its places are taken."""
-    whole = max(digits - places, 1)
+    before = digits - places
+    whole = rf"[0-9]{{1,{before}}}" if before else "0"
     fraction = rf"\.[0-9]{{1,{places}}}0*" if places else r"\.0+"
-    return rf"^-?0*[0-9]{{1,{whole}}}({fraction})?$"
+    return rf"^-?0*{whole}({fraction})?$"

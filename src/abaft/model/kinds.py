@@ -201,10 +201,14 @@ class Number(Kind):
     digits: int = 18
 
     def python(self) -> Any:
-        return Annotated[
-            Decimal,
-            Field(max_digits=self.digits, decimal_places=self.places, allow_inf_nan=False),
-        ]
+        return Annotated[Decimal, Field(allow_inf_nan=False), AfterValidator(self._fitting)]
+
+    def _fitting(self, value: Decimal) -> Decimal:
+        # pydantic's max_digits counts the zero before the point, so it would refuse 0 itself.
+        try:
+            return self.parse(f"{value:f}")
+        except ValueError as error:
+            raise PydanticCustomError("format", f"Input should be {error}") from None
 
     @property
     def pattern(self) -> str:

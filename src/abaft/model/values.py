@@ -66,7 +66,9 @@ class Values:
         needed -= set(model.key)
         # What was read can be sent back whole: what the server sets is passed over.
         served = {
-            field.name: NotRequired[Any] for field in fields if not (field.writable or field.hidden)
+            field.name: NotRequired[wire[field.name] if field.key else Any]
+            for field in fields
+            if not (field.writable or field.hidden)
         }
         self._served = set(served)
         self._replace = _adapter(

@@ -77,6 +77,7 @@ async def test_dur_1_postgres_is_killed_many_times(private_postgres: PrivatePost
     await kill_the_database(private_postgres, rounds=10)
 
 
+@pytest.mark.slow
 async def test_two_workers_and_one_if_match_make_one_winner(database_url: str) -> None:
     async def patch(client: httpx.AsyncClient, etag: str, value: int) -> httpx.Response:
         body, match = {"value": value}, {"if-match": etag}

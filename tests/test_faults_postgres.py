@@ -102,6 +102,7 @@ async def through_the_network(postgres: PostgresServer, faults: list[Fault]) -> 
         await reckon(storm, database)
 
 
+@pytest.mark.slow
 async def test_fail_3_broken_and_silent_connections(postgres: PostgresServer) -> None:
     await through_the_network(postgres, [resets, black_hole_then_reset, half_closes])
 
@@ -133,6 +134,7 @@ async def test_fail_1_a_restarted_server_is_found_again(private_postgres: Privat
     await with_a_server(private_postgres, [private_postgres.restart])
 
 
+@pytest.mark.slow
 async def test_fail_1_late_requests_are_told_to_come_back(
     private_postgres: PrivatePostgres,
 ) -> None:

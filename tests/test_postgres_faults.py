@@ -99,6 +99,7 @@ async def test_a_server_that_is_not_there_or_turns_us_away_is_lost() -> None:
     await store.close()
 
 
+@pytest.mark.slow
 async def test_who_gives_up_waiting_leaves_the_connections_in_order(url: str) -> None:
     async with library(url, connections=2, query_timeout=2.0) as lib:
         async with lib.store.transaction():

@@ -58,4 +58,5 @@ class Authenticator(Protocol):
     are wrong. Header names are in lower case.
     """
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Actor | None: ...
+    async def authenticate(self, headers: Mapping[str, str]) -> Actor | None:
+        """The actor of these headers; asked at every request, so keep what is costly."""

@@ -120,62 +120,92 @@ class Fault(AbaftError):
 
 
 class BadRequest(Fault):
+    """The path, a parameter or the body's form can't be understood."""
+
     status, code, title = 400, "bad_request", "The request can't be understood"
 
 
 class Unauthorized(Fault):
+    """Who asks isn't known, and must be; carries WWW-Authenticate where a scheme would help."""
+
     status, code, title = 401, "unauthorized", "Authentication is required"
 
 
 class Forbidden(Fault):
+    """Who asks is known, and no rule allows it."""
+
     status, code, title = 403, "forbidden", "This is not allowed"
 
 
 class NotFound(Fault):
+    """There is no such thing, or none that the actor may see: the answer is the same."""
+
     status, code, title = 404, "not_found", "There is nothing here"
 
 
 class MethodNotAllowed(Fault):
+    """The path takes other methods: Allow names them."""
+
     status, code, title = 405, "method_not_allowed", "This path takes other methods"
 
 
 class NotAcceptable(Fault):
+    """The client takes no form that the answer has."""
+
     status, code, title = 406, "not_acceptable", "The answer has no such form"
 
 
 class Conflict(Fault):
+    """A value is taken, a record is still referred to, or others changed it meanwhile."""
+
     status, code, title = 409, "conflict", "This conflicts with what is stored"
 
 
 class PreconditionFailed(Fault):
+    """If-Match or If-None-Match doesn't hold (RFC 9110, 13.1)."""
+
     status, code, title = 412, "precondition_failed", "The record has changed since it was read"
 
 
 class TooLarge(Fault):
+    """The body has more bytes than `max_body_bytes`."""
+
     status, code, title = 413, "too_large", "The body is too large"
 
 
 class UriTooLong(Fault):
+    """Path and query have more bytes than `max_url_bytes`."""
+
     status, code, title = 414, "uri_too_long", "The URL is too long"
 
 
 class UnsupportedMedia(Fault):
+    """The body's type, charset or coding isn't taken."""
+
     status, code, title = 415, "unsupported_media_type", "The body's type isn't taken"
 
 
 class Invalid(Fault):
+    """Some values are wrong: `errors` names each by its pointer."""
+
     status, code, title = 422, "invalid", "Some values are not valid"
 
 
 class TooManyRequests(Fault):
+    """The address has sent more than its minute's share; carries Retry-After."""
+
     status, code, title = 429, "too_many_requests", "Too many requests"
 
 
 class ServerFault(Fault):
+    """A defect of ours; the log has its cause under the id in the detail."""
+
     status, code, title = 500, "server_fault", "Something went wrong on our side"
 
 
 class Unavailable(Fault):
+    """Nothing was answered or, unless the code is `outcome_unknown`, written: come back."""
+
     status, code, title = 503, "unavailable", "The service can't answer at the moment"
 
     def __init__(self, detail: str = "", *, retry_after: int = 1, code: str | None = None) -> None:

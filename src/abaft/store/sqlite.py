@@ -171,7 +171,12 @@ class SqliteStore:
 
     async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
         probe = compiled.probe.statement
-        rows = self._loop_reader.rows(probe.sql, probe.args(values), 1.0)
+        args = probe.args(values)
+        try:
+            rows = self._loop_reader.rows(probe.sql, args, LOOP_BUDGET)
+        except QueryTimeout:
+            # A rule that looks far must not hold the loop.
+            rows = await self._in_thread(probe.sql, args)
         return compiled.probe.answers(rows)
 
     async def run(self, program: Any) -> Any:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar, overload
 
 from abaft.base.actor import SYSTEM, Actor
-from abaft.base.errors import BadRequest, Conflict, NotFound
+from abaft.base.errors import BadRequest, NotFound
 from abaft.model import expr as e
 from abaft.model.declare import Model as Record
 from abaft.model.records import plain, record_from_json, record_of
@@ -19,7 +19,6 @@ from abaft.plan.resolve import column_of, picks
 from abaft.plan.types import Change, Pick, ReadIntent, ReadShape, Sort, WriteIntent
 from abaft.store.base import StoreError
 from abaft.store_faults import store_fault
-from abaft.writing import run_after
 
 M = TypeVar("M", bound=Record)
 Where = Callable[[M], bool] | Callable[[M, Any], bool]
@@ -162,15 +161,8 @@ class Database:
             with _breaking(self._unit):
                 yield self
             return
-        with _told():
-            async with self._pipeline.store.transaction() as session:
-                unit = Unit(session)
-                yield Database(self._pipeline, self._actor, unit)
-                if unit.broken:
-                    detail = "a transaction within this one failed, so this one is undone as well"
-                    raise Conflict(detail, code="rolled_back")
-        for draft, actor in unit.written:
-            await run_after(self._pipeline, draft, actor)
+        async with self._pipeline.transaction() as unit:
+            yield Database(self._pipeline, self._actor, unit)
 
     async def sql(self, text: str, *values: Any) -> builtins.list[dict[str, Any]]:
         """Rows of a statement of your own, with values bound to its placeholders.

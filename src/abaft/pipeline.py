@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,6 +155,24 @@ class Pipeline:
             if fault is not None:
                 raise fault
         raise Conflict("others keep changing this record: try again", code="busy_record")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Unit]:
+        """What is written within the unit lands together or not at all.
+
+        @after hooks run once it is durable.
+        """
+        try:
+            async with self.store.transaction() as session:
+                unit = Unit(session)
+                yield unit
+                if unit.broken:
+                    detail = "a transaction within this one failed, so this one is undone as well"
+                    raise Conflict(detail, code="rolled_back")
+        except StoreError as error:
+            raise store_fault(error) from error
+        for draft, actor in unit.written:
+            await run_after(self, draft, actor)
 
     async def probe(
         self, ready: Ready, values: Mapping[str, Any], unit: Unit | None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from abaft.base.actor import Actor
 from abaft.base.errors import (
     BadRequest,
     NotAcceptable,
@@ -12,6 +14,7 @@ from abaft.base.errors import (
     UriTooLong,
 )
 from abaft.base.settings import Settings
+from abaft.model.spec import Model
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -19,6 +22,30 @@ MERGE_PATCH = "application/merge-patch+json"
 
 class Disconnected(Exception):
     """The client went away before its body was whole."""
+
+
+@dataclass(slots=True)
+class Request:
+    """What a handler answers: `key` is still percent-encoded, and empty for a whole collection.
+
+    With `given` the body is known, as it is for a request that came within another.
+    """
+
+    method: str
+    model: Model
+    key: str
+    query: bytes
+    headers: dict[bytes, bytes]
+    actor: Actor
+    root: str
+    receive: Any = None
+    given: bytes | None = None
+
+    async def body(self, settings: Settings) -> bytes:
+        """The whole body. Raises TooLarge as soon as it is over the limit."""
+        if self.given is not None:
+            return self.given
+        return await read_body(self.receive, self.headers, settings)
 
 
 def check_url(scope: Any, settings: Settings) -> None:

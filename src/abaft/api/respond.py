@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -48,32 +48,30 @@ def strong_etags(header: str) -> tuple[str, ...] | None:
     return tuple(part.strip('"') for part in parts if part.startswith('"'))
 
 
-async def send_json(
-    send: Send,
-    status: int,
-    body: bytes,
-    *,
-    private: bool,
-    extra: Iterable[tuple[bytes, bytes]] = (),
-    head: bool = False,
-) -> None:
-    """A JSON answer."""
-    headers = [
-        *(_BASE_PRIVATE if private else _BASE_PUBLIC),
-        (b"content-length", str(len(body)).encode()),
-        *extra,
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else body})
+@dataclass(slots=True)
+class Answer:
+    """An answer as a value: it can be sent, kept, or put into another. No `body`: none is sent."""
+
+    status: int
+    body: bytes | None
+    private: bool
+    extra: Headers = field(default_factory=list)
 
 
-async def send_empty(
-    send: Send, status: int, extra: Iterable[tuple[bytes, bytes]] = (), *, private: bool = False
-) -> None:
-    """An answer without a body: 204 and 304."""
-    headers = [_NOSNIFF, _PRIVATE if private else _PUBLIC, _VARY, *extra]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+async def send_answer(send: Send, answer: Answer, *, head: bool = False) -> None:
+    """Sends it; for HEAD all but the body."""
+    body = answer.body
+    if body is None:
+        cache = _PRIVATE if answer.private else _PUBLIC
+        headers = [_NOSNIFF, cache, _VARY, *answer.extra]
+    else:
+        headers = [
+            *(_BASE_PRIVATE if answer.private else _BASE_PUBLIC),
+            (b"content-length", str(len(body)).encode()),
+            *answer.extra,
+        ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head or body is None else body})
 
 
 async def send_fault(send: Send, fault: Fault, *, head: bool = False) -> None:

@@ -1,0 +1,167 @@
+"""Writing over HTTP: create, patch, replace and delete of one record."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from abaft.api import respond
+from abaft.api.parse import Parser
+from abaft.api.request import JSON, MERGE_PATCH, Request, check_content
+from abaft.api.respond import Answer
+from abaft.base.errors import BadRequest, Conflict, NotFound, PreconditionFailed
+from abaft.base.settings import Settings
+from abaft.model.spec import Action, Model
+from abaft.pipeline import Pipeline, WriteAnswer
+from abaft.plan.types import Pick, WriteIntent
+
+
+class Writes:
+    """Answers POST, PATCH, PUT and DELETE of every collection."""
+
+    def __init__(self, pipeline: Pipeline, settings: Settings, parser: Parser) -> None:
+        self.pipeline = pipeline
+        self.settings = settings
+        self.parser = parser
+
+    async def create(self, request: Request) -> Answer:
+        """POST of a collection."""
+        model = request.model
+        self.pipeline.permit(model.name, "create", request.actor)
+        pick = self.parser.pick(model, request.query)
+        check_content(request.headers, (JSON,))
+        given = self.pipeline.validators[model.name].create(await request.body(self.settings))
+        intent = WriteIntent(model.name, "create", given, pick=pick)
+        return self._made(request, await self.pipeline.write(intent, request.actor))
+
+    async def patch(self, request: Request) -> Answer:
+        """PATCH of a record by a merge patch (RFC 7396)."""
+        model = request.model
+        pick, key = self._reached(request, "update")
+        etags, _ = _if_match(request.headers)
+        check_content(request.headers, (MERGE_PATCH, JSON))
+        given = self.pipeline.validators[model.name].patch(await request.body(self.settings))
+        intent = WriteIntent(model.name, "update", given, key, pick, etags, merge=True)
+        return self._shown(request, 200, await self.pipeline.write(intent, request.actor))
+
+    async def delete(self, request: Request) -> Answer:
+        """DELETE of a record."""
+        pick, key = self._reached(request, "delete")
+        etags, _ = _if_match(request.headers)
+        intent = WriteIntent(request.model.name, "delete", {}, key, pick, etags)
+        await self.pipeline.write(intent, request.actor)
+        return Answer(204, None, not request.actor.anonymous)
+
+    async def put(self, request: Request) -> Answer:
+        """Replaces the record, or makes it under the key that the URL names (RFC 9110, 9.3.4)."""
+        model = request.model
+        only_new = _only_new(request.headers)
+        pick, key = self._reached(request, "create" if only_new else "update")
+        check_content(request.headers, (JSON,))
+        given = self.pipeline.validators[model.name].replace(await request.body(self.settings))
+        for name in model.key:
+            if given.pop(name, key[name]) != key[name]:
+                raise BadRequest(f"{name} in the body isn't the one in the URL", code="other_key")
+        if not only_new:
+            replaced = await self._replace(request, given, key, pick)
+            if replaced is not None:
+                return replaced
+        return await self._make(request, {**given, **key}, pick, only_new)
+
+    async def _replace(
+        self, request: Request, given: dict[str, Any], key: dict[str, Any], pick: Pick
+    ) -> Answer | None:
+        """The answer of replacing what is there; None where nothing is and PUT may make it."""
+        model = request.model
+        etags, must_exist = _if_match(request.headers)
+        whole = self._replacement(model, given)
+        intent = WriteIntent(model.name, "update", whole, key, pick, etags, replace=True)
+        try:
+            written = await self.pipeline.write(intent, request.actor)
+        except NotFound:
+            if must_exist or etags is not None:
+                raise PreconditionFailed("there is no such record to replace") from None
+            if any(model.fields[name].generated for name in model.key):
+                raise  # the database counts these keys: POST makes the next one
+            return None
+        return self._shown(request, 200, written)
+
+    async def _make(
+        self, request: Request, values: dict[str, Any], pick: Pick, only_new: bool
+    ) -> Answer:
+        model = request.model
+        try:
+            made = WriteIntent(model.name, "create", values, pick=pick)
+            written = await self.pipeline.write(made, request.actor)
+        except Conflict as fault:
+            keyed = {f"/{name}" for name in model.key}
+            if only_new and {problem.pointer for problem in fault.errors} <= keyed:
+                raise PreconditionFailed("the record is there already") from None
+            raise
+        return self._made(request, written)
+
+    def _reached(self, request: Request, action: Action) -> tuple[Pick, dict[str, Any]]:
+        """What is to be shown of the record, and its key; the actor first."""
+        self.pipeline.permit(request.model.name, action, request.actor)
+        pick = self.parser.pick(request.model, request.query)
+        found = self.parser.key(request.model, request.key)
+        return pick, {name.removeprefix("key."): value for name, value in found.items()}
+
+    def _replacement(self, model: Model, given: dict[str, Any]) -> dict[str, Any]:
+        """All that a client may set: what isn't given goes back to its default.
+
+        A field with a rule of its own stays as it is unless it is named: leaving it out must not
+        be a way to change it.
+        """
+        ruled = {name for rule in model.rules if "update" in rule.actions for name in rule.fields}
+        whole: dict[str, Any] = {}
+        for name, field in model.fields.items():
+            if name in given or name in ruled or field.write_once or field.hidden:
+                continue
+            if field.writable and field.default is not None:
+                whole[name] = field.default()
+            elif field.writable and field.nullable:
+                whole[name] = None
+        for name, many in model.many.items():
+            if many.writable and not many.hidden and name not in ruled:
+                whole[name] = []
+        return whole | given
+
+    def _made(self, request: Request, written: WriteAnswer) -> Answer:
+        """201 with the place of the new record."""
+        answer = self._shown(request, 201, written)
+        root = quote(request.root, safe="/,:@")
+        path = f"{root}{self.settings.api_prefix}/{request.model.collection}/{written.key}"
+        answer.extra.insert(0, (b"location", path.encode()))
+        return answer
+
+    def _shown(self, request: Request, status: int, written: WriteAnswer) -> Answer:
+        """The record as it is now; where who wrote it may not see it, that it is written."""
+        extra = []
+        if self.settings.server_timing:
+            extra.append((b"server-timing", written.stages.header().encode()))
+        private = not request.actor.anonymous
+        if written.json is None:
+            if status == 201:
+                return Answer(201, b"null", private, extra)
+            return Answer(204, None, private, extra)
+        body = written.json.encode()
+        extra.append((b"etag", respond.etag_of(body).encode()))
+        return Answer(status, body, private, extra)
+
+
+def _if_match(headers: dict[bytes, bytes]) -> tuple[tuple[str, ...] | None, bool]:
+    """The digests that If-Match names, and whether it is "*"."""
+    given = headers.get(b"if-match")
+    if given is None:
+        return None, False
+    etags = respond.strong_etags(given.decode("latin-1"))
+    return etags, etags is None
+
+
+def _only_new(headers: dict[bytes, bytes]) -> bool:
+    """Whether a PUT may only make a record; If-None-Match of another kind is refused."""
+    given = headers.get(b"if-none-match")
+    if given is not None and given.strip() != b"*":
+        raise BadRequest("If-None-Match of a PUT takes * alone", code="bad_precondition")
+    return given is not None

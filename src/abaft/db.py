@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar, overload
 
+from abaft.answers import Unit
 from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import BadRequest, NotFound
 from abaft.model import expr as e
@@ -14,7 +15,7 @@ from abaft.model.declare import Model as Record
 from abaft.model.records import plain, record_from_json, record_of
 from abaft.model.spec import Model
 from abaft.model.trace import trace
-from abaft.pipeline import Pipeline, Unit
+from abaft.pipeline import Pipeline
 from abaft.plan.resolve import column_of, picks
 from abaft.plan.types import Change, Pick, ReadIntent, ReadShape, Sort, WriteIntent
 from abaft.store.base import StoreError

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
-from abaft.base import clock
+from abaft.answers import Answer, ReadAnswer, Ready, Stages, Unit, WriteAnswer
 from abaft.base.actor import Actor, ActorKind
 from abaft.base.errors import Conflict, Fault
 from abaft.base.settings import Settings
+from abaft.batches import Intent, Undone, in_turn, merged, together
 from abaft.model.expr import FALSE
 from abaft.model.spec import Action, Schema
 from abaft.model.values import Values as Validators
@@ -18,72 +18,15 @@ from abaft.observe.events import Observer
 from abaft.plan.access import Access
 from abaft.plan.explain import refusal
 from abaft.plan.read import plan_read, refuse
-from abaft.plan.types import Load, ReadIntent, ReadPlan, ReadShape, WriteIntent, WriteShape
+from abaft.plan.types import Load, ReadIntent, ReadShape, WriteIntent, WriteShape
 from abaft.plan.write import VERBS, plan_write
-from abaft.store.base import ReferenceViolation, Row, Session, Store, StoreError
+from abaft.store.base import ReferenceViolation, Session, Store, StoreError
 from abaft.store_faults import refusing, store_fault, write_fault
 from abaft.writing import Draft, dangling_relations, make_draft, run_after
 
 TRIES = 5
 KEPT = 2_000
 """Plans kept; the oldest goes first, so that made-up shapes can't fill the memory."""
-
-
-@dataclass(slots=True, eq=False)
-class Ready:
-    """A plan with what the store made of it."""
-
-    plan: Any
-    compiled: Any
-
-
-@dataclass(slots=True)
-class Stages:
-    """How long each stage of one request took."""
-
-    start: int = field(default_factory=clock.ticks)
-    times: list[tuple[str, int]] = field(default_factory=list)
-
-    def mark(self, name: str) -> None:
-        """The stage that ends now."""
-        self.times.append((name, clock.ticks()))
-
-    def header(self) -> str:
-        """The Server-Timing header (W3C), in milliseconds."""
-        parts, before = [], self.start
-        for name, at in self.times:
-            parts.append(f"{name};dur={(at - before) / 1e6:.3f}")
-            before = at
-        return ", ".join(parts)
-
-
-@dataclass(slots=True)
-class ReadAnswer:
-    """Rows of (json, order values…, count) and the plan that they follow."""
-
-    plan: ReadPlan
-    rows: Sequence[Row]
-    decoders: tuple[Any, ...]
-    stages: Stages
-
-
-@dataclass(slots=True)
-class WriteAnswer:
-    """The record's JSON, None where the actor may not see it, and its written key."""
-
-    json: str | None
-    key: str
-    draft: Draft
-    stages: Stages
-
-
-@dataclass(slots=True, eq=False)
-class Unit:
-    """A transaction under way, and the writes whose @after hooks wait for its end."""
-
-    session: Session
-    written: list[tuple[Draft, Actor]] = field(default_factory=list)
-    broken: bool = False
 
 
 class Pipeline:
@@ -156,6 +99,53 @@ class Pipeline:
                 raise fault
         raise Conflict("others keep changing this record: try again", code="busy_record")
 
+    async def write_all(
+        self,
+        intents: Sequence[Intent],
+        actor: Actor,
+        unit: Unit | None = None,
+        *,
+        every: bool = False,
+    ) -> list[Answer]:
+        """The way of several writes, and reads between them, in one transaction; in order.
+
+        One that is refused has all of them undone; with `every` all that are refused are told.
+        """
+        self._permit_all(intents, actor)
+        answers = await together(self, intents, actor, unit)
+        if answers is not None:
+            return answers
+        if unit is None:
+            async with self.transaction() as unit:
+                return await self._each(intents, actor, unit, every)
+        try:
+            return await self._each(intents, actor, unit, every)
+        except BaseException:
+            # What went before is in the transaction, and can't stay there without the rest.
+            unit.broken = True
+            raise
+
+    async def _each(
+        self, intents: Sequence[Intent], actor: Actor, unit: Unit, every: bool
+    ) -> list[Answer]:
+        outcomes = await in_turn(self, intents, actor, unit, every=every)
+        if faults := [outcome for outcome in outcomes if isinstance(outcome, Fault)]:
+            raise merged(faults)
+        return [outcome for outcome in outcomes if not isinstance(outcome, Fault)]
+
+    async def rehearse(self, intents: Sequence[Intent], actor: Actor) -> list[Answer | Fault]:
+        """What would come of each of these writes; nothing is kept, and no @after hook is run."""
+        self._permit_all(intents, actor)
+        outcomes: Sequence[Answer | Fault] | None = None
+        try:
+            async with self.transaction() as unit:
+                outcomes = await together(self, intents, actor, unit)
+                if outcomes is None:
+                    outcomes = await in_turn(self, intents, actor, unit, every=True)
+                raise Undone
+        except Undone:
+            return list(outcomes or ())
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Unit]:
         """What is written within the unit lands together or not at all.
@@ -199,6 +189,18 @@ class Pipeline:
             draft = Draft(model, WriteIntent(model.name, "create"), values, frozenset(values))
             faults[place] = write_fault(self.schema, draft, reason)
         return faults
+
+    def _permit_all(self, intents: Sequence[Intent], actor: Actor) -> None:
+        seen = set()
+        for intent in intents:
+            action = intent.action if isinstance(intent, WriteIntent) else "read"
+            place = (intent.model, action)
+            if place not in seen:
+                seen.add(place)
+                try:
+                    self.permit(intent.model, action, actor)
+                except Fault as fault:
+                    raise fault.within(intent.pointer) from None
 
     def permit(self, model: str, action: Action, actor: Actor) -> None:
         """Raises Forbidden or Unauthorized where the actor may do this to no record at all."""

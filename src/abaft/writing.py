@@ -24,7 +24,8 @@ from abaft.plan.explain import missing, refusal
 from abaft.plan.types import ReadIntent, ReadShape, WriteIntent, WriteShape
 
 if TYPE_CHECKING:
-    from abaft.pipeline import Pipeline, Unit
+    from abaft.answers import Unit
+    from abaft.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Draft:
             pick=self.intent.pick,
             match=self.intent.etags is not None,
             seen=self.seen is not None,
+            where=self.intent.where,
         )
 
     def key(self) -> Mapping[str, Any]:
@@ -69,6 +71,7 @@ class Draft:
         bound: dict[str, Any] = {f"set.{name}": value for name, value in self.values.items()}
         for name, value in self.intent.key.items():
             bound[f"key.{name}"] = value
+        bound.update(self.intent.where_values)
         if actor.id is not None:
             bound["me"] = actor.id
         bound["etags"] = self.intent.etags
@@ -130,22 +133,40 @@ async def make_draft(
     looks at the stored record before it.
     """
     model = pipeline.schema.models[intent.model]
+    draft = first_draft(model, intent, actor)
     hooks = model.hooks_for("before", intent.action)
-    if intent.action == "create":
-        values = fill(model, intent.values, actor)
-        draft = Draft(model, intent, values, frozenset(intent.values))
-    else:
-        once = {name for name in intent.values if _write_once(model, name)}
-        if once and not intent.replace:
-            raise _settled(once)
-        values = changed(model, intent.values) if intent.action == "update" else {}
-        draft = Draft(model, intent, values, frozenset(intent.values))
+    if intent.action != "create":
+        once = _once(model, intent)
         if hooks or once or _merges(intent, model) or model.hooks_for("after", intent.action):
             await _reach(pipeline, draft, actor, unit)
             draft = await _with_stored(pipeline, draft, unit)
         if once:
             draft = _without_settled(draft, once)
     return await _hooked(pipeline, draft, hooks, actor, unit) if hooks else draft
+
+
+def first_draft(model: Model, intent: WriteIntent, actor: Actor) -> Draft:
+    """The draft as far as it can be made of the intent alone."""
+    if intent.action == "create":
+        values = fill(model, intent.values, actor)
+        if intent.made:
+            values |= intent.made
+        return Draft(model, intent, values, frozenset(intent.values))
+    once = _once(model, intent)
+    if once and not intent.replace:
+        raise _settled(once)
+    values = changed(model, intent.values) if intent.action == "update" else {}
+    return Draft(model, intent, values, frozenset(intent.values))
+
+
+def stands_alone(model: Model, intent: WriteIntent) -> bool:
+    """Whether the first draft is the last: no hook has a say, and nothing stored is looked at."""
+    if model.hooks_for("before", intent.action):
+        return False
+    if intent.action == "create":
+        return True
+    looked_at = _once(model, intent) or _merges(intent, model)
+    return not (looked_at or model.hooks_for("after", intent.action))
 
 
 async def _reach(pipeline: Pipeline, draft: Draft, actor: Actor, unit: Unit | None) -> None:
@@ -195,8 +216,10 @@ def changed(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _write_once(model: Model, name: str) -> bool:
-    return name in model.fields and model.fields[name].write_once
+def _once(model: Model, intent: WriteIntent) -> set[str]:
+    """The fields among the values that are set when the record is made and then stay."""
+    fields = model.fields
+    return {name for name in intent.values if name in fields and fields[name].write_once}
 
 
 def _settled(names: Iterable[str]) -> Invalid:

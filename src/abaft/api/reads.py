@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abaft.answers import ReadAnswer
 from abaft.api import cursor as cursors
 from abaft.api import respond
 from abaft.api.parse import Page, Parser
@@ -10,7 +11,7 @@ from abaft.api.respond import Answer
 from abaft.base.actor import Actor
 from abaft.base.errors import Fault, NotFound
 from abaft.base.settings import Settings
-from abaft.pipeline import Pipeline, ReadAnswer
+from abaft.pipeline import Pipeline
 from abaft.plan.types import ReadIntent, ReadShape
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from abaft.answers import WriteAnswer
 from abaft.api import respond
 from abaft.api.parse import Parser
 from abaft.api.request import JSON, MERGE_PATCH, Request, check_content
@@ -12,7 +13,7 @@ from abaft.api.respond import Answer
 from abaft.base.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from abaft.base.settings import Settings
 from abaft.model.spec import Action, Model
-from abaft.pipeline import Pipeline, WriteAnswer
+from abaft.pipeline import Pipeline
 from abaft.plan.types import Pick, WriteIntent
 
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 
 
@@ -101,6 +102,21 @@ class Fault(AbaftError):
         self.headers = headers or {}
         if code is not None:
             self.code = code
+
+    def within(self, pointer: str) -> Fault:
+        """The fault of a part of the body, for the whole of it; it names its place in any case."""
+        if not pointer:
+            return self
+        own = self.errors or (Problem("", self.code, self.detail or self.title),)
+        placed = [
+            problem
+            if problem.pointer.startswith("?")
+            else Problem(pointer + problem.pointer, problem.code, problem.detail)
+            for problem in own
+        ]
+        found = copy(self)
+        found.errors = tuple(placed)
+        return found
 
     def as_dict(self) -> dict[str, object]:
         """The problem's members, in the order of RFC 9457."""

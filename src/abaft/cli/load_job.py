@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from abaft.answers import Unit
 from abaft.base import clock
 from abaft.base.actor import SYSTEM
 from abaft.base.errors import Fault
@@ -15,7 +16,7 @@ from abaft.cli.load_columns import Batch, Columns
 from abaft.cli.load_links import Link, Policy, Resolver, make_links
 from abaft.cli.load_source import Line, Rows, Source
 from abaft.model.spec import Model, One
-from abaft.pipeline import Pipeline, Unit
+from abaft.pipeline import Pipeline
 from abaft.plan.types import Load, WriteIntent
 from abaft.store.base import Session, StoreError
 from abaft.store_faults import store_fault

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from abaft.answers import Unit
 from abaft.base.actor import SYSTEM
 from abaft.base.errors import Fault
 from abaft.cli.load_columns import Batch
 from abaft.cli.load_source import LoadError
 from abaft.model import expr as e
 from abaft.model.spec import Model, One, Schema
-from abaft.pipeline import Pipeline, Unit
+from abaft.pipeline import Pipeline
 from abaft.plan.types import Pick, ReadIntent, ReadShape, WriteIntent
 from abaft.store.base import Session
 

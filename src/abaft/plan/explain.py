@@ -19,6 +19,8 @@ def refusal(plan: WritePlan, answers: Mapping[str, bool] | None, actor: Actor) -
         return missing(plan.model)
     if not answers["read"] and not all(answers.values()) and plan.action != "create":
         return missing(plan.model)
+    if not answers.get("where", True):
+        return missing(plan.model)
     if not answers.get("match", True):
         return PreconditionFailed("the record has another ETag by now: read it again")
     if not answers.get("before", True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from abaft.model.expr import Column, Expr
+from abaft.model.expr import TRUE, Column, Expr
 from abaft.model.kinds import Kind
 from abaft.model.spec import Model
 
@@ -62,10 +62,19 @@ class ReadShape:
 
 @dataclass(frozen=True, slots=True)
 class ReadIntent:
-    """A read as asked: its shape and the values of its parameters."""
+    """A read as asked: its shape and the values of its parameters.
+
+    One among several writes has its place in the body, and `needs` as they have it.
+    """
 
     shape: ReadShape
     values: Mapping[str, Any]
+    pointer: str = ""
+    needs: int = -1
+
+    @property
+    def model(self) -> str:
+        return self.shape.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class WriteShape:
 
     `assigned` are the fields and to-many relations it sets, `given` those of them that the client
     chose; with `match` the record must have the ETag, with `seen` the fingerprint that were read.
+    A record that isn't as `where` says is as if it weren't there.
     """
 
     model: str
@@ -83,6 +93,14 @@ class WriteShape:
     pick: Pick = Pick()
     match: bool = False
     seen: bool = False
+    where: Expr = TRUE
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A value yet to be known: the key that the database makes for the write at this place."""
+
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +109,11 @@ class WriteIntent:
 
     `etags` are those of If-Match; None: any version will do. `merge` tells that JSON objects are
     to be merged into the stored ones (RFC 7396), `replace` that the whole record is given: what
-    can't be changed may be among it, unchanged.
+    can't be changed may be among it, unchanged. `made` are values of a new record that are the
+    server's own and known beforehand. `where`, with its values, is what the record must be like.
+
+    One of several writes has its place in the body, a JSON Pointer that comes before those of its
+    faults; `needs` is the last of the writes before it that a Made among its values tells of.
     """
 
     model: str
@@ -102,6 +124,11 @@ class WriteIntent:
     etags: tuple[str, ...] | None = None
     merge: bool = False
     replace: bool = False
+    made: Mapping[str, Any] = field(default_factory=dict)
+    where: Expr = TRUE
+    where_values: Mapping[str, Any] = field(default_factory=dict)
+    pointer: str = ""
+    needs: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +202,8 @@ class WritePlan:
 
     `before` must hold for the stored record and `after` for the one that results; `visible` says
     whether the result may be shown; `targets` are conditions under which the records that given
-    relations lead to may be seen, by relation.
+    relations lead to may be seen, by relation; `where` tells, as the key does, which record is
+    meant.
     """
 
     model: Model
@@ -190,6 +218,7 @@ class WritePlan:
     selection: Selection
     match: bool
     seen: Selection | None
+    where: Expr = TRUE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -36,6 +36,7 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
         selection=select(schema, settings, access, model, shape.pick),
         match=shape.match,
         seen=whole(schema, settings, model) if shape.seen else None,
+        where=access.protect(model, shape.where),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -47,6 +47,13 @@ class GuardFailed(StoreError):
     guard: str = ""
 
 
+@dataclass(eq=False)
+class HeldOff(StoreError):
+    """One of several writes was held off by its guards, so that none took place: which."""
+
+    place: int = 0
+
+
 class QueryTimeout(StoreError):
     """The query took longer than its time and was stopped; nothing was changed."""
 
@@ -78,6 +85,24 @@ class Compiled(Protocol):
     """A plan that a store has made ready; only that store looks inside."""
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One of several: a compiled write, or read, with its values.
+
+    Values may have to wait for rows of items before it: then they are what makes them of those,
+    and `needs` is the last of them.
+    """
+
+    compiled: Any
+    values: Values | Callable[[Sequence[Any]], Values]
+    needs: int = -1
+    reads: bool = False
+
+    def bound(self, before: Sequence[Any]) -> Values:
+        """The values, now that the rows before it are there."""
+        return self.values(before) if callable(self.values) else self.values
+
+
 Step = tuple[Any, Values]
 Program = Generator[Step, Any, Any]
 """Several statements of one transaction: yields (statement, values), is sent the rows."""
@@ -91,6 +116,12 @@ class Session(Protocol):
 
     async def write(self, compiled: Any, values: Values) -> Row | None:
         """The row (json or None, key…) of a compiled write, None where its guards held it off."""
+
+    async def write_all(self, items: Sequence[Item]) -> list[Any]:
+        """The row of each write and the rows of each read, in order; all of it or nothing.
+
+        Raises what refuses one of them, and HeldOff where the guards of one don't hold.
+        """
 
     async def probe(self, compiled: Any, values: Values) -> dict[str, bool] | None:
         """Why a write was held off: "read" and each guard by name; None: no such record."""

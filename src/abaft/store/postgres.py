@@ -7,7 +7,7 @@ connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -18,11 +18,11 @@ from abaft.model.spec import Schema
 from abaft.plan.types import Change, Load, ReadPlan, WritePlan
 from abaft.store import postgres_changes as feed
 from abaft.store import postgres_session as steps
-from abaft.store.base import Capabilities, Lost, Row, Session, Values
+from abaft.store.base import Capabilities, Item, Lost, Row, Session, Values
 from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, write_lane
 from abaft.store.postgres_errors import CONFLICTS, FAILURES, gone, translate, translate_write
 from abaft.store.postgres_load import Copy, Refused
-from abaft.store.postgres_pool import Pool, check_server
+from abaft.store.postgres_pool import Connection, Pool, check_server
 from abaft.store.postgres_schema import unique_columns, upgrade, views
 from abaft.store.postgres_session import PostgresSession
 from abaft.store.sql.conditions import Context
@@ -36,6 +36,8 @@ _USUAL = 8
 """How often a limit is asked for before it gets a statement of its own."""
 _ATTEMPTS = 8
 _PAUSE = 0.01
+
+Work = Callable[[Connection], Awaitable[Any]]
 
 
 @dataclass(slots=True, eq=False)
@@ -158,17 +160,25 @@ class PostgresStore:
         rows = await compiled.lane.ask(compiled.statement.args(values))
         return rows[0] if rows else None
 
+    async def write_all(self, items: Sequence[Item]) -> list[Any]:
+        rows: list[Any] = await self._whole(lambda connection: steps.drive_all(connection, items))
+        return rows
+
     async def probe(self, compiled: Write, values: Values) -> dict[str, bool] | None:
         probe = compiled.probe.statement
         rows = await read_lane(self._line, probe).ask(probe.args(values))
         return compiled.probe.answers(rows)
 
     async def run(self, program: Any) -> Any:
+        return await self._whole(lambda connection: steps.drive(connection, program))
+
+    async def _whole(self, work: Work) -> Any:
+        """Does the work in a transaction of its own, again where others were in its way."""
         until, attempt = self._until(), 0
         while True:
             attempt += 1
             try:
-                return await self._run(program, until)
+                return await self._once(work, until)
             except CONFLICTS as error:
                 if clock.monotonic() > until:
                     raise translate(error, self._columns) from error
@@ -178,11 +188,11 @@ class PostgresStore:
                     raise translate(error, self._columns) from error
             await asyncio.sleep(_PAUSE * attempt)
 
-    async def _run(self, program: Any, until: float) -> Any:
+    async def _once(self, work: Work, until: float) -> Any:
         async with self._line.patient.hold(until) as connection:
             await steps.begin(connection)
             try:
-                result = await steps.drive(connection, program)
+                result = await work(connection)
             except BaseException:
                 await steps.roll_back(connection)
                 raise

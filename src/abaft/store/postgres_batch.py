@@ -14,14 +14,14 @@ neighbour costs the others moments, and no more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 
 from abaft.base import clock
-from abaft.store.base import Row, StoreError
+from abaft.store.base import Item, Row, StoreError
 from abaft.store.postgres_errors import (
     CONFLICTS,
     HELD_OFF,
@@ -286,6 +286,20 @@ class ReadLane(Lane):
         return gone(error) and job.attempts < _ATTEMPTS and clock.monotonic() < job.until
 
 
+def runs(items: Sequence[Item]) -> Iterator[range]:
+    """The places of neighbours that can travel together: writes of one shape, none for another."""
+    start = 0
+    for place, item in enumerate(items):
+        first = items[start]
+        alone = item.reads or item.compiled.program is not None
+        if alone or item.compiled is not first.compiled or item.needs >= start:
+            if start < place:
+                yield range(start, place)
+            start = place
+    if items:
+        yield range(start, len(items))
+
+
 class WriteLane(Lane):
     """Writes share a commit, one batch at a time, in the order of their keys against deadlocks."""
 
@@ -294,6 +308,11 @@ class WriteLane(Lane):
     def __init__(self, line: Line, sql: str, place: int, keys: Sequence[int]) -> None:
         super().__init__(line, sql, place)
         self._keys = keys
+
+    async def together(self, connection: Connection, many: Sequence[Args]) -> list[Row | None]:
+        """The row of each, in one round trip of a transaction that is under way."""
+        found = await self._execute(connection, [Job(args, 0) for args in many])
+        return [rows[0] if rows else None for rows in found]
 
     def _key(self, args: Args) -> Any:
         return object()

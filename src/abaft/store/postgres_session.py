@@ -9,12 +9,15 @@ from typing import Any
 from abaft.plan.types import Load
 from abaft.store.base import (
     CheckViolation,
+    HeldOff,
+    Item,
     Lost,
     ReferenceViolation,
     Row,
     UniqueViolation,
     Values,
 )
+from abaft.store.postgres_batch import WriteLane, runs
 from abaft.store.postgres_errors import Columns, gone, translate, translate_write
 from abaft.store.postgres_load import Copy, Refused
 from abaft.store.postgres_pool import Connection
@@ -69,6 +72,33 @@ async def drive(connection: Connection, make: Any) -> Any:
         program.close()
 
 
+async def drive_all(connection: Connection, items: Sequence[Item]) -> list[Any]:
+    """The row, or rows, of each in order; those of one shape go together."""
+    found: list[Any] = []
+    for run in runs(items):
+        if len(run) == 1:
+            found.append(await _single(connection, items[run[0]], found))
+        else:
+            lane: WriteLane = items[run[0]].compiled.lane
+            statement: Statement = items[run[0]].compiled.statement
+            many = [statement.args(items[place].bound(found)) for place in run]
+            found += await lane.together(connection, many)
+        for place in run:
+            if found[place] is None:
+                raise HeldOff(place)
+    return found
+
+
+async def _single(connection: Connection, item: Item, before: Sequence[Any]) -> Any:
+    values, compiled = item.bound(before), item.compiled
+    if item.reads:
+        return await rows(connection, compiled.statement.statement, values)
+    if compiled.program is not None:
+        return await drive(connection, lambda: compiled.program(compiled, values))
+    found = await rows(connection, compiled.statement, values)
+    return found[0] if found else None
+
+
 async def dictionaries(
     connection: Connection, text: str, values: Sequence[Any]
 ) -> list[dict[str, Any]]:
@@ -116,6 +146,10 @@ class PostgresSession:
             return row
         found = await self._rows(compiled.statement, values)
         return found[0] if found else None
+
+    async def write_all(self, items: Sequence[Item]) -> list[Any]:
+        found: list[Any] = await self._step(lambda: drive_all(self._connection, items))
+        return found
 
     async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
         return compiled.probe.answers(await self._rows(compiled.probe.statement, values))

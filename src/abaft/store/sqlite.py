@@ -22,7 +22,7 @@ from abaft.base import clock
 from abaft.base.settings import Settings
 from abaft.model.spec import Schema
 from abaft.plan.types import Change, Load, ReadPlan, WritePlan
-from abaft.store.base import Capabilities, Lost, Program, QueryTimeout, Row, Rows, Session, Values
+from abaft.store.base import Capabilities, Item, Lost, QueryTimeout, Row, Rows, Session, Values
 from abaft.store.sql.changes import change_statement, change_types, changes_table
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.read import ReadStatement, compile_read
@@ -33,6 +33,13 @@ from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_plain
 from abaft.store.sqlite_load import Loader, Refused
 from abaft.store.sqlite_reader import Reader, connect
 from abaft.store.sqlite_schema import upgrade
+from abaft.store.sqlite_session import (
+    SqliteSession,
+    all_work,
+    dictionaries,
+    drive,
+    write_work,
+)
 from abaft.store.sqlite_writer import Exclusive, RolledBack, Writer
 
 LOOP_BUDGET = 0.002
@@ -166,8 +173,12 @@ class SqliteStore:
             return Reader(self.path)
 
     async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
-        row: Row | None = await self._writer.submit(_write_work(compiled, values))
+        row: Row | None = await self._writer.submit(write_work(compiled, values))
         return row
+
+    async def write_all(self, items: Sequence[Item]) -> list[Any]:
+        rows: list[Any] = await self._writer.submit(all_work(items, self.settings.query_timeout))
+        return rows
 
     async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
         probe = compiled.probe.statement
@@ -180,7 +191,7 @@ class SqliteStore:
         return compiled.probe.answers(rows)
 
     async def run(self, program: Any) -> Any:
-        return await self._writer.submit(lambda connection: _drive(connection, program()))
+        return await self._writer.submit(lambda connection: drive(connection, program()))
 
     async def load(self, load: Load) -> Refused:
         refused: Refused = await self._writer.submit(self.loader.work(load), alone=True)
@@ -188,7 +199,7 @@ class SqliteStore:
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         result: list[dict[str, Any]] = await self._writer.submit(
-            lambda connection: _dictionaries(connection, text, values)
+            lambda connection: dictionaries(connection, text, values)
         )
         return result
 
@@ -198,7 +209,7 @@ class SqliteStore:
         done = self._writer.submit(exclusive.work, alone=True)
         await asyncio.wait({done, exclusive.begun}, return_when=asyncio.FIRST_COMPLETED)
         try:
-            yield SqliteSession(exclusive, self.loader)
+            yield SqliteSession(exclusive, self.loader, self.settings.query_timeout)
         except BaseException:
             exclusive.roll_back()
             await asyncio.wait({done})
@@ -259,81 +270,6 @@ class SqliteStore:
         self._loop_reader.rows("select 1", (), 1.0)
 
 
-class SqliteSession:
-    """A transaction's view: what it wrote it reads, on the writer's connection."""
-
-    def __init__(self, exclusive: Exclusive, loader: Loader) -> None:
-        self._exclusive = exclusive
-        self._loader = loader
-
-    async def read(self, compiled: Read, values: Values) -> Rows:
-        statement = compiled.statement.statement
-        args = statement.args(values)
-        rows: Rows = await self._exclusive.do(
-            lambda connection: connection.execute(statement.sql, args).fetchall()
-        )
-        return rows
-
-    async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
-        row: Row | None = await self._exclusive.do(_write_work(compiled, values))
-        return row
-
-    async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
-        probe = compiled.probe.statement
-        args = probe.args(values)
-        rows = await self._exclusive.do(
-            lambda connection: connection.execute(probe.sql, args).fetchall()
-        )
-        return compiled.probe.answers(rows)
-
-    async def run(self, program: Any) -> Any:
-        return await self._exclusive.do(lambda connection: _drive(connection, program()))
-
-    async def load(self, load: Load) -> Refused:
-        refused: Refused = await self._exclusive.do(self._loader.work(load))
-        return refused
-
-    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        result: list[dict[str, Any]] = await self._exclusive.do(
-            lambda connection: _dictionaries(connection, text, values)
-        )
-        return result
-
-
-def _write_work(compiled: WriteStatement, values: Values) -> Any:
-    """The write and its change record; the values are encoded before the writer sees them."""
-    if compiled.program is not None:
-        program = compiled.program
-        return lambda connection: _drive(connection, program(compiled, values))
-    sql, args = compiled.statement.sql, compiled.statement.args(values)
-    change = compiled.change
-    assert change is not None
-    change_args = change.args(values) if not compiled.generated else ()
-
-    def work(connection: apsw.Connection) -> Row | None:
-        rows = connection.execute(sql, args).fetchall()
-        if not rows:
-            return None
-        row: Row = rows[0]
-        named = change_args or change.args({**values, "change.record": str(row[1])})
-        connection.execute(change.sql, named)
-        return row
-
-    return work
-
-
-def _drive(connection: apsw.Connection, program: Program) -> Any:
-    """Runs a program's steps; its own StopIteration carries the result."""
-    rows: Rows | None = None
-    try:
-        while True:
-            statement, values = program.send(rows)
-            args = statement.args(values)
-            rows = connection.execute(statement.sql, args).fetchall()
-    except StopIteration as end:
-        return end.value
-
-
 def _some(cursor: apsw.Cursor) -> Rows:
     rows = []
     for row in cursor:
@@ -341,14 +277,3 @@ def _some(cursor: apsw.Cursor) -> Rows:
         if len(rows) == 500:
             break
     return rows
-
-
-def _dictionaries(
-    connection: apsw.Connection, text: str, values: Sequence[Any]
-) -> list[dict[str, Any]]:
-    cursor = connection.execute(text, tuple(values))
-    try:
-        names = [column[0] for column in cursor.description]
-    except apsw.ExecutionCompleteError:
-        return []
-    return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -12,7 +12,7 @@ from abaft.base import clock
 from abaft.base.digest import fingerprint
 from abaft.store.base import Lost, QueryTimeout, Rows
 
-_STEPS = 10_000
+STEPS = 10_000
 """Steps of SQLite's machine between two looks at the clock."""
 
 
@@ -24,7 +24,7 @@ class Reader:
         self.connection = connect(path)
         self.connection.pragma("query_only", True)
         self._until = 0.0
-        self.connection.set_progress_handler(self._late, _STEPS)
+        self.connection.set_progress_handler(self._late, STEPS)
 
     def _late(self) -> bool:
         return self._timer() > self._until

@@ -97,6 +97,8 @@ class WriteBuilder:
     def checks(self) -> dict[str, Element]:
         """The guards by name, in the order in which a refusal is explained."""
         plan, found = self.plan, {}
+        if plan.where != e.TRUE:
+            found["where"] = condition(plan.where, [self.stored()])
         if plan.match:
             text = record_json(self.stored(), plan.selection)
             etags = self.context.binder.param("etags", Text(), many=True)

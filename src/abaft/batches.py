@@ -1,0 +1,194 @@
+"""Several writes as one: in one hand-over where nothing must be looked at before, else in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from abaft.answers import Answer, ReadAnswer, Ready, Stages, Unit, WriteAnswer
+from abaft.base.actor import Actor
+from abaft.base.errors import Fault
+from abaft.plan.types import Made, ReadIntent, WriteIntent
+from abaft.store.base import (
+    CheckViolation,
+    GuardFailed,
+    HeldOff,
+    Item,
+    ReferenceViolation,
+    StoreError,
+    UniqueViolation,
+)
+from abaft.store_faults import store_fault
+from abaft.writing import Draft, first_draft, run_after, stands_alone
+
+if TYPE_CHECKING:
+    from abaft.pipeline import Pipeline
+
+Intent = WriteIntent | ReadIntent
+_REFUSED = (CheckViolation, GuardFailed, HeldOff, ReferenceViolation, UniqueViolation)
+_MOST_TOLD = 100
+
+
+class Undone(Exception):
+    """Ends a transaction that isn't to be kept."""
+
+
+async def together(
+    pipeline: Pipeline, intents: Sequence[Intent], actor: Actor, unit: Unit | None
+) -> list[Answer] | None:
+    """The answers of writes that need nothing but themselves; None where they must go in turn.
+
+    If one of them is refused all are undone and go in turn, which tells why.
+    """
+    stages = Stages()
+    try:
+        drafts = _drafts(pipeline, intents, actor)
+        if drafts is None:
+            return None
+        stages.mark("before")
+        readies = [_ready(pipeline, draft, actor) for draft in drafts]
+        stages.mark("plan")
+        items = [_item(*pair, actor) for pair in zip(drafts, readies, strict=True)]
+        rows = await pipeline.target(unit).write_all(items)
+    except (Fault, *_REFUSED):
+        return None
+    except StoreError as error:
+        raise store_fault(error) from error
+    stages.mark("store")
+    answers: list[Answer] = []
+    for draft, ready, row in zip(drafts, readies, rows, strict=True):
+        if isinstance(draft, ReadIntent):
+            decoders = ready.compiled.statement.decoders
+            answers.append(ReadAnswer(ready.plan, row, decoders, stages))
+            continue
+        stored = _known(draft, rows).stored_as(row[1])
+        if unit is not None:
+            unit.written.append((stored, actor))
+        answers.append(WriteAnswer(row[0], stored.written(), stored, stages))
+    if unit is None:
+        for answer in answers:
+            if isinstance(answer, WriteAnswer):
+                await run_after(pipeline, answer.draft, actor)
+    return answers
+
+
+async def in_turn(
+    pipeline: Pipeline, intents: Sequence[Intent], actor: Actor, unit: Unit, *, every: bool
+) -> list[Answer | Fault]:
+    """One after the other: each answer, or why it is refused.
+
+    It ends with the first that is, unless `every` asks for all of them.
+    """
+    outcomes: list[Answer | Fault] = []
+    for intent in intents:
+        try:
+            if intent.needs >= 0:
+                intent = _resolved(intent, lambda place: _key_of(outcomes[place]))
+            if isinstance(intent, ReadIntent):
+                outcomes.append(await pipeline.read(intent, actor, unit))
+            else:
+                outcomes.append(await pipeline.write(intent, actor, unit))
+        except Fault as fault:
+            if fault.status >= 500:
+                raise
+            outcomes.append(fault.within(intent.pointer))
+            if not every or intent.needs >= 0:
+                break
+    return outcomes
+
+
+def merged(faults: Sequence[Fault]) -> Fault:
+    """One fault that tells of all; its status is the first one's."""
+    first = faults[0]
+    if len(faults) == 1:
+        return first
+    whole = copy(first)
+    whole.detail = f"{len(faults)} records are refused: {first.detail}"
+    whole.errors = tuple(problem for fault in faults for problem in fault.errors)[:_MOST_TOLD]
+    if len({fault.code for fault in faults}) > 1:
+        whole.code = type(first).code
+    return whole
+
+
+def _drafts(
+    pipeline: Pipeline, intents: Sequence[Intent], actor: Actor
+) -> list[Draft | ReadIntent] | None:
+    drafts: list[Draft | ReadIntent] = []
+    models = pipeline.schema.models
+    for intent in intents:
+        if isinstance(intent, ReadIntent):
+            drafts.append(intent)
+            continue
+        model = models[intent.model]
+        if not stands_alone(model, intent):
+            return None
+        drafts.append(first_draft(model, intent, actor))
+    return drafts
+
+
+def _ready(pipeline: Pipeline, draft: Draft | ReadIntent, actor: Actor) -> Ready:
+    return pipeline.ready(draft.shape, actor)
+
+
+def _item(draft: Draft | ReadIntent, ready: Ready, actor: Actor) -> Item:
+    if isinstance(draft, ReadIntent):
+        return _reading(draft, ready, actor)
+    needs = draft.intent.needs
+    if needs < 0:
+        return Item(ready.compiled, draft.bound(actor))
+    return Item(ready.compiled, lambda rows: _known(draft, rows).bound(actor), needs)
+
+
+def _reading(intent: ReadIntent, ready: Ready, actor: Actor) -> Item:
+    me = {} if actor.id is None else {"me": actor.id}
+
+    def values(rows: Sequence[Any]) -> Mapping[str, Any]:
+        return {**_values(intent.values, lambda place: rows[place][1]), **me}
+
+    if intent.needs < 0:
+        return Item(ready.compiled, {**intent.values, **me}, reads=True)
+    return Item(ready.compiled, values, intent.needs, reads=True)
+
+
+def _known(draft: Draft, rows: Sequence[Any]) -> Draft:
+    """The draft, once the keys that it waits for are made."""
+    if draft.intent.needs < 0:
+        return draft
+    intent = _resolved(draft.intent, lambda place: rows[place][1])
+    assert isinstance(intent, WriteIntent)
+    values = _values(draft.values, lambda place: rows[place][1])
+    return replace(draft, intent=intent, values=values)
+
+
+def _resolved(intent: Intent, key: Any) -> Intent:
+    if isinstance(intent, ReadIntent):
+        return replace(intent, values=_values(intent.values, key))
+    return replace(
+        intent,
+        values=_values(intent.values, key),
+        key=_values(intent.key, key),
+        where_values=_values(intent.where_values, key),
+    )
+
+
+def _values(values: Mapping[str, Any], key: Any) -> dict[str, Any]:
+    return {name: _value(value, key) for name, value in values.items()}
+
+
+def _value(value: Any, key: Any) -> Any:
+    if isinstance(value, Made):
+        return key(value.place)
+    if isinstance(value, list):
+        return [_value(item, key) for item in value]
+    return value
+
+
+def _key_of(outcome: Answer | Fault) -> Any:
+    """The key that a write before got from the database."""
+    if isinstance(outcome, Fault):
+        raise outcome
+    assert isinstance(outcome, WriteAnswer)
+    draft = outcome.draft
+    return draft.key()[draft.model.key[0]]

@@ -1,0 +1,149 @@
+"""A transaction of SQLite, and the work that the writer is handed: writes, programs, statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from abaft.base import clock
+from abaft.plan.types import Load
+from abaft.store.base import HeldOff, Item, Program, QueryTimeout, Row, Rows, Values
+from abaft.store.sql.statement import Statement
+from abaft.store.sql.write import WriteStatement
+from abaft.store.sqlite_load import Loader, Refused
+from abaft.store.sqlite_reader import STEPS
+from abaft.store.sqlite_writer import Exclusive, Work
+
+
+class SqliteSession:
+    """A transaction's view: what it wrote it reads, on the writer's connection."""
+
+    def __init__(self, exclusive: Exclusive, loader: Loader, seconds: float) -> None:
+        self._exclusive = exclusive
+        self._loader = loader
+        self._seconds = seconds
+
+    async def read(self, compiled: Any, values: Values) -> Rows:
+        statement: Statement = compiled.statement.statement
+        args = statement.args(values)
+        rows: Rows = await self._exclusive.do(_timed(statement.sql, args, self._seconds))
+        return rows
+
+    async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
+        row: Row | None = await self._exclusive.do(write_work(compiled, values))
+        return row
+
+    async def write_all(self, items: Sequence[Item]) -> list[Any]:
+        rows: list[Any] = await self._exclusive.do(all_work(items, self._seconds))
+        return rows
+
+    async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
+        probe = compiled.probe.statement
+        args = probe.args(values)
+        rows = await self._exclusive.do(
+            lambda connection: connection.execute(probe.sql, args).fetchall()
+        )
+        return compiled.probe.answers(rows)
+
+    async def run(self, program: Any) -> Any:
+        return await self._exclusive.do(lambda connection: drive(connection, program()))
+
+    async def load(self, load: Load) -> Refused:
+        refused: Refused = await self._exclusive.do(self._loader.work(load))
+        return refused
+
+    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        result: list[dict[str, Any]] = await self._exclusive.do(
+            lambda connection: dictionaries(connection, text, values)
+        )
+        return result
+
+
+def write_work(compiled: WriteStatement, values: Values) -> Work:
+    """The write and its change record; the values are encoded before the writer sees them."""
+    if compiled.program is not None:
+        program = compiled.program
+        return lambda connection: drive(connection, program(compiled, values))
+    sql, args = compiled.statement.sql, compiled.statement.args(values)
+    change = compiled.change
+    assert change is not None
+    change_args = change.args(values) if not compiled.generated else ()
+
+    def work(connection: apsw.Connection) -> Row | None:
+        rows = connection.execute(sql, args).fetchall()
+        if not rows:
+            return None
+        row: Row = rows[0]
+        named = change_args or change.args({**values, "change.record": str(row[1])})
+        connection.execute(change.sql, named)
+        return row
+
+    return work
+
+
+def all_work(items: Sequence[Item], seconds: float) -> Work:
+    """One after the other, in one go; values that wait for nothing are encoded beforehand."""
+    works = [
+        None if callable(item.values) else _item_work(item, item.values, seconds) for item in items
+    ]
+
+    def work(connection: apsw.Connection) -> list[Any]:
+        rows: list[Any] = []
+        for place, step in enumerate(works):
+            if step is None:
+                step = _item_work(items[place], items[place].bound(rows), seconds)
+            row = step(connection)
+            if row is None:
+                raise HeldOff(place)
+            rows.append(row)
+        return rows
+
+    return work
+
+
+def _item_work(item: Item, values: Values, seconds: float) -> Work:
+    if not item.reads:
+        return write_work(item.compiled, values)
+    statement = item.compiled.statement.statement
+    return _timed(statement.sql, statement.args(values), seconds)
+
+
+def _timed(sql: str, args: tuple[Any, ...], seconds: float) -> Work:
+    """A read that others may have worded: it must not hold up all who write."""
+
+    def work(connection: apsw.Connection) -> Rows:
+        until = clock.monotonic() + seconds
+        connection.set_progress_handler(lambda: clock.monotonic() > until, STEPS)
+        try:
+            return connection.execute(sql, args).fetchall()
+        except apsw.InterruptError:
+            raise QueryTimeout from None
+        finally:
+            connection.set_progress_handler(None)
+
+    return work
+
+
+def drive(connection: apsw.Connection, program: Program) -> Any:
+    """Runs a program's steps; its own StopIteration carries the result."""
+    rows: Rows | None = None
+    try:
+        while True:
+            statement, values = program.send(rows)
+            args = statement.args(values)
+            rows = connection.execute(statement.sql, args).fetchall()
+    except StopIteration as end:
+        return end.value
+
+
+def dictionaries(
+    connection: apsw.Connection, text: str, values: Sequence[Any]
+) -> list[dict[str, Any]]:
+    cursor = connection.execute(text, tuple(values))
+    try:
+        names = [column[0] for column in cursor.description]
+    except apsw.ExecutionCompleteError:
+        return []
+    return [dict(zip(names, row, strict=True)) for row in cursor]

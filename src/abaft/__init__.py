@@ -17,8 +17,8 @@ from abaft.base.errors import (
 from abaft.base.settings import Settings
 from abaft.base.version import __version__ as __version__
 from abaft.db import Database
-from abaft.model.declare import Model, after, allow, before, check
-from abaft.model.field import Email, Many, Ref, Url, field, me, now
+from abaft.model.declare import Model, after, allow, before, check, scope
+from abaft.model.field import Email, Many, Ref, Unique, Url, field, me, now
 from abaft.model.symbols import contains, is_null, not_, one_of
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Settings",
     "SetupError",
     "Unauthorized",
+    "Unique",
     "Url",
     "User",
     "after",
@@ -56,4 +57,5 @@ __all__ = [
     "not_",
     "now",
     "one_of",
+    "scope",
 ]

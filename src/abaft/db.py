@@ -16,7 +16,7 @@ from abaft.model.records import plain, record_from_json, record_of
 from abaft.model.spec import Model
 from abaft.model.trace import trace
 from abaft.pipeline import Pipeline
-from abaft.plan.resolve import column_of, picks
+from abaft.plan.resolve import column_of, picks, scopes_of
 from abaft.plan.types import Change, Pick, ReadIntent, ReadShape, Sort, WriteIntent
 from abaft.store.base import StoreError
 from abaft.store_faults import store_fault
@@ -41,6 +41,12 @@ def _breaking(unit: Unit) -> Iterator[None]:
     except BaseException:
         unit.broken = True
         raise
+
+
+def _scopes(spec: Model, given: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    return scopes_of(spec, tuple(given.split(",") if isinstance(given, str) else given))
 
 
 class Database:
@@ -85,10 +91,14 @@ class Database:
         expand: Iterable[str] = (),
         limit: int = 100,
         offset: int = 0,
+        scope: str | Sequence[str] | None = None,
     ) -> list[M]:
-        """The records that satisfy `where`, in order."""
+        """The records that satisfy `where`, in order.
+
+        `scope` names the scopes that hold in place of the default ones; "all": none of them.
+        """
         spec = self._spec(model)
-        shape, values = self._page(spec, where, sort, expand)
+        shape, values = self._page(spec, where, sort, expand, scope)
         values |= {"limit": limit, "offset": offset}
         answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._unit)
         return [self._typed(spec, row[0]) for row in answer.rows]
@@ -100,10 +110,11 @@ class Database:
         *,
         sort: str | Sequence[str] = (),
         expand: Iterable[str] = (),
+        scope: str | Sequence[str] | None = None,
     ) -> AsyncIterator[M]:
         """The same, without a limit; in bounded memory, but within a transaction."""
         spec = self._spec(model)
-        shape, values = self._page(spec, where, sort, expand)
+        shape, values = self._page(spec, where, sort, expand, scope)
         values |= {"limit": 2**62, "offset": 0}
         ready = self._pipeline.ready(shape, self._actor)
         bound = values if self._actor.id is None else {**values, "me": self._actor.id}
@@ -115,11 +126,17 @@ class Database:
             async for row in self._pipeline.store.stream(ready.compiled, bound):
                 yield self._typed(spec, row[0])
 
-    async def count(self, model: type[M], where: Where[M] | None = None) -> int:
+    async def count(
+        self,
+        model: type[M],
+        where: Where[M] | None = None,
+        *,
+        scope: str | Sequence[str] | None = None,
+    ) -> int:
         """How many records satisfy `where`."""
         spec = self._spec(model)
         condition, values = self._where(spec, where)
-        shape = ReadShape(spec.name, "count", condition)
+        shape = ReadShape(spec.name, "count", condition, scopes=_scopes(spec, scope))
         answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._unit)
         return int(answer.rows[0][0])
 
@@ -226,7 +243,12 @@ class Database:
         return {f"{prefix}{name}": value for name, value in zip(spec.key, values, strict=True)}
 
     def _page(
-        self, spec: Model, where: Any, sort: str | Sequence[str], expand: Iterable[str]
+        self,
+        spec: Model,
+        where: Any,
+        sort: str | Sequence[str],
+        expand: Iterable[str],
+        scope: str | Sequence[str] | None,
     ) -> tuple[ReadShape, dict[str, Any]]:
         condition, values = self._where(spec, where)
         names = sort.split(",") if isinstance(sort, str) else sort
@@ -238,7 +260,14 @@ class Database:
             column_of(schema, spec, step.path)
         pick: Pick = picks(schema, spec, None, tuple(expand), 8)
         shape = ReadShape(
-            spec.name, "page", condition, steps, pick, offset=True, hidden=self._actor.system
+            spec.name,
+            "page",
+            condition,
+            steps,
+            pick,
+            offset=True,
+            hidden=self._actor.system,
+            scopes=_scopes(spec, scope),
         )
         return shape, values
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from abaft.base.errors import Conflict, Fault, Invalid, Problem, Unavailable
-from abaft.model.spec import Model, Schema, unique_name
+from abaft.model.spec import Model, Schema
 from abaft.plan.explain import dangling, forbidden_result
 from abaft.store.base import (
     Busy,
@@ -80,10 +80,8 @@ def _taken(model: Model, columns: tuple[str, ...]) -> Conflict:
     """409: the fields of the unique index; SQLite names an index of expressions by its name."""
     names = [field.name for field in model.fields.values() if field.column in columns]
     if not names and columns:
-        groups = [(name,) for name, field in model.fields.items() if field.unique] + [
-            *model.uniques
-        ]
-        names = [n for group in groups if unique_name(model, group) == columns[0] for n in group]
+        sets = model.unique_sets()
+        names = [n for row in sets if row.name(model.table) == columns[0] for n in row.fields]
     pointers = names or ["/".join(model.key)]
     detail = f"{' and '.join(pointers)} {'is' if len(pointers) == 1 else 'are together'} taken"
     problems = [Problem(f"/{name}", "taken", detail) for name in pointers]

@@ -11,6 +11,7 @@ from abaft.base.settings import Settings
 from abaft.model.kinds import Kind
 from abaft.model.schemas import JsonSchema, asked
 from abaft.model.spec import Field, Model, Schema
+from abaft.model.switches import EVERY
 
 Parameter = dict[str, Any]
 
@@ -48,7 +49,15 @@ class Parameters:
 
     def page(self) -> list[Parameter]:
         """A list's."""
-        return [self._sort(), *self.shape(), *self._place(), *self.filters()]
+        return [self._sort(), *self.shape(), *self._scope(), *self._place(), *self.filters()]
+
+    def _scope(self) -> list[Parameter]:
+        if not self.model.scopes:
+            return []
+        names = [EVERY, *(scope.name for scope in self.model.scopes)]
+        usual = [f"`{scope.name}`" for scope in self.model.scopes if scope.default]
+        said = f"Conditions to hold in place of {' and '.join(usual) or 'none'}; `all`: none."
+        return [_names("scope", names, said, only=EVERY)]
 
     def shape(self) -> list[Parameter]:
         """What is shown of a record, by reference to `shared()`."""
@@ -143,9 +152,13 @@ class Parameters:
         }
 
 
-def _names(name: str, names: list[str], said: str, most: int | None = None) -> Parameter:
-    items = {"type": "string", "enum": names}
+def _names(
+    name: str, names: list[str], said: str, most: int | None = None, only: str = ""
+) -> Parameter:
+    items = {"type": "string", "enum": [word for word in names if word != only]}
     schema: JsonSchema = {"type": "array", "items": items, "minItems": 1}
+    if only:
+        schema = {"anyOf": [{"type": "array", "items": {"const": only}, "maxItems": 1}, schema]}
     if name == "sort":
         schema["uniqueItems"] = True
     if most is not None:

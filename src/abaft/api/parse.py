@@ -15,11 +15,11 @@ from abaft.base.settings import Settings
 from abaft.model import expr as e
 from abaft.model.spec import Model, Schema
 from abaft.plan.read import orders_of
-from abaft.plan.resolve import column_of, picks, visible
+from abaft.plan.resolve import column_of, picks, scopes_of, visible
 from abaft.plan.types import Order, Pick, ReadIntent, ReadShape, Sort
 
 KEPT = 2_000
-LIST_PARAMETERS = ("sort", "expand", "fields", "limit", "cursor", "offset", "count")
+LIST_PARAMETERS = ("sort", "expand", "fields", "limit", "cursor", "offset", "count", "scope")
 ONE_PARAMETERS = ("expand", "fields")
 _VALUES = ("limit", "cursor", "offset")
 
@@ -171,6 +171,7 @@ class Parser:
                 nulls,
                 False,
                 shape.count,
+                scopes=shape.scopes,
             )
         return self._afters[place]
 
@@ -253,9 +254,13 @@ class Parser:
             pick = self._pick(model, asked)
         with _gathered(problems):
             count = _count(asked)
+        scopes = None
+        with _gathered(problems):
+            scopes = _scopes(model, asked)
         _refuse(problems)
         where = e.all_of(wheres)
-        shape = ReadShape(model.name, "page", where, sort, pick, None, "offset" in asked, count)
+        paged = "offset" in asked
+        shape = ReadShape(model.name, "page", where, sort, pick, None, paged, count, scopes=scopes)
         orders = orders_of(self.schema, model, sort)
         mark = cursors.order_mark(model.collection, orders)
         return Form(shape, orders, mark, tuple(readers))
@@ -338,6 +343,11 @@ def _names(parameter: str, asked: Mapping[str, str]) -> tuple[str, ...] | None:
     if any("" in name.removeprefix("-").split(".") for name in names):
         raise bad(parameter, "bad_value", f"{parameter} should be names with commas between")
     return names
+
+
+def _scopes(model: Model, asked: Mapping[str, str]) -> tuple[str, ...] | None:
+    names = _names("scope", asked)
+    return None if names is None else scopes_of(model, names)
 
 
 def _count(asked: Mapping[str, str]) -> bool:

@@ -85,6 +85,6 @@ class Reads:
     async def _count(self, page: Page, actor: Actor) -> int:
         """The count of a page that has no rows to carry it."""
         shape = page.intent.shape
-        counting = ReadShape(shape.model, "count", shape.where)
+        counting = ReadShape(shape.model, "count", shape.where, scopes=shape.scopes)
         answer = await self.pipeline.read(ReadIntent(counting, page.intent.values), actor)
         return int(answer.rows[0][0])

@@ -10,20 +10,21 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter
 
 from abaft.base import clock, ids
-from abaft.base.errors import ModelError, RuleError, nearest
-from abaft.model import expr as e
+from abaft.base.errors import ModelError, nearest
 from abaft.model import names
 from abaft.model.annotations import Shape, read_annotation
-from abaft.model.declare import HookFunction, Model, RuleFunction
-from abaft.model.field import UNSET, Options, Sentinel, me, now
+from abaft.model.declare import Function, HookFunction, Model, RuleFunction, ScopeFunction
+from abaft.model.field import UNSET, Options, Sentinel, Unique, me, now
 from abaft.model.kinds import Kind
 from abaft.model.relations import link_model, many_relation, one_relation
 from abaft.model.spec import Check, Field, Hook, Many, One, Rule, Schema, Stamp
 from abaft.model.spec import Model as Spec
+from abaft.model.switches import conditional, named_scope, own_columns, plain_sets
 from abaft.model.trace import trace
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
 _RESERVED = {"sort", "expand", "fields", "limit", "cursor", "offset", "count", "filter", "search"}
+_RESERVED |= {"scope"}
 
 
 @dataclass(slots=True)
@@ -239,7 +240,7 @@ def _spec(draft: Draft) -> Spec:
     config = draft.cls.__config__
     where = config.collection or names.collection(draft.name)
     for group in (*config.unique, *config.index):
-        for name in group:
+        for name in group.fields if isinstance(group, Unique) else group:
             if name not in draft.fields:
                 raise ModelError(
                     f"{draft.name}: {name!r} is no field: {nearest(name, draft.fields)}"
@@ -252,7 +253,7 @@ def _spec(draft: Draft) -> Spec:
         fields=draft.fields,
         one=draft.one,
         many=draft.many,
-        uniques=config.unique,
+        uniques=plain_sets(config),
         indexes=config.index,
         description=(draft.cls.__doc__ or "").strip(),
         cls=draft.cls,
@@ -298,8 +299,8 @@ def _with_rules(schema: Schema, drafts: Mapping[str, Draft]) -> Schema:
 
 
 def _ruled(schema: Schema, spec: Spec, cls: type[Model]) -> Spec:
-    rules, checks, hooks = [], [], []
-    functions: dict[str, RuleFunction | HookFunction] = {}
+    rules, checks, scopes, hooks = [], [], [], []
+    functions: dict[str, Function] = {}
     for base in reversed(cls.__mro__):
         functions |= getattr(base, "__functions__", {})
     for name, found in functions.items():
@@ -307,28 +308,22 @@ def _ruled(schema: Schema, spec: Spec, cls: type[Model]) -> Spec:
             hooks.append(Hook(name, found.when, found.actions, found.function))
             continue
         where = trace(found.function, schema, spec)
-        if found.check:
-            _own_columns(spec, name, where)
+        if isinstance(found, ScopeFunction):
+            scopes.append(named_scope(spec, name, where, found.default))
+        elif found.check:
+            own_columns(spec, f"{spec.name}.{name}: a check", where)
             checks.append(Check(name, where))
         else:
             _rule_fields(spec, found)
             rules.append(Rule(name, found.actions, where, found.fields))
-    return replace(spec, rules=tuple(rules), checks=tuple(checks), hooks=tuple(hooks))
-
-
-def _own_columns(spec: Spec, name: str, where: e.Expr) -> None:
-    """Raises RuleError for a check of anything but the record's own values."""
-
-    def look(node: Any) -> Any:
-        far = isinstance(node, e.Exists) or (isinstance(node, e.Column) and node.hops)
-        if far or isinstance(node, (e.ActorId, e.ActorRole)):
-            raise RuleError(
-                f"{spec.name}.{name}: a check is of the record's own fields, which the database "
-                "can uphold; write what looks further as @before or as a rule"
-            )
-        return node
-
-    e.rewrite(where, look)
+    return replace(
+        spec,
+        rules=tuple(rules),
+        checks=tuple(checks),
+        hooks=tuple(hooks),
+        scopes=tuple(scopes),
+        conditional=conditional(schema, spec, cls.__config__),
+    )
 
 
 def _rule_fields(spec: Spec, rule: RuleFunction) -> None:

@@ -13,6 +13,7 @@ from typing import (
     TypeVar,
     cast,
     dataclass_transform,
+    overload,
 )
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -22,7 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 from abaft.base.errors import ModelError, nearest
 from abaft.model import spec
 from abaft.model.evaluate import evaluate
-from abaft.model.field import UNSET, Options, field
+from abaft.model.field import UNSET, Options, Unique, field
 from abaft.model.schemas import field_schema, shown
 from abaft.model.spec import Action
 
@@ -86,6 +87,29 @@ def check(function: F) -> F:
 
 
 @dataclass(slots=True)
+class ScopeFunction:
+    """A scope as it was written."""
+
+    name: str
+    function: Callable[..., Any]
+    default: bool
+
+
+@overload
+def scope(function: F, /) -> F: ...
+@overload
+def scope(*, default: bool = True) -> Callable[[F], F]: ...
+def scope(function: Any = None, /, *, default: bool = True) -> Any:
+    """A condition on lists: of those that are default ones all hold, unless a reader names others.
+
+    A convenience and never access: who may read a record can ask for it by `scope=all`.
+    """
+    if function is None:
+        return lambda found: ScopeFunction(found.__name__, found, default)
+    return ScopeFunction(function.__name__, function, default)
+
+
+@dataclass(slots=True)
 class HookFunction:
     """A hook as it was written."""
 
@@ -116,6 +140,9 @@ def _hook(when: Literal["before", "after"], actions: tuple[Action, ...]) -> Call
     return decorate
 
 
+Function = RuleFunction | ScopeFunction | HookFunction
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The class keywords of a model."""
@@ -124,7 +151,7 @@ class Config:
     table: str | None = None
     collection: str | None = None
     stamps: bool = True
-    unique: tuple[tuple[str, ...], ...] = ()
+    unique: tuple[tuple[str, ...] | Unique, ...] = ()
     index: tuple[tuple[str, ...], ...] = ()
     abstract: bool = False
 
@@ -134,7 +161,7 @@ class ModelMeta(type):
     """Takes the declarations out of a class's body, so that instances hold values alone."""
 
     __options__: dict[str, Options]
-    __functions__: dict[str, RuleFunction | HookFunction]
+    __functions__: dict[str, Function]
     __declared__: Mapping[str, Any]
 
     def __new__(
@@ -145,11 +172,7 @@ class ModelMeta(type):
         for key in names:
             value = body.pop(key, UNSET)
             options[key] = value if isinstance(value, Options) else Options(value)
-        functions = {
-            key: value
-            for key, value in body.items()
-            if isinstance(value, (RuleFunction, HookFunction))
-        }
+        functions = {key: value for key, value in body.items() if isinstance(value, Function)}
         cls = super().__new__(mcs, name, bases, body, **keywords)
         cls.__options__ = options
         cls.__functions__ = functions
@@ -161,7 +184,8 @@ class Model(metaclass=ModelMeta):
 
     Without a `key` of its own a model has `id` (UUIDv7), and unless `stamps=False`, `created` and
     `updated`. Class keywords: `key`, `table`, `collection`, `stamps`, `unique` and `index` (tuples
-    of field names over several fields) and `abstract` for a base that is no model itself.
+    of field names over several fields; `Unique` for those of some records) and `abstract` for a
+    base that is no model itself.
     """
 
     __config__: ClassVar[Config] = Config(abstract=True)
@@ -179,7 +203,7 @@ class Model(metaclass=ModelMeta):
         table: str | None = None,
         collection: str | None = None,
         stamps: bool = True,
-        unique: Iterable[tuple[str, ...]] = (),
+        unique: Iterable[tuple[str, ...] | Unique] = (),
         index: Iterable[tuple[str, ...]] = (),
         abstract: bool = False,
     ) -> None:

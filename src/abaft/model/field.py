@@ -47,6 +47,17 @@ class Many(list[T], Generic[T]):
         return bool(self) if where is None else any(where(item) for item in self)
 
 
+class Unique:
+    """Fields that no two records share, of those for which `where`, a function of a record, holds.
+
+    For a model's keyword: `unique=[Unique("slug", where=lambda post: post.published)]`.
+    """
+
+    def __init__(self, *fields: str, where: Callable[[Any], Any] | None = None) -> None:
+        self.fields = fields
+        self.where = where
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What field() was told."""

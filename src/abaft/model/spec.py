@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
-from abaft.model.expr import Expr
+from abaft.base.digest import fingerprint
+from abaft.model.expr import TRUE, Expr
 from abaft.model.kinds import Kind
 
 Action = Literal["read", "create", "update", "delete"]
 ACTIONS: tuple[Action, ...] = ("read", "create", "update", "delete")
 OnDelete = Literal["cascade", "restrict", "set null"]
-Stamp = Literal["created", "updated"]
+Stamp = Literal["created", "updated", "deleted", "position"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,30 @@ class Check:
     where: Expr
 
 
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """Fields whose values no two records share, of those for which `where` holds."""
+
+    fields: tuple[str, ...]
+    where: Expr = TRUE
+
+    def name(self, table: str) -> str:
+        """What its index is called, by which a refusal tells of it; another condition, another."""
+        name = f"uq_{table}_{'_'.join(self.fields)}"
+        if self.where == TRUE:
+            return name[:63]
+        return f"{name[:51]}_if_{fingerprint(repr(self.where))[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A condition on lists by name; a default one holds unless a reader asks otherwise."""
+
+    name: str
+    where: Expr
+    default: bool = True
+
+
 def url_part(text: str) -> str:
     """The text percent-encoded as one part of a key."""
     # Most keys need no encoding, and a load writes many.
@@ -127,6 +152,8 @@ class Model:
     uniques: tuple[tuple[str, ...], ...] = ()
     indexes: tuple[tuple[str, ...], ...] = ()
     checks: tuple[Check, ...] = ()
+    conditional: tuple[Unique, ...] = ()
+    scopes: tuple[Scope, ...] = ()
     description: str = ""
     internal: bool = False
     cls: Any = None
@@ -142,13 +169,14 @@ class Model:
         """Whether the field has a rule of its own for this."""
         return any(action in rule.actions and name in rule.fields for rule in self.rules)
 
+    def unique_sets(self) -> list[Unique]:
+        """All that is unique but the key, each with the records that it is among."""
+        single = [(row.name,) for row in self.fields.values() if row.unique]
+        groups = [group for group in (*single, *self.uniques) if group != self.key]
+        return [*map(Unique, groups), *self.conditional]
+
     def hooks_for(self, when: str, action: Action) -> tuple[Hook, ...]:
         return tuple(hook for hook in self.hooks if hook.when == when and action in hook.actions)
-
-
-def unique_name(model: Model, fields: tuple[str, ...]) -> str:
-    """What the unique index over these fields is called, by which a refusal tells of them."""
-    return f"uq_{model.table}_{'_'.join(fields)}"[:63]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

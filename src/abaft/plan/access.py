@@ -13,6 +13,7 @@ class Access:
 
     def __init__(self, schema: Schema, actor: Actor) -> None:
         self.schema = schema
+        self.actor = actor
         self.system = actor.system
         self.roles = actor.roles
         self.nobody = actor.id is None
@@ -56,6 +57,20 @@ class Access:
         if self.system:
             return self.fold(expr)
         return self.fold(self._protect(expr, [model]))
+
+    def scoped(self, model: Model, names: tuple[str, ...] | None) -> e.Expr:
+        """The condition of a list's scopes: those named, by default the default ones.
+
+        Whoever asks names them, or leaves them out, so they tell no more than what is readable.
+        """
+        wanted = [
+            row for row in model.scopes if (row.default if names is None else row.name in names)
+        ]
+        if not wanted:
+            return e.TRUE
+        found = e.all_of(row.where for row in wanted)
+        blind = _Blind(self.schema, self.actor)
+        return blind.protect(model, found)
 
     def _protect(self, expr: e.Expr, scopes: list[Model]) -> e.Expr:
         match expr:
@@ -115,3 +130,10 @@ class Access:
             problem = Problem(f"?{name}", "field_forbidden", detail)
             raise Forbidden(detail, code="field_forbidden", errors=[problem])
         return mask
+
+
+class _Blind(Access):
+    """Takes what may not be read for null, where nobody named it who could be refused."""
+
+    def readable(self, model: Model, name: str) -> e.Expr:
+        return self.field(model, "read", name)

@@ -31,6 +31,8 @@ def plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSha
     if allowed == e.FALSE:
         refuse(access, f"{model.collection} may not be read")
     asked = access.protect(model, shape.where)
+    if shape.kind != "one":
+        asked = e.all_of((asked, access.scoped(model, shape.scopes)))
     orders = orders_of(schema, model, shape.sort, access) if shape.kind == "page" else ()
     beyond = e.TRUE if shape.after is None else keyset(orders, shape.after)
     return ReadPlan(
@@ -115,10 +117,12 @@ def _many(
     many = model.many[name]
     target = schema.models[many.target]
     link = schema.models[many.link] if many.link else None
+    # A list of records keeps to their default scopes; keys are whole.
+    scopes = e.TRUE if pick is None else access.scoped(target, None)
     return ManyItem(
         name=name,
         mask=mask,
-        guard=access.records(target, "read"),
+        guard=e.all_of((access.records(target, "read"), scopes)),
         link_guard=access.records(link, "read") if link else e.TRUE,
         # Keys are whole: who writes back a list that was cut would lose the rest.
         limit=None if pick is None else settings.max_expand_items,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abaft.base.errors import BadRequest, Problem, nearest
 from abaft.model import expr as e
 from abaft.model.spec import Field, Model, Schema
+from abaft.model.switches import EVERY
 from abaft.plan.types import Pick
 
 
@@ -103,6 +104,19 @@ def _picked_relations(model: Model, names: list[str] | None) -> list[str]:
         for name in unstored
         if name not in model.fields and not (name in model.many and model.many[name].writable)
     ]
+
+
+def scopes_of(model: Model, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The scopes that a reader names in place of the default ones: none for `all`."""
+    known = [scope.name for scope in model.scopes]
+    for name in names:
+        if name not in known and names != (EVERY,):
+            detail = (
+                f"{model.collection} has no scope {name[:80]!r}: {nearest(name, [EVERY, *known])}"
+            )
+            problem = Problem("?scope", "unknown_scope", detail)
+            raise BadRequest(detail, code="unknown_scope", errors=[problem])
+    return tuple(name for name in known if name in names)
 
 
 def _relation(schema: Schema, model: Model, name: str, max_depth: int) -> Model:

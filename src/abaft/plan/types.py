@@ -34,7 +34,7 @@ class ReadShape:
 
     `after` is None without a cursor, else for each step of the order whether its value is null.
     `whole` asks for all that is stored, `hidden` for hidden fields too: for a program's eyes, never
-    for an answer over HTTP.
+    for an answer over HTTP. `scopes` are those named of a list; None: the default ones.
     """
 
     model: str
@@ -47,10 +47,11 @@ class ReadShape:
     count: bool = False
     whole: bool = False
     hidden: bool = False
+    scopes: tuple[str, ...] | None = None
     digest: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        parts = (self.model, self.kind, self.where, self.sort, self.pick, self.after)
+        parts = (self.model, self.kind, self.where, self.sort, self.pick, self.after, self.scopes)
         object.__setattr__(
             self, "digest", hash((parts, self.offset, self.count, self.whole, self.hidden))
         )

@@ -142,8 +142,8 @@ async def unique_columns(
         if unique and columns
     }
     for model in schema.models.values():
-        for name, fields, unique in index_groups(model):
-            if unique:
-                columns = tuple(model.fields[part].column for part in fields)
-                known[model.table, name] = columns
+        for index in index_groups(model):
+            if index.unique:
+                columns = tuple(model.fields[part].column for part in index.fields)
+                known[model.table, index.name] = columns
     return known

@@ -34,8 +34,8 @@ CREATE TABLE posts (
 	CONSTRAINT ck_posts_cheap CHECK (coalesce(price <= 1000.00, false))
 );
 ALTER TABLE posts ADD CONSTRAINT fk_posts_author FOREIGN KEY(author) REFERENCES users (id) ON DELETE CASCADE;
-CREATE INDEX ix_posts_public ON posts (public, id);
 CREATE UNIQUE INDEX uq_posts_title_author ON posts (lower(title), author);
+CREATE INDEX ix_posts_public ON posts (public, id);
 CREATE INDEX ix_posts_price_title ON posts (price, lower(title), id);
 CREATE INDEX ix_posts_author ON posts (author, id);
 

@@ -40,8 +40,8 @@ CREATE TABLE posts (
 )
  WITHOUT ROWID,
  STRICT;
-CREATE INDEX ix_posts_public ON posts (public, id);
 CREATE UNIQUE INDEX uq_posts_title_author ON posts (lower(title), author);
+CREATE INDEX ix_posts_public ON posts (public, id);
 CREATE INDEX ix_posts_price_title ON posts (price, lower(title), id);
 CREATE INDEX ix_posts_author ON posts (author, id);
 

@@ -11,7 +11,13 @@ from sqlalchemy.schema import CreateTable
 
 from abaft.model.spec import Field, Model, Schema
 from abaft.store.sql.dialect import Dialect
-from abaft.store.sql.tables import create_index, create_table, foreign_keys, make_indexes
+from abaft.store.sql.tables import (
+    create_index,
+    create_table,
+    foreign_keys,
+    make_indexes,
+    superseded,
+)
 
 
 @dataclass(slots=True)
@@ -52,6 +58,8 @@ def compare(
         else:
             _columns(model, table, dialect, there, family, statements, differences)
         known = there or Found()
+        quote = dialect.sa.identifier_preparer.quote
+        statements += [f"DROP INDEX {quote(name)}" for name in superseded(model, known.indexes)]
         for name, index in make_indexes(model, table, dialect).items():
             if name not in known.indexes:
                 statements.append(create_index(index, dialect))

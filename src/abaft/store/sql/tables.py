@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
-from abaft.model.spec import Field, Model, One, Schema, unique_name
+from abaft.model import expr as e
+from abaft.model.spec import Field, Model, One, Schema, Unique
 from abaft.store.sql.conditions import Context, Frame, condition
 from abaft.store.sql.dialect import Dialect, Element
 from abaft.store.sql.statement import Binder
@@ -32,7 +36,7 @@ def _table(schema: Schema, dialect: Dialect, metadata: sa.MetaData, model: Model
         metadata,
         *columns,
         *keys,
-        *_checks(schema, dialect, model),
+        *_checks(dialect, model),
         sqlite_strict=True,
         # A table that is its own primary key's tree needs one search a record, not two.
         sqlite_with_rowid=rowid,
@@ -65,13 +69,8 @@ def _foreign_key(
     )
 
 
-def _checks(schema: Schema, dialect: Dialect, model: Model) -> list[sa.CheckConstraint]:
-    context = Context(schema, {}, Binder(dialect))
-    overlay: dict[str, Element] = {
-        field.name: sa.column(field.column, dialect.type(field.kind))
-        for field in model.fields.values()
-    }
-    frame = Frame(context, model, None, overlay=overlay)
+def _checks(dialect: Dialect, model: Model) -> list[sa.CheckConstraint]:
+    frame = bare_frame(model, dialect)
     return [
         # A check must hold: where SQL would answer null it doesn't.
         sa.CheckConstraint(
@@ -82,49 +81,99 @@ def _checks(schema: Schema, dialect: Dialect, model: Model) -> list[sa.CheckCons
     ]
 
 
+def bare_frame(model: Model, dialect: Dialect) -> Frame:
+    """A record by the bare names of its columns, for conditions on its own values alone."""
+    context = Context(Schema({}, {}), {}, Binder(dialect))
+    overlay: dict[str, Element] = {
+        field.name: sa.column(field.column, dialect.type(field.kind))
+        for field in model.fields.values()
+    }
+    return Frame(context, model, None, overlay=overlay)
+
+
 def _index_name(model: Model, fields: tuple[str, ...]) -> str:
     return f"ix_{model.table}_{'_'.join(fields)}"[:63]
 
 
-def index_groups(model: Model) -> list[tuple[str, tuple[str, ...], bool]]:
-    """Each index by its name: the fields, and whether they are unique together.
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index by its name: the fields, and of which records; `unique` where no two may share."""
+
+    name: str
+    fields: tuple[str, ...]
+    unique: bool = False
+    where: e.Expr = e.TRUE
+
+
+def index_groups(model: Model) -> list[Index]:
+    """The indexes of a model.
 
     An index of one field ends with the key, so that pages in its order are read from it alone.
     """
-    groups: dict[str, tuple[str, tuple[str, ...], bool]] = {}
+    groups: dict[str, Index] = {}
 
-    def add(fields: tuple[str, ...], unique: bool) -> None:
-        name = unique_name(model, fields) if unique else _index_name(model, fields)
-        keyed = fields if unique else (*fields, *(part for part in model.key if part not in fields))
+    def add(fields: tuple[str, ...]) -> None:
+        name = _index_name(model, fields)
+        keyed = (*fields, *(part for part in model.key if part not in fields))
         if keyed[: len(model.key)] != model.key:
-            groups[name] = (name, keyed, unique)
+            groups[name] = Index(name, keyed)
 
+    for unique in model.unique_sets():
+        name = unique.name(model.table)
+        if unique.fields[: len(model.key)] != model.key:
+            groups[name] = Index(name, unique.fields, True, unique.where)
     for field in model.fields.values():
-        if field.unique and model.key != (field.name,):
-            add((field.name,), True)
-        elif field.index and not field.unique:
-            add((field.name,), False)
-    for fields in model.uniques:
-        add(fields, True)
+        if field.index and not field.unique:
+            add((field.name,))
     for fields in model.indexes:
-        add(fields, False)
+        add(fields)
     for one in model.one.values():
         # Without it, a delete of the target would read this whole table.
-        if not any(group[1][: len(one.columns)] == one.columns for group in groups.values()):
-            add(one.columns, False)
+        if not any(_begins(group, one.columns) for group in groups.values()):
+            add(one.columns)
     return list(groups.values())
+
+
+def _begins(index: Index, columns: tuple[str, ...]) -> bool:
+    """Whether all records can be found in the index by these columns."""
+    return index.where == e.TRUE and index.fields[: len(columns)] == columns
 
 
 def make_indexes(model: Model, table: sa.Table, dialect: Dialect) -> dict[str, sa.Index]:
     """The indexes of a model by name; text without case is indexed as it is compared."""
     made = {}
-    for name, fields, unique in index_groups(model):
+    for index in index_groups(model):
         columns = []
-        for part in fields:
+        for part in index.fields:
             column = table.c[model.fields[part].column]
             columns.append(dialect.fold(column) if model.fields[part].nocase else column)
-        made[name] = sa.Index(name, *columns, unique=unique, _table=table)
+        where: Any = _partial(index, model, dialect)
+        made[index.name] = sa.Index(
+            index.name, *columns, unique=index.unique, _table=table, **where
+        )
     return made
+
+
+def _partial(index: Index, model: Model, dialect: Dialect) -> dict[str, Element]:
+    """The condition of the records that are in the index."""
+    if index.where == e.TRUE:
+        return {}
+    return {f"{dialect.sa.name}_where": condition(index.where, [bare_frame(model, dialect)])}
+
+
+def superseded(model: Model, there: Iterable[str]) -> list[str]:
+    """Indexes of ours that hold records to be unique under a condition that is no longer the one.
+
+    A model that has become unique among some of its records only must not be so among all.
+    """
+    wanted = {index.name for index in index_groups(model)}
+    plain = {Unique(unique.fields).name(model.table) for unique in model.unique_sets()}
+    others = [re.compile(re.escape(name[:51]) + "_if_[0-9a-f]{8}") for name in plain]
+    return sorted(
+        name
+        for name in set(there) - wanted
+        if name in plain or any(other.fullmatch(name) for other in others)
+    )
 
 
 def create_table(table: sa.Table, dialect: Dialect) -> str:

@@ -1,0 +1,70 @@
+"""What a model's one-line switches make of it: conditional uniqueness, scopes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abaft.base.errors import ModelError, RuleError
+from abaft.model import expr as e
+from abaft.model import spec
+from abaft.model.declare import Config
+from abaft.model.field import Unique
+from abaft.model.spec import Model, Schema, Scope
+from abaft.model.trace import trace
+
+EVERY = "all"
+"""What asks for a list without any scope; no scope may be called so."""
+
+
+def plain_sets(config: Config) -> tuple[tuple[str, ...], ...]:
+    """The fields that are unique together among all records."""
+    return tuple(
+        group.fields if isinstance(group, Unique) else group
+        for group in config.unique
+        if not isinstance(group, Unique) or group.where is None
+    )
+
+
+def conditional(schema: Schema, model: Model, config: Config) -> tuple[spec.Unique, ...]:
+    """What is unique among the records for which a condition holds."""
+    made = []
+    for group in config.unique:
+        if not isinstance(group, Unique) or group.where is None:
+            continue
+        where = trace(group.where, schema, model)
+        who = f"{model.name}: Unique({', '.join(map(repr, group.fields))})"
+        if not group.fields or isinstance(where, e.Const):
+            raise ModelError(f"{who}: name fields, and a condition that depends on the record")
+        own_columns(model, who, where)
+        made.append(spec.Unique(group.fields, where))
+    return tuple(made)
+
+
+def named_scope(model: Model, name: str, where: e.Expr, default: bool) -> Scope:
+    """A scope; its condition is the same whoever asks, so that a list can be told by its URL."""
+    if name == EVERY:
+        raise ModelError(f"{model.name}.{name}: scope=all asks for every record; choose another")
+
+    def look(node: Any) -> Any:
+        if isinstance(node, (e.ActorId, e.ActorRole)):
+            raise RuleError(
+                f"{model.name}.{name}: a scope is of the record alone; `me` is for rules"
+            )
+        return node
+
+    return Scope(name, e.rewrite(where, look), default)
+
+
+def own_columns(model: Model, who: str, where: e.Expr) -> None:
+    """Raises RuleError for a condition on anything but the record's own values."""
+
+    def look(node: Any) -> Any:
+        far = isinstance(node, e.Exists) or (isinstance(node, e.Column) and node.hops)
+        if far or isinstance(node, (e.ActorId, e.ActorRole)):
+            raise RuleError(
+                f"{who} is of the record's own fields, which the database can uphold; write what "
+                "looks further as @before or as a rule"
+            )
+        return node
+
+    e.rewrite(where, look)

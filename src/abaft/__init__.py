@@ -17,9 +17,18 @@ from abaft.base.errors import (
 from abaft.base.settings import Settings
 from abaft.base.version import __version__ as __version__
 from abaft.db import Database
-from abaft.model.declare import Model, after, allow, before, check, scope
+from abaft.model.declare import (
+    Model,
+    after,
+    allow,
+    before,
+    check,
+    computed,
+    scope,
+    virtual,
+)
 from abaft.model.field import Email, Many, Ref, Unique, Url, field, me, now
-from abaft.model.symbols import contains, is_null, not_, one_of
+from abaft.model.symbols import contains, is_null, length, not_, one_of, when
 
 __all__ = [
     "ANONYMOUS",
@@ -50,12 +59,16 @@ __all__ = [
     "allow",
     "before",
     "check",
+    "computed",
     "contains",
     "field",
     "is_null",
+    "length",
     "me",
     "not_",
     "now",
     "one_of",
     "scope",
+    "virtual",
+    "when",
 ]

@@ -9,16 +9,9 @@ from typing import Any
 from abaft.base import clock
 from abaft.base.actor import Actor
 from abaft.plan.types import ReadPlan
+from abaft.plan.virtual import Virtuals
 from abaft.store.base import Row, Session
 from abaft.writing import Draft
-
-
-@dataclass(slots=True, eq=False)
-class Ready:
-    """A plan with what the store made of it."""
-
-    plan: Any
-    compiled: Any
 
 
 @dataclass(slots=True)
@@ -43,12 +36,16 @@ class Stages:
 
 @dataclass(slots=True)
 class ReadAnswer:
-    """Rows of (json, order values…, count) and the plan that they follow."""
+    """Rows of (json, order values…, count) and the plan that they follow.
+
+    `sealed` is the first record's JSON as its ETag is made of it, where that isn't what is shown.
+    """
 
     plan: ReadPlan
     rows: Sequence[Row]
     decoders: tuple[Any, ...]
     stages: Stages
+    sealed: str | None = None
 
 
 @dataclass(slots=True)
@@ -59,6 +56,35 @@ class WriteAnswer:
     key: str
     draft: Draft
     stages: Stages
+    sealed: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Ready:
+    """A plan with what the store made of it, and the virtual members to be added to its JSON."""
+
+    plan: Any
+    compiled: Any
+    virtual: Virtuals | None = None
+
+    def read(self, rows: Sequence[Row], stages: Stages) -> ReadAnswer:
+        """The answer of these rows."""
+        decoders = self.compiled.statement.decoders
+        if self.virtual is None or self.plan.kind == "count":
+            return ReadAnswer(self.plan, rows, decoders, stages)
+        sealed = rows[0][0] if rows else None
+        shown = [self.shown(row) for row in rows]
+        return ReadAnswer(self.plan, shown, decoders, stages, sealed)
+
+    def shown(self, row: Row) -> Row:
+        """The row with what Python adds to its JSON."""
+        return row if self.virtual is None else (self.virtual.text(row[0]), *row[1:])
+
+    def written(self, json: str | None, draft: Draft, stages: Stages) -> WriteAnswer:
+        """The answer of a write that took place."""
+        if self.virtual is None or json is None:
+            return WriteAnswer(json, draft.written(), draft, stages)
+        return WriteAnswer(self.virtual.text(json), draft.written(), draft, stages, json)
 
 
 @dataclass(slots=True, eq=False)

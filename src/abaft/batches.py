@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from abaft.answers import Answer, ReadAnswer, Ready, Stages, Unit, WriteAnswer
+from abaft.answers import Answer, Ready, Stages, Unit, WriteAnswer
 from abaft.base.actor import Actor
 from abaft.base.errors import Fault
 from abaft.plan.types import Made, ReadIntent, WriteIntent
@@ -60,13 +60,12 @@ async def together(
     answers: list[Answer] = []
     for draft, ready, row in zip(drafts, readies, rows, strict=True):
         if isinstance(draft, ReadIntent):
-            decoders = ready.compiled.statement.decoders
-            answers.append(ReadAnswer(ready.plan, row, decoders, stages))
+            answers.append(ready.read(row, stages))
             continue
         stored = _known(draft, rows).stored_as(row[1])
         if unit is not None:
             unit.written.append((stored, actor))
-        answers.append(WriteAnswer(row[0], stored.written(), stored, stages))
+        answers.append(ready.written(row[0], stored, stages))
     if unit is None:
         for answer in answers:
             if isinstance(answer, WriteAnswer):

@@ -116,15 +116,14 @@ class Database:
         spec = self._spec(model)
         shape, values = self._page(spec, where, sort, expand, scope)
         values |= {"limit": 2**62, "offset": 0}
-        ready = self._pipeline.ready(shape, self._actor)
-        bound = values if self._actor.id is None else {**values, "me": self._actor.id}
-        with _told():
-            if self._unit is not None:
-                for row in await self._unit.session.read(ready.compiled, bound):
-                    yield self._typed(spec, row[0])
-                return
-            async for row in self._pipeline.store.stream(ready.compiled, bound):
+        intent = ReadIntent(shape, values)
+        if self._unit is not None:
+            answer = await self._pipeline.read(intent, self._actor, self._unit)
+            for row in answer.rows:
                 yield self._typed(spec, row[0])
+            return
+        async for row in self._pipeline.stream(intent, self._actor):
+            yield self._typed(spec, row[0])
 
     async def count(
         self,

@@ -18,9 +18,10 @@ from abaft.observe.events import Observer
 from abaft.plan.access import Access
 from abaft.plan.explain import refusal
 from abaft.plan.read import plan_read, refuse
-from abaft.plan.types import Load, ReadIntent, ReadShape, WriteIntent, WriteShape
+from abaft.plan.types import Load, ReadIntent, ReadShape, Selection, WriteIntent, WriteShape
+from abaft.plan.virtual import Virtuals, is_virtual
 from abaft.plan.write import VERBS, plan_write
-from abaft.store.base import ReferenceViolation, Session, Store, StoreError
+from abaft.store.base import ReferenceViolation, Row, Session, Store, StoreError
 from abaft.store_faults import refusing, store_fault, write_fault
 from abaft.writing import Draft, dangling_relations, make_draft, run_after
 
@@ -63,7 +64,16 @@ class Pipeline:
         except StoreError as error:
             raise store_fault(error) from error
         stages.mark("store")
-        return ReadAnswer(ready.plan, rows, ready.compiled.statement.decoders, stages)
+        return ready.read(rows, stages)
+
+    async def stream(self, intent: ReadIntent, actor: Actor) -> AsyncIterator[Row]:
+        """The rows of a read one by one, in bounded memory."""
+        ready = self.ready(intent.shape, actor)
+        try:
+            async for row in self.store.stream(ready.compiled, with_actor(intent.values, actor)):
+                yield ready.shown(row)
+        except StoreError as error:
+            raise store_fault(error) from error
 
     async def write(
         self, intent: WriteIntent, actor: Actor, unit: Unit | None = None
@@ -93,7 +103,7 @@ class Pipeline:
                     await run_after(self, draft, actor)
                 else:
                     unit.written.append((draft, actor))
-                return WriteAnswer(row[0], draft.written(), draft, stages)
+                return ready.written(row[0], draft, stages)
             fault = refusal(ready.plan, await self.probe(ready, values, unit), actor)
             if fault is not None:
                 raise fault
@@ -228,9 +238,12 @@ class Pipeline:
         access = Access(self.schema, actor)
         if isinstance(shape, ReadShape):
             read = plan_read(self.schema, self.settings, access, shape)
-            return Ready(read, self.store.compile_read(read))
+            return Ready(read, self.store.compile_read(read), self._virtuals(read.selection))
         write = plan_write(self.schema, self.settings, access, shape)
-        return Ready(write, self.store.compile_write(write))
+        return Ready(write, self.store.compile_write(write), self._virtuals(write.selection))
+
+    def _virtuals(self, selection: Selection) -> Virtuals | None:
+        return Virtuals(self.schema, selection) if is_virtual(selection) else None
 
 
 def with_actor(values: Mapping[str, Any], actor: Actor) -> Mapping[str, Any]:

@@ -19,8 +19,7 @@ def order_mark(collection: str, orders: Sequence[Order]) -> str:
     """Names the order, so that a cursor of another list or order isn't taken for one of this."""
     parts = [collection]
     for order in orders:
-        hops = ".".join(hop.relation for hop in order.column.hops)
-        parts.append(f"{hops}.{order.column.name}{'-' if order.descending else '+'}")
+        parts.append(f"{'.'.join(order.path)}{'-' if order.descending else '+'}")
     return sha256("|".join(parts).encode()).hexdigest()[:8]
 
 

@@ -141,8 +141,9 @@ class _Builder:
             if rest == target.key and model.one[name].stored:
                 return self._leaf(e.Column(name, hops, scope), model.fields[name])
             return self._at(target, rest, (*hops, e.Hop(name)), scope)
-        if name in model.fields:
-            return self._leaf(e.Column(name, hops, scope), model.fields[name])
+        field = model.value(name)
+        if field is not None:
+            return self._leaf(e.Column(name, hops, scope), field)
         return self._via(model, name, hops, scope)
 
     def _via(self, model: Model, name: str, hops: tuple[e.Hop, ...], scope: int) -> Filter:

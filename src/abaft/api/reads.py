@@ -34,6 +34,7 @@ class Reads:
             self.pipeline.permit(request.model.name, "read", actor)  # 401 before 400
             raise
         answer = await self.pipeline.read(page.intent, actor)
+        answer.sealed = None
         return self._shown(request, await self._page_json(page, answer, actor), answer)
 
     async def one(self, request: Request) -> Answer:
@@ -54,7 +55,7 @@ class Reads:
     def _shown(self, request: Request, text: str, answer: ReadAnswer) -> Answer:
         """The JSON with its ETag, or 304 where the client has it."""
         body = text.encode()
-        etag = respond.etag_of(body)
+        etag = respond.etag_of(body if answer.sealed is None else answer.sealed.encode())
         extra = [(b"etag", etag.encode())]
         if self.settings.server_timing:
             extra.append((b"server-timing", answer.stages.header().encode()))

@@ -147,7 +147,8 @@ class Writes:
                 return Answer(201, b"null", private, extra)
             return Answer(204, None, private, extra)
         body = written.json.encode()
-        extra.append((b"etag", respond.etag_of(body).encode()))
+        sealed = body if written.sealed is None else written.sealed.encode()
+        extra.append((b"etag", respond.etag_of(sealed).encode()))
         return Answer(status, body, private, extra)
 
 

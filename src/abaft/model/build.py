@@ -13,7 +13,8 @@ from abaft.base import clock, ids
 from abaft.base.errors import ModelError, nearest
 from abaft.model import names
 from abaft.model.annotations import Shape, read_annotation
-from abaft.model.declare import Function, HookFunction, Model, RuleFunction, ScopeFunction
+from abaft.model.build_computed import add_computed, functions_of
+from abaft.model.declare import ComputedFunction, HookFunction, Model, RuleFunction, ScopeFunction
 from abaft.model.field import UNSET, Options, Sentinel, Unique, me, now
 from abaft.model.kinds import Kind
 from abaft.model.relations import link_model, many_relation, one_relation
@@ -256,6 +257,8 @@ def _spec(draft: Draft) -> Spec:
         uniques=plain_sets(config),
         indexes=config.index,
         description=(draft.cls.__doc__ or "").strip(),
+        computed={},
+        virtual={},
         cls=draft.cls,
     )
 
@@ -288,6 +291,7 @@ def _distinct(specs: Iterable[Spec]) -> None:
 
 def _with_rules(schema: Schema, drafts: Mapping[str, Draft]) -> Schema:
     """The schema with each rule, check and hook; a rule may look through any relation."""
+    add_computed(schema, {name: draft.cls for name, draft in drafts.items()})
     full: dict[str, Spec] = {}
     for name, spec in schema.models.items():
         draft = drafts.get(name)
@@ -300,12 +304,11 @@ def _with_rules(schema: Schema, drafts: Mapping[str, Draft]) -> Schema:
 
 def _ruled(schema: Schema, spec: Spec, cls: type[Model]) -> Spec:
     rules, checks, scopes, hooks = [], [], [], []
-    functions: dict[str, Function] = {}
-    for base in reversed(cls.__mro__):
-        functions |= getattr(base, "__functions__", {})
-    for name, found in functions.items():
+    for name, found in functions_of(cls).items():
         if isinstance(found, HookFunction):
             hooks.append(Hook(name, found.when, found.actions, found.function))
+            continue
+        if isinstance(found, ComputedFunction):
             continue
         where = trace(found.function, schema, spec)
         if isinstance(found, ScopeFunction):
@@ -327,7 +330,7 @@ def _ruled(schema: Schema, spec: Spec, cls: type[Model]) -> Spec:
 
 
 def _rule_fields(spec: Spec, rule: RuleFunction) -> None:
-    known = [*spec.fields, *spec.one, *spec.many]
+    known = [*spec.fields, *spec.computed, *spec.virtual, *spec.one, *spec.many]
     for name in rule.fields:
         if name not in known:
             raise ModelError(

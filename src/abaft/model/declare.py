@@ -9,6 +9,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     ClassVar,
+    Generic,
     Literal,
     TypeVar,
     cast,
@@ -22,12 +23,13 @@ from pydantic_core import CoreSchema, core_schema
 
 from abaft.base.errors import ModelError, nearest
 from abaft.model import spec
-from abaft.model.evaluate import evaluate
+from abaft.model.evaluate import evaluate, evaluate_value
 from abaft.model.field import UNSET, Options, Unique, field
 from abaft.model.schemas import field_schema, shown
 from abaft.model.spec import Action
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 MARKER = "x-abaft-model"
@@ -86,6 +88,47 @@ def check(function: F) -> F:
     return cast(F, RuleFunction(function.__name__, function, (), (), check=True))
 
 
+class ComputedFunction(Generic[T]):
+    """A computed field as it was written; of a record it gives the value that was read with it."""
+
+    def __init__(self, function: Callable[..., T], virtual: bool) -> None:
+        self.function = function
+        self.virtual = virtual
+
+    @overload
+    def __get__(self, record: None, owner: type[Any]) -> ComputedFunction[T]: ...
+    @overload
+    def __get__(self, record: object, owner: type[Any]) -> T: ...
+    def __get__(self, record: Any, owner: type[Any]) -> Any:
+        # What was read with the record is in its __dict__, which Python asks first.
+        if record is None:
+            return self
+        return self.function(record) if self.virtual else self._reckoned(record)
+
+    def _reckoned(self, record: Any) -> Any:
+        model = getattr(type(record), "__spec__", None)
+        if model is None:
+            return self.function(record)
+        return evaluate_value(model.computed[self.function.__name__].value, [record])
+
+
+def computed(function: Callable[[Any], T]) -> ComputedFunction[T]:
+    """A field reckoned of others by the database: it can be shown, filtered, sorted and ruled by.
+
+    The function takes the record, is called once, with symbols, and returns a value: fields,
+    arithmetic, `lower()`, `.year`, `when(…)`, `.count()` and `.sum(…)` of to-many relations.
+    """
+    return ComputedFunction(function, virtual=False)
+
+
+def virtual(function: Callable[[Any], T]) -> ComputedFunction[T]:
+    """A member that plain Python adds to each record after it has been read; it is only shown.
+
+    The function sees all that is stored of the record. Its annotation says what JSON it gives.
+    """
+    return ComputedFunction(function, virtual=True)
+
+
 @dataclass(slots=True)
 class ScopeFunction:
     """A scope as it was written."""
@@ -140,7 +183,8 @@ def _hook(when: Literal["before", "after"], actions: tuple[Action, ...]) -> Call
     return decorate
 
 
-Function = RuleFunction | ScopeFunction | HookFunction
+Function = RuleFunction | ScopeFunction | HookFunction | ComputedFunction[Any]
+FUNCTIONS = (RuleFunction, ScopeFunction, HookFunction, ComputedFunction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +216,7 @@ class ModelMeta(type):
         for key in names:
             value = body.pop(key, UNSET)
             options[key] = value if isinstance(value, Options) else Options(value)
-        functions = {key: value for key, value in body.items() if isinstance(value, Function)}
+        functions = {key: value for key, value in body.items() if isinstance(value, FUNCTIONS)}
         cls = super().__new__(mcs, name, bases, body, **keywords)
         cls.__options__ = options
         cls.__functions__ = functions
@@ -292,7 +336,7 @@ class Model(metaclass=ModelMeta):
         model = type(record).__spec__
         shown: dict[str, Any] = {}
         for name, value in record.__dict__.items():
-            row = model.fields.get(name)
+            row = model.value(name)
             if row is not None and row.hidden:
                 continue
             shown[name] = _show(row, value)
@@ -326,5 +370,5 @@ def _names(cls: type) -> set[str]:
     names = {name for base in cls.__mro__ for name in getattr(base, "__options__", ())}
     declared = getattr(cls, "__spec__", None)
     if declared is not None:
-        names |= {*declared.fields, *declared.one, *declared.many}
+        names |= {*declared.fields, *declared.one, *declared.many, *declared.computed}
     return names | {"id", "created", "updated"}

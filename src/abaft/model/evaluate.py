@@ -9,6 +9,8 @@ from typing import Any
 
 from abaft.base.actor import ANONYMOUS, Actor
 from abaft.model import expr as e
+from abaft.model.functions import FUNCTIONS, reduce
+from abaft.model.kinds import Kind
 
 _ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
@@ -21,6 +23,11 @@ def evaluate(
 ) -> bool:
     """Whether the condition holds for the last of `records`, the innermost scope."""
     return _Evaluator(actor or ANONYMOUS, params or {}).holds(expr, list(records))
+
+
+def evaluate_value(value: e.Value, records: Sequence[Any]) -> Any:
+    """The value, for the last of `records`."""
+    return _Evaluator(ANONYMOUS, {}).value(value, list(records))
 
 
 class _Evaluator:
@@ -86,6 +93,12 @@ class _Evaluator:
                 return self.params[name]
             case e.ActorId():
                 return self.actor.id
+            case e.Call(name, args, kind):
+                return self.call(name, args, kind, scopes)
+            case e.Choose(where, then, otherwise):
+                return self.value(then if self.holds(where, scopes) else otherwise, scopes)
+            case e.Reduce():
+                return self.reduce(node, scopes)
         record = self.reach(scopes[node.scope], node.hops)
         if record is None or (node.mask is not None and not self.holds(node.mask, [record])):
             return None
@@ -94,12 +107,31 @@ class _Evaluator:
             return value.__key__[0]
         return value.value if isinstance(value, Enum) else value
 
+    def call(self, name: str, args: tuple[e.Value, ...], kind: Kind, scopes: list[Any]) -> Any:
+        values = [self.value(arg, scopes) for arg in args]
+        if any(value is None for value in values):
+            return None
+        return FUNCTIONS[name].run(*values, kind)
+
+    def reduce(self, node: e.Reduce, scopes: list[Any]) -> Any:
+        owner = self.reach(scopes[node.scope], node.hops)
+        items = [
+            item
+            for item in (getattr(owner, node.relation) if owner is not None else ())
+            if (node.guard is None or self.holds(node.guard, [item]))
+            and self.holds(node.where, [*scopes, item])
+        ]
+        if node.value is None:
+            return len(items)
+        found = [self.value(node.value, [*scopes, item]) for item in items]
+        return reduce(node.name, [value for value in found if value is not None], node.kind)
+
     def nocase(self, node: e.Value, scopes: list[Any]) -> bool:
         """Whether the value is a field's whose every comparison is blind to case."""
         if not isinstance(node, e.Column):
             return False
         model = getattr(type(self.reach(scopes[node.scope], node.hops)), "__spec__", None)
-        return model is not None and bool(model.fields[node.name].nocase)
+        return model is not None and node.name in model.fields and model.fields[node.name].nocase
 
     def reach(self, record: Any, hops: Sequence[e.Hop]) -> Any:
         for hop in hops:

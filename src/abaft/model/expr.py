@@ -7,7 +7,7 @@ Truth has two values on every engine, as in Python: a comparison with null is fa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from abaft.model.kinds import Kind
@@ -40,9 +40,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Const:
-    """A value known when the plan is made; True and False are the constant conditions."""
+    """A value known when the plan is made; True and False are the constant conditions.
+
+    `kind` is only needed where the value isn't compared with one that has a kind.
+    """
 
     value: Any
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,42 @@ class ActorId:
     """The key of who asks, as a value of the kind that it is compared with."""
 
     kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The value of a function: a row of `functions.FUNCTIONS`, with the kind of its result."""
+
+    name: str
+    args: tuple[Value, ...]
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """One value where a condition holds, another where it doesn't."""
+
+    where: Expr
+    then: Value
+    otherwise: Value
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """An aggregate over a to-many relation's records that satisfy `where`, in whose scope the
+    record is the last; `value` is None for a count. The guards are as those of Exists.
+    """
+
+    name: str
+    relation: str
+    value: Value | None
+    where: Expr
+    kind: Kind
+    hops: tuple[Hop, ...] = ()
+    scope: int = 0
+    guard: Expr | None = None
+    link_guard: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +169,12 @@ class Exists:
 class Beyond:
     """Whether a row of columns comes after a row of values, all ascending or all descending."""
 
-    left: tuple[Column, ...]
+    left: tuple[Value, ...]
     right: tuple[Param, ...]
     descending: bool
 
 
-Value = Column | Const | Param | ActorId
+Value = Column | Const | Param | ActorId | Call | Choose | Reduce
 Expr = Compare | OneOf | IsNull | And | Or | Not | Exists | Beyond | Const | ActorRole
 
 TRUE = Const(True)
@@ -192,4 +232,17 @@ def _rewrite(node: Any, change: Callable[[Any], Any]) -> Any:
         case Exists(relation, where, hops, scope, guard, link_guard):
             inner = _rewrite(where, change)
             return change(Exists(relation, inner, hops, scope, guard, link_guard))
+        case Call(name, args, kind):
+            return change(Call(name, tuple(_rewrite(arg, change) for arg in args), kind))
+        case Choose(where, then, otherwise, kind):
+            test, one, other = (_rewrite(part, change) for part in (where, then, otherwise))
+            return change(Choose(test, one, other, kind))
+        case Reduce(value=value, where=where):
+            of = None if value is None else _rewrite(value, change)
+            return change(replace(node, value=of, where=_rewrite(where, change)))
     return change(node)
+
+
+def rewrite_value(value: Value, change: Callable[[Any], Any]) -> Value:
+    """The same for a value."""
+    return _rewrite(value, change)  # type: ignore[no-any-return]

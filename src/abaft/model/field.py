@@ -10,6 +10,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from abaft.model.spec import OnDelete
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 class Sentinel:
@@ -45,6 +46,41 @@ class Many(list[T], Generic[T]):
     def any(self, where: Callable[[T], bool] | None = None) -> bool:
         """Whether a record of the relation satisfies `where`."""
         return bool(self) if where is None else any(where(item) for item in self)
+
+    def all(self, where: Callable[[T], bool]) -> bool:
+        """Whether every record of the relation satisfies `where`."""
+        return all(where(item) for item in self)
+
+    def count(self, where: Callable[[T], bool] | None = None) -> int:  # type: ignore[override]
+        """How many records of the relation satisfy `where`."""
+        return len(self._where(where))
+
+    def sum(self, of: Callable[[T], V], where: Callable[[T], bool] | None = None) -> V:
+        """The sum of a value of them; None of no values."""
+        return self._reduced("sum", of, where)  # type: ignore[no-any-return]
+
+    def avg(self, of: Callable[[T], Any], where: Callable[[T], bool] | None = None) -> float:
+        """The mean of a value of them, a float."""
+        return self._reduced("avg", of, where)  # type: ignore[no-any-return]
+
+    def min(self, of: Callable[[T], V], where: Callable[[T], bool] | None = None) -> V:
+        """The least of a value of them."""
+        return self._reduced("min", of, where)  # type: ignore[no-any-return]
+
+    def max(self, of: Callable[[T], V], where: Callable[[T], bool] | None = None) -> V:
+        """The greatest of a value of them."""
+        return self._reduced("max", of, where)  # type: ignore[no-any-return]
+
+    def _where(self, where: Callable[[T], bool] | None) -> list[T]:
+        return [item for item in self if where is None or where(item)]
+
+    def _reduced(self, name: str, of: Callable[[T], Any], where: Any) -> Any:
+        values = [value for item in self._where(where) if (value := of(item)) is not None]
+        if not values:
+            return None
+        if name == "avg":
+            return sum(values) / len(values)
+        return sum(values) if name == "sum" else min(values) if name == "min" else max(values)
 
 
 class Unique:

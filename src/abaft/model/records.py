@@ -31,8 +31,8 @@ def _value(schema: Schema, model: Model, name: str, value: Any) -> Any:
         return None
     if name in model.one:
         return related(schema, schema.target(model, name), value)
-    field = model.fields[name]
-    return typed(field.kind, value)
+    field = model.value(name)
+    return value if field is None else typed(field.kind, value)
 
 
 def typed(kind: Any, value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from abaft.base.digest import fingerprint
-from abaft.model.expr import TRUE, Expr
+from abaft.model.expr import TRUE, Expr, Value
 from abaft.model.kinds import Kind
 
 Action = Literal["read", "create", "update", "delete"]
@@ -130,6 +130,24 @@ class Scope:
     default: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A value reckoned of others when it is asked for; `field` is how it is shown."""
+
+    field: Field
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Virtual:
+    """A member that a Python function adds to a record once it has been read."""
+
+    name: str
+    call: Callable[[Any], Any]
+    annotation: Any
+    description: str = ""
+
+
 def url_part(text: str) -> str:
     """The text percent-encoded as one part of a key."""
     # Most keys need no encoding, and a load writes many.
@@ -154,12 +172,21 @@ class Model:
     checks: tuple[Check, ...] = ()
     conditional: tuple[Unique, ...] = ()
     scopes: tuple[Scope, ...] = ()
+    computed: Mapping[str, Computed] = field(default_factory=dict)
+    virtual: Mapping[str, Virtual] = field(default_factory=dict)
     description: str = ""
     internal: bool = False
     cls: Any = None
 
     def __repr__(self) -> str:
         return f"<model {self.name}>"
+
+    def value(self, name: str) -> Field | None:
+        """The field of this name, stored or computed."""
+        found = self.fields.get(name)
+        if found is None and name in self.computed:
+            return self.computed[name].field
+        return found
 
     def written(self, key: Mapping[str, Any]) -> str:
         """A key as URLs and the change feed write it: percent-encoded parts, commas between."""

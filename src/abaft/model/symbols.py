@@ -4,160 +4,29 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, NoReturn, cast
+from typing import Any, TypeVar, cast
 
 from abaft.base.actor import Actor
 from abaft.base.errors import nearest
 from abaft.model import expr as e
-from abaft.model.kinds import Choice, Kind, Number, own_key
+from abaft.model.computed import moved
+from abaft.model.functions import NoSuchKind, reduced_kind
+from abaft.model.kinds import own_key
 from abaft.model.spec import Model, Schema
-
-_depth: contextvars.ContextVar[int] = contextvars.ContextVar("abaft_depth", default=0)
-
-
-class Untraceable(Exception):
-    """Raised inside a rule by something that can't become a query; says what to write instead."""
-
-
-_TRUTH = (
-    "its truth isn't known before the query runs, so `and`, `or`, `not`, `if`, `in` and chained "
-    "comparisons can't be used: write `&`, `|`, `~` or not_(…), one_of(…), contains(…) and put "
-    "each comparison in parentheses"
+from abaft.model.value_symbols import (
+    MeSymbol,
+    Symbol,
+    Truth,
+    Untraceable,
+    ValueSymbol,
+    as_expr,
+    as_symbol,
+    called,
 )
 
+T = TypeVar("T")
 
-class Symbol:
-    """What stands for a value not known yet."""
-
-    __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]
-
-    def __eq__(self, other: object) -> Any:
-        raise Untraceable("this can't be compared: ask a to-many relation with .any(…)")
-
-    def __ne__(self, other: object) -> Any:
-        return not_(self == other)
-
-    def __bool__(self) -> NoReturn:
-        raise Untraceable(_TRUTH)
-
-    def __iter__(self) -> NoReturn:
-        raise Untraceable("it can't be looped over: ask a to-many relation with .any(…)")
-
-    def __contains__(self, item: object) -> NoReturn:
-        raise Untraceable("`in` can't become a query: write contains(text, part)")
-
-    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
-        raise Untraceable("a call can't become a query: compare the value itself")
-
-    def __getattr__(self, name: str) -> Any:
-        raise Untraceable(f".{name} can't become a query: compare the value itself")
-
-    def __len__(self) -> NoReturn:
-        raise Untraceable("len() can't become a query: compare the value itself")
-
-    def __int__(self, *_: object) -> NoReturn:
-        raise Untraceable("a conversion can't become a query: compare the value itself")
-
-    __float__ = __index__ = __str__ = __format__ = __int__
-
-
-class Truth(Symbol):
-    """A condition."""
-
-    __slots__ = ("expr",)
-
-    def __init__(self, expr: e.Expr) -> None:
-        self.expr = expr
-
-    def __and__(self, other: object) -> Truth:
-        return Truth(e.all_of((self.expr, as_expr(other))))
-
-    def __or__(self, other: object) -> Truth:
-        return Truth(e.any_of((self.expr, as_expr(other))))
-
-    def __invert__(self) -> Truth:
-        return Truth(e.negate(self.expr))
-
-    __rand__, __ror__ = __and__, __or__
-
-    def __eq__(self, other: object) -> Truth:  # type: ignore[override]
-        if isinstance(other, bool):
-            return self if other else ~self
-        raise Untraceable("a condition can be compared with True or False alone")
-
-    def __ne__(self, other: object) -> Truth:  # type: ignore[override]
-        return ~(self == other)
-
-
-class ValueSymbol(Symbol):
-    """A field's value; a boolean one is a condition too."""
-
-    __slots__ = ("column", "kind", "nocase")
-
-    def __init__(self, column: e.Column, kind: Kind, nocase: bool = False) -> None:
-        self.column = column
-        self.kind = kind
-        self.nocase = nocase
-
-    def _compare(self, op: e.Operator, other: object) -> Truth:
-        if isinstance(other, MeSymbol):
-            raise Untraceable("`me` is compared with a relation or a whole record")
-        value = as_value(other, self.kind)
-        if isinstance(value, e.Const) and value.value is None:
-            if op not in ("eq", "ne"):
-                raise Untraceable(f"None can't be compared by {op}")
-            null: e.Expr = e.IsNull(self.column)
-            return Truth(null if op == "eq" else e.Not(null))
-        nocase = self.nocase or getattr(other, "nocase", False) is True
-        return Truth(e.Compare(op, self.column, value, nocase))
-
-    def __eq__(self, other: object) -> Truth:  # type: ignore[override]
-        return self._compare("eq", other)
-
-    def __ne__(self, other: object) -> Truth:  # type: ignore[override]
-        return self._compare("ne", other)
-
-    def __lt__(self, other: object) -> Truth:
-        return self._ordered("lt", other)
-
-    def __le__(self, other: object) -> Truth:
-        return self._ordered("le", other)
-
-    def __gt__(self, other: object) -> Truth:
-        return self._ordered("gt", other)
-
-    def __ge__(self, other: object) -> Truth:
-        return self._ordered("ge", other)
-
-    def _ordered(self, op: e.Operator, other: object) -> Truth:
-        if not self.kind.ordered:
-            raise Untraceable(f"{self.column.name} ({self.kind.name}) has no order")
-        return self._compare(op, other)
-
-    def startswith(self, prefix: object) -> Truth:
-        return self._text("startswith", prefix)
-
-    def endswith(self, suffix: object) -> Truth:
-        return self._text("endswith", suffix)
-
-    def _text(self, op: e.Operator, part: object) -> Truth:
-        if not self.kind.textual:
-            raise Untraceable(f".{op}() is for text; {self.column.name} is {self.kind.name}")
-        return Truth(e.Compare(op, self.column, as_value(part, self.kind), self.nocase))
-
-    def __and__(self, other: object) -> Truth:
-        return Truth(as_expr(self)) & other
-
-    def __or__(self, other: object) -> Truth:
-        return Truth(as_expr(self)) | other
-
-    def __invert__(self) -> Truth:
-        return ~Truth(as_expr(self))
-
-    __rand__, __ror__ = __and__, __or__
+_depth: contextvars.ContextVar[int] = contextvars.ContextVar("abaft_depth", default=0)
 
 
 class RecordSymbol(Symbol):
@@ -177,6 +46,9 @@ class RecordSymbol(Symbol):
         # The columns that hold this record's key: its own, or the relation's that led here.
         self._via = via or tuple(e.Column(name, hops, scope) for name in model.key)
 
+    def described(self) -> str:
+        return f"a {self._model.name}"
+
     def __getattr__(self, name: str) -> Any:
         model = self._model
         if name in model.one:
@@ -190,7 +62,11 @@ class RecordSymbol(Symbol):
         if name in model.fields:
             field = model.fields[name]
             return ValueSymbol(self._column(name), field.kind, field.nocase)
-        names = [*model.fields, *model.one, *model.many]
+        if name in model.computed:
+            found = model.computed[name]
+            value = moved(found.value, self._hops, self._scope, _depth.get() + 1)
+            return ValueSymbol(value, found.field.kind)
+        names = [*model.fields, *model.computed, *model.one, *model.many]
         raise Untraceable(f"{model.name} has no field {name!r}: {nearest(name, names)}")
 
     def _column(self, name: str) -> e.Column:
@@ -243,7 +119,44 @@ class ManySymbol(Symbol):
     def __init__(self, record: RecordSymbol, name: str) -> None:
         self._record, self._name = record, name
 
+    def described(self) -> str:
+        return "a to-many relation"
+
     def any(self, where: Callable[[Any], object] | None = None) -> Truth:
+        condition, _ = self._asked(where, None)
+        return Truth(e.Exists(self._name, condition, self._record._hops, self._record._scope))
+
+    def all(self, where: Callable[[Any], object]) -> Truth:
+        return ~self.any(lambda item: ~Truth(as_expr(where(item))))
+
+    def count(self, where: Callable[[Any], object] | None = None) -> ValueSymbol:
+        return self._reduced("count", None, where)
+
+    def sum(self, of: Callable[[Any], object], where: Any = None) -> ValueSymbol:
+        return self._reduced("sum", of, where)
+
+    def avg(self, of: Callable[[Any], object], where: Any = None) -> ValueSymbol:
+        return self._reduced("avg", of, where)
+
+    def min(self, of: Callable[[Any], object], where: Any = None) -> ValueSymbol:
+        return self._reduced("min", of, where)
+
+    def max(self, of: Callable[[Any], object], where: Any = None) -> ValueSymbol:
+        return self._reduced("max", of, where)
+
+    def _reduced(self, name: str, of: Any, where: Any) -> ValueSymbol:
+        record = self._record
+        condition, value = self._asked(where, of)
+        try:
+            kind = reduced_kind(name, None if value is None else value.kind)
+        except NoSuchKind as error:
+            raise Untraceable(str(error)) from None
+        found = None if value is None else value.value
+        made = e.Reduce(name, self._name, found, condition, kind, record._hops, record._scope)
+        return ValueSymbol(made, kind)
+
+    def _asked(self, where: Any, of: Any) -> tuple[e.Expr, ValueSymbol | None]:
+        """The condition and the value that functions of a record of the relation stand for."""
         record = self._record
         target = record._schema.target(record._model, self._name)
         depth = _depth.get() + 1
@@ -251,93 +164,9 @@ class ManySymbol(Symbol):
         try:
             inner = RecordSymbol(record._schema, target, depth)
             condition = e.TRUE if where is None else as_expr(where(inner))
+            return condition, None if of is None else as_symbol(of(inner))
         finally:
             _depth.reset(token)
-        return Truth(e.Exists(self._name, condition, record._hops, record._scope))
-
-
-class MeSymbol(Symbol):
-    """Who asks."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> Any:
-        if isinstance(other, (RecordSymbol, ValueSymbol)):
-            return other == self
-        raise Untraceable("`me` is compared with a relation or a whole record")
-
-    def __ne__(self, other: object) -> Any:
-        return ~(self == other)
-
-    def has_role(self, role: object) -> Truth:
-        if not isinstance(role, str) or not role:
-            raise Untraceable("has_role() takes the role's name")
-        return Truth(e.ActorRole(role))
-
-    @property
-    def anonymous(self) -> Truth:
-        return Truth(e.ActorRole(""))
-
-
-def as_expr(value: object) -> e.Expr:
-    """The condition that a traced function gave."""
-    if isinstance(value, Truth):
-        return value.expr
-    if isinstance(value, bool):
-        return e.Const(value)
-    if isinstance(value, ValueSymbol) and value.kind.name == "boolean":
-        return e.Compare("eq", value.column, e.Const(True))
-    raise Untraceable(f"a condition was expected here, not {_describe(value)}")
-
-
-def as_value(value: object, kind: Kind) -> e.Value:
-    """The right-hand side of a comparison with a value of this kind."""
-    if isinstance(value, ValueSymbol):
-        if not _alike(kind, value.kind):
-            raise Untraceable(f"{_long_name(kind)} can't be compared with {_long_name(value.kind)}")
-        return value.column
-    if isinstance(value, Symbol):
-        raise Untraceable(f"{kind.name} can't be compared with {_describe(value)}")
-    if value is None:
-        return e.Const(None)
-    try:
-        read = kind.parse(kind.spell(value))
-        exact = kind.show(read) == kind.show(value) and (
-            read == value or not isinstance(value, (int, float, Decimal))
-        )
-    except (ValueError, TypeError, AttributeError, ArithmeticError):
-        exact = False
-    if not exact or kind.name == "json" or _naive(value):
-        raise Untraceable(f"{value!r} isn't a value of kind {kind.name}")
-    return e.Const(read)
-
-
-def _alike(kind: Kind, other: Kind) -> bool:
-    """Whether every engine stores the two so that one can be held against the other."""
-    facts = ("name", "places", "of_text")
-    return all(getattr(kind, fact, None) == getattr(other, fact, None) for fact in facts)
-
-
-def _long_name(kind: Kind) -> str:
-    if isinstance(kind, Number):
-        return f"{kind.name} of {kind.places} places"
-    if isinstance(kind, Choice):
-        return f"{kind.name} of {'words' if kind.of_text else 'integers'}"
-    return kind.name
-
-
-def _naive(value: object) -> bool:
-    return isinstance(value, datetime) and value.tzinfo is None
-
-
-def _describe(value: object) -> str:
-    if isinstance(value, ValueSymbol):
-        return f"the {value.kind.name} field {value.column.name!r}"
-    if isinstance(value, RecordSymbol):
-        return f"a {value._model.name}"
-    return {ManySymbol: "a to-many relation", MeSymbol: "`me`", Truth: "a condition"}.get(
-        type(value), repr(value)
-    )
 
 
 def _as_bool(truth: Truth) -> bool:
@@ -364,7 +193,7 @@ def contains(text: str | None, part: str) -> bool:
     """Whether the text has the part; what `in` says outside of rules."""
     symbol: object = text
     if isinstance(symbol, ValueSymbol):
-        return _as_bool(symbol._text("contains", part))
+        return _as_bool(symbol.text("contains", part))
     return text is not None and part in text
 
 
@@ -373,3 +202,22 @@ def is_null(value: object) -> bool:
     if isinstance(value, (ValueSymbol, RecordSymbol)):
         return _as_bool(value == None)  # noqa: E711
     return value is None
+
+
+def length(text: str) -> int:
+    """How many characters a text has; what `len()` says outside of rules."""
+    symbol: object = text
+    return cast(int, called("length", symbol)) if isinstance(symbol, Symbol) else len(text)
+
+
+def when(condition: bool, then: T, otherwise: T) -> T:
+    """One value where a condition holds, else the other; what `… if … else …` says elsewhere."""
+    symbol: object = condition
+    if not isinstance(symbol, Symbol):
+        return then if condition else otherwise
+    first, second = as_symbol(then), as_symbol(otherwise)
+    if first.kind != second.kind:
+        kinds = f"{first.kind.name} and {second.kind.name}"
+        raise Untraceable(f"when() gives values of one kind, not {kinds}")
+    made = e.Choose(as_expr(symbol), first.value, second.value, first.kind)
+    return cast(T, ValueSymbol(made, first.kind))

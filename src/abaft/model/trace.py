@@ -5,12 +5,15 @@ from __future__ import annotations
 import dis
 from collections.abc import Callable
 from types import CodeType
-from typing import Any
+from typing import Any, TypeVar
 
 from abaft.base.errors import RuleError
 from abaft.model import expr as e
 from abaft.model.spec import Model, Schema
-from abaft.model.symbols import MeSymbol, RecordSymbol, Untraceable, as_expr
+from abaft.model.symbols import RecordSymbol
+from abaft.model.value_symbols import MeSymbol, Untraceable, ValueSymbol, as_expr, as_symbol
+
+T = TypeVar("T")
 
 _IDENTITY = (
     "`is` compares objects, not values, and a query knows values alone: write is_null(…), `==` or "
@@ -23,13 +26,24 @@ def trace(function: Callable[..., Any], schema: Schema, model: Model) -> e.Expr:
 
     Raises RuleError, naming model, function and line, with what to write instead.
     """
+    return _traced(function, schema, model, as_expr)
+
+
+def trace_value(function: Callable[..., Any], schema: Schema, model: Model) -> ValueSymbol:
+    """The value that a function of (record) stands for. Raises RuleError."""
+    return _traced(function, schema, model, as_symbol)
+
+
+def _traced(
+    function: Callable[..., Any], schema: Schema, model: Model, read: Callable[[object], T]
+) -> T:
     if _asks_identity(function.__code__):
         raise RuleError(_explain(function, model, _IDENTITY, RuleError()))
     record = RecordSymbol(schema, model)
     defaults = len(function.__defaults__ or ())
     arguments = (record, MeSymbol())[: function.__code__.co_argcount - defaults]
     try:
-        return as_expr(function(*arguments))
+        return read(function(*arguments))
     except Untraceable as error:
         raise RuleError(_explain(function, model, str(error), error)) from None
     except Exception as error:

@@ -70,6 +70,7 @@ class Values:
             for field in fields
             if not (field.writable or field.hidden)
         }
+        served |= dict.fromkeys([*model.computed, *model.virtual], NotRequired[Any])
         self._served = set(served)
         self._replace = _adapter(
             served | {n: _present(t, n in needed) for n, t in wire.items() if n in writable}
@@ -208,8 +209,8 @@ def _adapter(fields: dict[str, Any]) -> TypeAdapter[Any]:
 def unknown(model: Model, name: str) -> Problem:
     """The problem of a name that isn't a field, or not one that may be given."""
     pointer = "/" + str(name).replace("~", "~0").replace("/", "~1")
-    field = model.fields.get(name)
-    if field is not None and not field.hidden:
+    field = model.value(name)
+    if name in model.virtual or (field is not None and not field.hidden):
         return Problem(pointer, "read_only", f"{name} is set by the server and can't be given")
     known = [row.name for row in model.fields.values() if row.writable and not row.hidden]
     known += [many.name for many in model.many.values() if many.writable]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import Forbidden, Problem
 from abaft.model import expr as e
+from abaft.model.computed import moved
 from abaft.model.spec import Action, Model, Schema
 
 
@@ -54,8 +57,6 @@ class Access:
 
     def protect(self, model: Model, expr: e.Expr) -> e.Expr:
         """A client's condition, blind to what the actor may not read."""
-        if self.system:
-            return self.fold(expr)
         return self.fold(self._protect(expr, [model]))
 
     def scoped(self, model: Model, names: tuple[str, ...] | None) -> e.Expr:
@@ -105,11 +106,67 @@ class Access:
 
     def value(self, value: e.Value, scopes: list[Model]) -> e.Value:
         """The value, null where its field or a record on the way to it may not be read."""
-        if not isinstance(value, e.Column):
-            return value
+        match value:
+            case e.Column():
+                return self._column(value, scopes)
+            case e.Call(name, args, kind):
+                return e.Call(name, tuple(self.value(arg, scopes) for arg in args), kind)
+            case e.Choose(where, then, otherwise, kind):
+                first, second = self.value(then, scopes), self.value(otherwise, scopes)
+                return e.Choose(self._protect(where, scopes), first, second, kind)
+            case e.Reduce():
+                return self._reduce(value, scopes)
+        return value
+
+    def _column(self, value: e.Column, scopes: list[Model]) -> e.Value:
         owner, hops = self._hops(scopes[value.scope], value.hops)
         mask = self.readable(owner, value.name)
+        if value.name in owner.computed:
+            return self._computed(owner, value, hops, mask, scopes)
         return e.Column(value.name, hops, value.scope, None if mask == e.TRUE else mask)
+
+    def _computed(
+        self,
+        owner: Model,
+        column: e.Column,
+        hops: tuple[e.Hop, ...],
+        mask: e.Expr,
+        scopes: list[Model],
+    ) -> e.Value:
+        """What a computed field is reckoned of.
+
+        It knows no more than who asks may read, but where a rule of its own says who may read it.
+        """
+        found, depth = owner.computed[column.name], len(scopes)
+        if not owner.guards(column.name):
+            return self.value(moved(found.value, column.hops, column.scope, depth), scopes)
+        value = moved(found.value, hops, column.scope, depth)
+        if mask == e.TRUE:
+            return value
+        allowed = moved(mask, hops, column.scope, depth)
+        return e.Choose(allowed, value, e.Const(None, found.field.kind), found.field.kind)
+
+    def _reduce(self, node: e.Reduce, scopes: list[Model]) -> e.Value:
+        exists = e.Exists(node.relation, node.where, node.hops, node.scope)
+        guarded = self._exists(exists, scopes)
+        mask: e.Expr = e.TRUE
+        if isinstance(guarded, e.And):
+            guarded, mask = guarded.items
+        if not isinstance(guarded, e.Exists):
+            return e.Const(None, node.kind)
+        owner, _ = self._hops(scopes[node.scope], node.hops)
+        inner = [*scopes, self.schema.target(owner, node.relation)]
+        value = replace(
+            node,
+            value=None if node.value is None else self.value(node.value, inner),
+            where=guarded.where,
+            hops=guarded.hops,
+            guard=guarded.guard,
+            link_guard=guarded.link_guard,
+        )
+        if mask == e.TRUE:
+            return value
+        return e.Choose(mask, value, e.Const(None, node.kind), node.kind)
 
     def _hops(self, model: Model, hops: tuple[e.Hop, ...]) -> tuple[Model, tuple[e.Hop, ...]]:
         guarded = []

@@ -10,6 +10,7 @@ from abaft.plan.access import Access
 from abaft.plan.resolve import column_of
 from abaft.plan.types import (
     FieldItem,
+    Item,
     ManyItem,
     OneItem,
     Order,
@@ -18,6 +19,7 @@ from abaft.plan.types import (
     ReadShape,
     Selection,
     Sort,
+    WholeItem,
 )
 
 
@@ -70,7 +72,7 @@ def select(
 ) -> Selection:
     """What the record's JSON shows this actor; `hidden` fields are for our own eyes."""
     expand = dict(pick.expand)
-    items: list[FieldItem | OneItem | ManyItem] = []
+    items: list[Item] = []
     for name in _names(model, pick, expand, hidden):
         mask = access.readable(model, name) if name in expand else access.field(model, "read", name)
         if mask == e.FALSE:
@@ -82,9 +84,24 @@ def select(
             guard = access.records(target, "read")
             inner = select(schema, settings, access, target, expand[name], hidden)
             items.append(OneItem(name, mask, guard, inner))
+        elif name in model.computed:
+            items.append(FieldItem(name, mask, access.value(e.Column(name), [model])))
         else:
             items.append(FieldItem(name, mask))
-    return Selection(model.name, tuple(items))
+    virtual = _virtual(access, model, pick)
+    if virtual:
+        items.append(WholeItem(whole(schema, settings, model)))
+    return Selection(model.name, tuple(items), virtual)
+
+
+def _virtual(access: Access, model: Model, pick: Pick) -> tuple[str, ...]:
+    """The virtual members that are asked for; a rule of its own may keep one from being shown."""
+    return tuple(
+        name
+        for name in model.virtual
+        if (pick.fields is None or name in pick.fields)
+        and access.field(model, "read", name) == e.TRUE
+    )
 
 
 def whole(schema: Schema, settings: Settings, model: Model) -> Selection:
@@ -97,6 +114,7 @@ def whole(schema: Schema, settings: Settings, model: Model) -> Selection:
 def _names(model: Model, pick: Pick, expand: dict[str, Pick], hidden: bool) -> list[str]:
     """The members in the order of declaration, relations without a field of their own last."""
     shown = [name for name, field in model.fields.items() if hidden or not field.hidden]
+    shown += model.computed
     shown += [
         name for name, many in model.many.items() if many.writable and (hidden or not many.hidden)
     ]
@@ -139,17 +157,23 @@ def orders_of(
         column, field, nullable = column_of(schema, model, step.path)
         if access is not None:
             value = access.value(column, [model])
-            assert isinstance(value, e.Column)
-            column, nullable = value, nullable or value.mask is not None
-        orders.append(Order(column, field.kind, step.descending, nullable))
+            nullable = nullable or not isinstance(value, e.Column) or value.mask is not None
+        else:
+            value = column
+        orders.append(Order(step.path, value, field.kind, step.descending, nullable))
         distinct = field.unique and not field.nullable and step.path == (field.name,)
         if distinct and not model.guards(field.name):
             return tuple(orders)
-    named = {order.column.name for order in orders if not order.column.hops}
+    named = {
+        order.column.name
+        for order in orders
+        if isinstance(order.column, e.Column) and not order.column.hops
+    }
     descending = orders[-1].descending if orders else False
     for name in model.key:
         if name not in named:
-            orders.append(Order(e.Column(name), model.fields[name].kind, descending, False))
+            kind = model.fields[name].kind
+            orders.append(Order((name,), e.Column(name), kind, descending, False))
     return tuple(orders)
 
 

@@ -20,6 +20,7 @@ def unknown_field(model: Model, name: str, pointer: str) -> BadRequest:
 def visible(model: Model) -> list[str]:
     """The names that a client may use: hidden ones are as if not there."""
     fields = [name for name, field in model.fields.items() if not field.hidden]
+    fields += model.computed
     return [*dict.fromkeys([*fields, *model.one, *_open_many(model)])]
 
 
@@ -43,7 +44,7 @@ def column_of(
         hops.append(e.Hop(name))
         nullable = nullable or one.nullable or not one.constraint
         model = schema.models[one.target]
-    field = model.fields.get(path[-1])
+    field = model.value(path[-1])
     if field is None or field.hidden:
         raise unknown_field(model, path[-1], pointer)
     column = e.Column(path[-1], tuple(hops))
@@ -79,7 +80,7 @@ def picks(
         if rest:
             nested.setdefault(head, []).append(rest)
         else:
-            if head not in visible(model):
+            if head not in (*visible(model), *model.virtual):
                 raise unknown_field(model, head, "?fields")
             assert names is not None
             names.append(head)

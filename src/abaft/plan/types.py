@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from abaft.model.expr import TRUE, Column, Expr
+from abaft.model.expr import TRUE, Expr, Value
 from abaft.model.kinds import Kind
 from abaft.model.spec import Model
 
@@ -136,7 +136,8 @@ class WriteIntent:
 class Order:
     """One step of an order, resolved."""
 
-    column: Column
+    path: tuple[str, ...]
+    column: Value
     kind: Kind
     descending: bool
     nullable: bool
@@ -144,10 +145,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class FieldItem:
-    """A stored value in a record's JSON; where `mask` fails the member is left out."""
+    """A value in a record's JSON; where `mask` fails the member is left out.
+
+    `value` is what a computed field is reckoned of; None: it is stored.
+    """
 
     name: str
     mask: Expr
+    value: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +178,24 @@ class ManyItem:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeItem:
+    """All that is stored of the record, for the functions of virtual fields; never shown."""
+
+    selection: Selection
+    name: str = ""
+    mask: Expr = TRUE
+
+
+Item = FieldItem | OneItem | ManyItem | WholeItem
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
-    """What a record's JSON shows, in order."""
+    """What a record's JSON shows, in order; `virtual` members are added after the read."""
 
     model: str
-    items: tuple[FieldItem | OneItem | ManyItem, ...]
+    items: tuple[Item, ...]
+    virtual: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

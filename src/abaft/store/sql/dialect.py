@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,10 @@ from abaft.model.kinds import Kind
 
 Element = sa.ColumnElement[Any]
 Encoder = Callable[[Any], Any]
+Function = Callable[[list[Element], list[Kind], Kind], Element]
+"""Makes the SQL of (arguments, their kinds, the kind of the result)."""
+Reduction = Callable[[Element, Kind | None, Kind], Element]
+"""Makes the SQL of an aggregate of (value, its kind, the kind of the result)."""
 
 
 def text_literal(text: str) -> Element:
@@ -44,6 +48,8 @@ class Dialect(ABC):
 
     sa: sa.Dialect
     placeholder: str
+    functions: Mapping[str, Function]
+    reductions: Mapping[str, Reduction]
 
     @abstractmethod
     def type(self, kind: Kind) -> Any:
@@ -88,6 +94,14 @@ class Dialect(ABC):
     @abstractmethod
     def fingerprint(self, text: Element) -> Element:
         """The first 32 hexadecimal digits of the text's SHA-256."""
+
+    def call(self, name: str, args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        """A function's value: a row of the dialect's table."""
+        return self.functions[name](args, kinds, result)
+
+    def reduce(self, name: str, element: Element, kind: Kind | None, result: Kind) -> Element:
+        """An aggregate: a row of the dialect's table."""
+        return self.reductions[name](element, kind, result)
 
     def nested(self, outer: FromClause[Any], inner: FromClause[Any]) -> FromClause[Any]:
         """A join whose loops are nested in this order; only asked of those that say they can."""

@@ -12,6 +12,7 @@ from abaft.model.documents import dump_json
 from abaft.model.kinds import Choice, Kind, Number
 from abaft.model.times import MICROSECOND
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
+from abaft.store.sql.postgres_functions import FUNCTIONS, REDUCTIONS
 
 _TEXT = sa.Text(collation="C")
 _TYPES: dict[str, Any] = {
@@ -34,6 +35,8 @@ _TYPES: dict[str, Any] = {
 class PostgresDialect(Dialect):
     """For PostgreSQL 13 or newer through asyncpg."""
 
+    functions = FUNCTIONS
+    reductions = REDUCTIONS
     placeholder = "$"
 
     def __init__(self) -> None:

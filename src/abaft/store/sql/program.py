@@ -13,7 +13,8 @@ from abaft.model.spec import Many, Model, One, Schema
 from abaft.plan.types import WritePlan
 from abaft.store.base import GuardFailed, Program, Row, Rows, Values
 from abaft.store.sql.changes import change_statement
-from abaft.store.sql.conditions import Context, Frame, condition
+from abaft.store.sql.conditions import Context, condition
+from abaft.store.sql.frame import Frame
 from abaft.store.sql.statement import Binder, Statement
 
 Make = Callable[[WritePlan], Any]

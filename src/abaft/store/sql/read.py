@@ -10,9 +10,10 @@ from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model import expr as e
 from abaft.model.spec import Model
-from abaft.plan.types import FieldItem, ManyItem, OneItem, Order, ReadPlan, Selection
-from abaft.store.sql.conditions import Context, Frame, condition, members
+from abaft.plan.types import Item, ManyItem, OneItem, Order, ReadPlan, Selection, WholeItem
+from abaft.store.sql.conditions import Context, condition, folded, value_of
 from abaft.store.sql.dialect import Dialect, Element, Encoder, concat, text_literal
+from abaft.store.sql.frame import Frame, members
 from abaft.store.sql.statement import Statement
 
 
@@ -38,7 +39,7 @@ def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadSt
         return ReadStatement(context.binder.finish(sa.select(_counted(context, plan))), (), True)
     frame = Frame(context, plan.model, context.alias(plan.model.name), joins=[])
     where = [condition(part, [frame]) for part in (plan.where, plan.beyond) if part != e.TRUE]
-    order_values = [_ordered_value(frame, order) for order in plan.orders]
+    order_values = [folded(order.column, [frame]) for order in plan.orders]
     shown = record_json(_plain(frame), plan.selection)
     first = [frame.column(name) for name in plan.model.key] if late else [shown]
     values: list[Element] = [*first, *order_values]
@@ -89,11 +90,6 @@ def _counted(context: Context, plan: ReadPlan) -> Element:
     return query.correlate(None).scalar_subquery()
 
 
-def _ordered_value(frame: Frame, order: Order) -> Element:
-    value = frame.value(order.column)
-    return frame.context.dialect.fold(value) if frame.field(order.column).nocase else value
-
-
 def _direction(value: Element, order: Order) -> Element:
     """Nulls last ascending and first descending, on every engine."""
     if order.descending:
@@ -121,13 +117,23 @@ def record_json(frame: Frame, selection: Selection) -> Element:
     return concat([text_literal("{"), *parts, text_literal("}")])
 
 
-def member_json(frame: Frame, item: FieldItem | OneItem | ManyItem) -> Element:
+def member_json(frame: Frame, item: Item) -> Element:
     """The JSON text of one member, "null" where there is no value."""
+    if isinstance(item, WholeItem):
+        return record_json(frame, item.selection)
     if isinstance(item, ManyItem):
         return _many_json(frame, item)
     if isinstance(item, OneItem):
         return _one_json(frame, item)
+    if item.value is not None:
+        return _computed_json(frame, item.value, item.name)
     return _field_json(frame, item.name)
+
+
+def _computed_json(frame: Frame, value: e.Value, name: str) -> Element:
+    kind = frame.model.computed[name].field.kind
+    shown = frame.context.dialect.json(kind, value_of(value, [frame], kind))
+    return sa.func.coalesce(shown, text_literal("null"), type_=sa.String)
 
 
 def _field_json(frame: Frame, name: str) -> Element:

@@ -16,6 +16,7 @@ from abaft.model.documents import dump_json
 from abaft.model.kinds import Choice, Kind, Number
 from abaft.model.times import MICROSECOND
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
+from abaft.store.sql.sqlite_functions import FUNCTIONS, REDUCTIONS
 
 _TYPES: dict[str, Any] = {
     "text": sa.Text,
@@ -60,6 +61,8 @@ class SqliteDialect(Dialect):
     """For the SQLite that apsw carries (3.45 or newer)."""
 
     sa = sqlite.dialect(paramstyle="qmark")
+    functions = FUNCTIONS
+    reductions = REDUCTIONS
     placeholder = "?"
 
     def type(self, kind: Kind) -> Any:

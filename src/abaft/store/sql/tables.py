@@ -12,8 +12,9 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from abaft.model import expr as e
 from abaft.model.spec import Field, Model, One, Schema, Unique
-from abaft.store.sql.conditions import Context, Frame, condition
+from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.dialect import Dialect, Element
+from abaft.store.sql.frame import Frame
 from abaft.store.sql.statement import Binder
 
 _ACTIONS = {"cascade": "CASCADE", "restrict": "NO ACTION", "set null": "SET NULL"}

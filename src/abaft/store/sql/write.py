@@ -15,8 +15,9 @@ from abaft.model.spec import Model
 from abaft.plan.types import WritePlan
 from abaft.store.base import Program, Row, Values
 from abaft.store.sql.changes import change_params
-from abaft.store.sql.conditions import Context, Frame, condition
+from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.dialect import Element, number, text_literal
+from abaft.store.sql.frame import Frame
 from abaft.store.sql.program import make_program
 from abaft.store.sql.read import literal_frame, record_json
 from abaft.store.sql.statement import Statement

@@ -1,0 +1,220 @@
+"""The functions of values: what each takes and gives, and what it means in plain Python.
+
+Every function is total. Null in gives null out, and so does a result that has no place in its
+kind: a number over its range, a division by zero. A compiler has one row for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from abaft.model.kinds import INT_MAX, INT_MIN, Float, Integer, Kind, Number, Text
+from abaft.model.times import Date
+
+DIGITS = 18
+HUGE, TINY = 1e150, 1e-150
+"""Products and quotients of floats beyond these are null: no engine overflows within them."""
+
+TEXT = frozenset({"text", "email", "url"})
+NUMBERS = frozenset({"integer", "float", "decimal"})
+DAYS = frozenset({"date", "datetime"})
+CLOCKS = frozenset({"time", "datetime"})
+
+
+class NoSuchKind(ValueError):
+    """The function doesn't take values of these kinds; says what it takes."""
+
+
+Result = Callable[[Sequence[Kind]], Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A row of the table: the names of kinds that each argument may have, and what comes out."""
+
+    name: str
+    takes: tuple[frozenset[str], ...]
+    result: Result
+    run: Callable[..., Any]
+    """Called with (values…, kind of the result); never with a null."""
+    help: str
+    operator: str = ""
+
+    def kind(self, kinds: Sequence[Kind]) -> Kind:
+        """The kind of the result. Raises NoSuchKind for arguments that it doesn't take."""
+        if len(kinds) != len(self.takes):
+            raise NoSuchKind(f"{self.name} takes {_counted(len(self.takes))}, not {len(kinds)}")
+        for kind, names in zip(kinds, self.takes, strict=True):
+            if kind.name not in names:
+                raise NoSuchKind(f"{self.name} takes {' or '.join(sorted(names))}, not {kind.name}")
+        return self.result(kinds)
+
+
+def _counted(number: int) -> str:
+    return "1 value" if number == 1 else f"{number} values"
+
+
+def _text(kinds: Sequence[Kind]) -> Kind:
+    return Text()
+
+
+def _integer(kinds: Sequence[Kind]) -> Kind:
+    return Integer()
+
+
+def _date(kinds: Sequence[Kind]) -> Kind:
+    return Date()
+
+
+def places(kind: Kind) -> int:
+    """The digits after the point of an exact number."""
+    return kind.places if isinstance(kind, Number) else 0
+
+
+def _sum_kind(kinds: Sequence[Kind]) -> Kind:
+    return _arithmetic(kinds, max(map(places, kinds)))
+
+
+def _product_kind(kinds: Sequence[Kind]) -> Kind:
+    return _arithmetic(kinds, sum(map(places, kinds)))
+
+
+def _arithmetic(kinds: Sequence[Kind], digits: int) -> Kind:
+    names = {kind.name for kind in kinds}
+    if names == {"float", "decimal"}:
+        raise NoSuchKind("a float and a decimal don't mix, as in Python")
+    if "float" in names:
+        return Float()
+    if "decimal" not in names:
+        return Integer()
+    if digits > DIGITS:
+        raise NoSuchKind(f"the result would have {digits} decimal places; {DIGITS} is the most")
+    return Number(places=digits, digits=DIGITS)
+
+
+def _quotient_kind(kinds: Sequence[Kind]) -> Kind:
+    return Float()
+
+
+def fitting(value: Any, kind: Kind) -> Any:
+    """The number where its kind has a place for it, else None."""
+    if isinstance(kind, Float):
+        return value + 0.0 if abs(value) < HUGE * HUGE else None
+    if isinstance(kind, Number):
+        fits = abs(value) < Decimal(10) ** (kind.digits - kind.places)
+        return value.quantize(Decimal(1).scaleb(-kind.places)) if fits else None
+    return value if INT_MIN <= value <= INT_MAX else None
+
+
+def _calm(*values: Any) -> bool:
+    """Whether floats are within what products are made of."""
+    return all(value == 0 or TINY < abs(value) < HUGE for value in values)
+
+
+def _run(operate: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def run(left: Any, right: Any, result: Kind) -> Any:
+        if isinstance(result, Float):
+            left, right = float(left), float(right)
+            return fitting(operate(left, right), result) if _calm(left, right) else None
+        if isinstance(result, Number):
+            left, right = Decimal(left), Decimal(right)
+        return fitting(operate(left, right), result)
+
+    return run
+
+
+def _divide(left: Any, right: Any, result: Kind) -> Any:
+    left, right = float(left), float(right)
+    return left / right + 0.0 if right != 0 and _calm(left, right) else None
+
+
+def _negate(value: Any, result: Kind) -> Any:
+    return fitting(-value, result)
+
+
+def _absolute(value: Any, result: Kind) -> Any:
+    return fitting(abs(value), result)
+
+
+_UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
+_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
+
+def _utc(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
+def _part(name: str, kinds: frozenset[str], help_: str) -> Function:
+    def run(value: Any, *_: Any) -> Any:
+        found = getattr(_utc(value), name)
+        return found() if callable(found) else found
+
+    shown = "weekday" if name == "isoweekday" else name
+    return Function(shown, (kinds,), _integer, run, help_)
+
+
+def _day(value: Any, *_: Any) -> date:
+    return _utc(value).date()  # type: ignore[no-any-return]
+
+
+NUMBER = (NUMBERS,)
+FUNCTIONS = {
+    row.name: row
+    for row in (
+        Function("lower", (TEXT,), _text, lambda v, *_: v.translate(_LOWER), "A-Z as a-z"),
+        Function("upper", (TEXT,), _text, lambda v, *_: v.translate(_UPPER), "a-z as A-Z"),
+        Function("trim", (TEXT,), _text, lambda v, *_: v.strip(" "), "without spaces around"),
+        Function("length", (TEXT,), _integer, lambda v, *_: len(v), "how many characters"),
+        Function("concat", (TEXT, TEXT), _text, lambda a, b, *_: a + b, "both texts, joined"),
+        _part("year", DAYS, "the year, in UTC"),
+        _part("month", DAYS, "the month, 1 to 12"),
+        _part("day", DAYS, "the day of the month"),
+        _part("isoweekday", DAYS, "1 (Monday) to 7 (Sunday)"),
+        _part("hour", CLOCKS, "the hour, in UTC"),
+        _part("minute", CLOCKS, "the minute"),
+        _part("second", CLOCKS, "the second, without its fraction"),
+        Function("date", (frozenset({"datetime"}),), _date, _day, "the day, in UTC"),
+        Function("add", NUMBER * 2, _sum_kind, _run(lambda a, b: a + b), "the sum", "+"),
+        Function("sub", NUMBER * 2, _sum_kind, _run(lambda a, b: a - b), "the difference", "-"),
+        Function("mul", NUMBER * 2, _product_kind, _run(lambda a, b: a * b), "the product", "*"),
+        Function("div", NUMBER * 2, _quotient_kind, _divide, "the quotient, a float", "/"),
+        Function("neg", NUMBER, _sum_kind, _negate, "the number with its sign changed", "-"),
+        Function("abs", NUMBER, _sum_kind, _absolute, "the number without its sign"),
+    )
+}
+
+REDUCTIONS = ("count", "sum", "avg", "min", "max")
+
+
+def reduced_kind(name: str, kind: Kind | None) -> Kind:
+    """The kind of an aggregate over values of a kind. Raises NoSuchKind."""
+    if name == "count":
+        return Integer()
+    if kind is None:
+        raise NoSuchKind(f"{name} takes a value: {name}(field)")
+    if name in ("sum", "avg"):
+        if kind.name not in NUMBERS:
+            raise NoSuchKind(f"{name} takes {' or '.join(sorted(NUMBERS))}, not {kind.name}")
+        if name == "avg":
+            return Float()
+        return Number(places=kind.places, digits=DIGITS) if isinstance(kind, Number) else kind
+    if not kind.ordered or kind.name == "boolean":
+        raise NoSuchKind(f"{name} takes what has an order, not {kind.name}")
+    return kind
+
+
+def reduce(name: str, values: Sequence[Any], kind: Kind) -> Any:
+    """The aggregate of values, of which the nulls are left out; `kind` is the result's."""
+    if name == "count":
+        return len(values)
+    if not values:
+        return None
+    if name in ("min", "max"):
+        return min(values) if name == "min" else max(values)
+    if name == "avg":
+        return float(sum(values)) / len(values)
+    return fitting(sum(values), kind)

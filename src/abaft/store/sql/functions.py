@@ -1,0 +1,75 @@
+"""The rows of functions and aggregates that all SQL databases write alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from abaft.model.functions import HUGE, TINY
+from abaft.model.kinds import Kind
+from abaft.store.sql.dialect import Element, Function, Reduction, number
+
+_OPERATORS: dict[str, Callable[[Any, Any], Element]] = {
+    "add": lambda a, b: a.op("+")(b),
+    "sub": lambda a, b: a.op("-")(b),
+    "mul": lambda a, b: a.op("*")(b),
+    "div": lambda a, b: a.op("/")(b),
+}
+
+
+def plain(name: str, type_: Any) -> Function:
+    """A function that the database has under a name."""
+
+    def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        return getattr(sa.func, name)(*args, type_=type_())  # type: ignore[no-any-return]
+
+    return make
+
+
+def operated(name: str, left: Element, right: Element) -> Element:
+    """Two numbers by an operator, in parentheses."""
+    return _OPERATORS[name](left.self_group(), right.self_group()).self_group()
+
+
+def real(text: str) -> Element:
+    """A constant float."""
+    return sa.literal_column(text, sa.Float)
+
+
+def calm(element: Element) -> Element:
+    """Whether a float is within what products are made of."""
+    size = sa.func.abs(element)
+    within = sa.and_(size > real(repr(TINY)), size < real(repr(HUGE)))
+    return sa.or_(element == real("0.0"), within)
+
+
+def float_operated(name: str, left: Element, right: Element) -> Element:
+    """Two floats by an operator, null where the result might have no place."""
+    checks = [calm(left), calm(right)]
+    if name == "div":
+        checks.append(right != real("0.0"))
+    # Adding zero turns -0.0 into 0.0.
+    return sa.case((sa.and_(*checks), operated(name, left, right).op("+")(real("0.0"))))
+
+
+def joined(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+    return args[0].self_group().concat(args[1].self_group()).self_group()
+
+
+def counted(element: Element, kind: Kind | None, result: Kind) -> Element:
+    return sa.func.count()
+
+
+def extreme(name: str) -> Reduction:
+    """min or max."""
+
+    def make(element: Element, kind: Kind | None, result: Kind) -> Element:
+        return getattr(sa.func, name)(element, type_=element.type)  # type: ignore[no-any-return]
+
+    return make
+
+
+def power(places: int) -> Element:
+    return number(10**places)

@@ -1,0 +1,132 @@
+"""PostgreSQL's rows of functions and aggregates.
+
+What would leave its range raises there, so it is worked out as numeric and held against the range.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from abaft.model.functions import DIGITS
+from abaft.model.kinds import INT_MAX, INT_MIN, Kind, Number
+from abaft.store.sql.dialect import Element, Function, Reduction, number, text_literal
+from abaft.store.sql.functions import (
+    counted,
+    extreme,
+    float_operated,
+    joined,
+    operated,
+    power,
+)
+
+_NUMERIC: Any = sa.Numeric()
+_DOUBLE: Any = postgresql.DOUBLE_PRECISION()
+
+
+def _text(name: str, type_: Any = None) -> Function:
+    """A function of text by code point, which letters beyond A-Z pass unchanged."""
+
+    def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        binary = [sa.collate(arg.self_group(), "C") for arg in args]
+        return getattr(sa.func, name)(*binary, type_=type_ or sa.Text())  # type: ignore[no-any-return]
+
+    return make
+
+
+def _whole(element: Element, result: Kind) -> Element:
+    """The numeric as its kind, null where it has left its range."""
+    if isinstance(result, Number):
+        most = power(DIGITS - result.places)
+        kept = sa.cast(element, sa.Numeric(result.digits, result.places))
+        return sa.case((sa.func.abs(element) < most, kept))
+    within = element.between(number(INT_MIN), number(INT_MAX))
+    return sa.case((within, sa.cast(element, sa.BigInteger)))
+
+
+def _arithmetic(name: str) -> Function:
+    def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        if result.name == "float":
+            return float_operated(name, *(sa.cast(arg, _DOUBLE) for arg in args))
+        return _whole(operated(name, *(sa.cast(arg, _NUMERIC) for arg in args)), result)
+
+    return make
+
+
+def _negated(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+    if result.name == "float":
+        return operated("sub", sa.literal_column("0.0::float8", _DOUBLE), args[0])
+    return _whole(operated("sub", number(0), sa.cast(args[0], _NUMERIC)), result)
+
+
+def _absolute(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+    if result.name == "float":
+        return sa.func.abs(args[0], type_=_DOUBLE)
+    return _whole(sa.func.abs(sa.cast(args[0], _NUMERIC), type_=_NUMERIC), result)
+
+
+def _local(element: Element, kind: Kind) -> Element:
+    """An instant as the clock shows it in UTC; a day or a time of day is as it is."""
+    if kind.name == "datetime":
+        return sa.func.timezone(text_literal("UTC"), element)
+    return element
+
+
+def _part(name: str) -> Function:
+    def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        found = sa.func.date_part(text_literal(name), _local(args[0], kinds[0]))
+        return sa.cast(sa.func.trunc(found), sa.BigInteger)
+
+    return make
+
+
+def _date(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+    return sa.cast(_local(args[0], kinds[0]), sa.Date)
+
+
+FUNCTIONS: dict[str, Function] = {
+    "lower": _text("lower"),
+    "upper": _text("upper"),
+    "trim": _text("btrim"),
+    "length": _text("length", sa.BigInteger()),
+    "concat": joined,
+    "year": _part("year"),
+    "month": _part("month"),
+    "day": _part("day"),
+    "hour": _part("hour"),
+    "minute": _part("minute"),
+    "second": _part("second"),
+    "weekday": _part("isodow"),
+    "date": _date,
+    "add": _arithmetic("add"),
+    "sub": _arithmetic("sub"),
+    "mul": _arithmetic("mul"),
+    "div": _arithmetic("div"),
+    "neg": _negated,
+    "abs": _absolute,
+}
+
+
+def _sum(element: Element, kind: Kind | None, result: Kind) -> Element:
+    if result.name == "float":
+        return sa.func.sum(element, type_=_DOUBLE)
+    return _whole(sa.func.sum(element, type_=_NUMERIC), result)
+
+
+def _average(element: Element, kind: Kind | None, result: Kind) -> Element:
+    assert kind is not None
+    if kind.name == "float":
+        return sa.func.avg(element, type_=_DOUBLE)
+    total = sa.cast(_sum(element, kind, kind), _DOUBLE)
+    return operated("div", total, sa.func.nullif(sa.func.count(element), number(0)))
+
+
+REDUCTIONS: dict[str, Reduction] = {
+    "count": counted,
+    "sum": _sum,
+    "avg": _average,
+    "min": extreme("min"),
+    "max": extreme("max"),
+}

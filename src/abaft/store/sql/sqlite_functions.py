@@ -1,0 +1,142 @@
+"""SQLite's rows of functions and aggregates.
+
+Times are text of fixed width, so their parts are parts of it. Decimals are integers, so many to
+the unit; what leaves 64 bits becomes a float, by which it is noticed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from abaft.model.functions import DIGITS, places
+from abaft.model.kinds import Kind, Number
+from abaft.store.sql.dialect import Element, Function, Reduction, number, text_literal
+from abaft.store.sql.functions import (
+    counted,
+    extreme,
+    float_operated,
+    joined,
+    operated,
+    plain,
+    power,
+)
+
+_HALF = 2**32
+
+
+def _whole(element: Element, result: Kind) -> Element:
+    """The integer, null where it has left its range."""
+    fits = sa.func.typeof(element) == text_literal("integer")
+    if isinstance(result, Number):
+        most = power(DIGITS)
+        fits = sa.and_(fits, element < most, element > -most)
+    return sa.case((fits, element))
+
+
+def _real(element: Element, kind: Kind) -> Element:
+    found = sa.cast(element, sa.REAL)
+    if isinstance(kind, Number):
+        return found.op("/")(sa.literal_column(f"1e{kind.places}", sa.Float)).self_group()
+    return found
+
+
+def _scaled(element: Element, kind: Kind, wanted: int) -> Element:
+    """An exact number at so many digits after the point."""
+    missing = wanted - places(kind)
+    return operated("mul", element, power(missing)) if missing else element
+
+
+def _arithmetic(name: str) -> Function:
+    def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        if result.name == "float":
+            left, right = (_real(arg, kind) for arg, kind in zip(args, kinds, strict=True))
+            return float_operated(name, left, right)
+        if name != "mul":
+            wanted = places(result)
+            args = [_scaled(arg, kind, wanted) for arg, kind in zip(args, kinds, strict=True)]
+        return _whole(operated(name, *args), result)
+
+    return make
+
+
+def _negated(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+    negative = operated("sub", number(0), args[0])
+    return negative if result.name == "float" else _whole(negative, result)
+
+
+def _absolute(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+    # abs() itself fails for the least integer.
+    size = sa.case((args[0] < number(0), operated("sub", number(0), args[0])), else_=args[0])
+    return size if result.name == "float" else _whole(size, result)
+
+
+def _part(start: int, size: int, of_time: int | None = None) -> Function:
+    """So many characters of the text; a time of day begins with its hour."""
+
+    def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        first = of_time if of_time is not None and kinds[0].name == "time" else start
+        return sa.cast(sa.func.substr(args[0], number(first), number(size)), sa.Integer)
+
+    return make
+
+
+def _weekday(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+    day = sa.func.substr(args[0], number(1), number(10))
+    return sa.cast(sa.func.strftime(text_literal("%u"), day), sa.Integer)
+
+
+def _date(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+    return sa.func.substr(args[0], number(1), number(10), type_=sa.Text())
+
+
+FUNCTIONS: dict[str, Function] = {
+    "lower": plain("lower", sa.Text),
+    "upper": plain("upper", sa.Text),
+    "trim": plain("trim", sa.Text),
+    "length": plain("length", sa.Integer),
+    "concat": joined,
+    "year": _part(1, 4),
+    "month": _part(6, 2),
+    "day": _part(9, 2),
+    "hour": _part(12, 2, of_time=1),
+    "minute": _part(15, 2, of_time=4),
+    "second": _part(18, 2, of_time=7),
+    "weekday": _weekday,
+    "date": _date,
+    "add": _arithmetic("add"),
+    "sub": _arithmetic("sub"),
+    "mul": _arithmetic("mul"),
+    "div": _arithmetic("div"),
+    "neg": _negated,
+    "abs": _absolute,
+}
+
+
+def _sum(element: Element, kind: Kind | None, result: Kind) -> Element:
+    if result.name == "float":
+        return sa.func.sum(element, type_=sa.Float())
+    # sum() itself fails where it leaves 64 bits; of two halves, neither does.
+    group = element.self_group()
+    high = sa.func.sum(group.op(">>")(number(32)), type_=sa.Integer())
+    low = sa.func.sum(group.op("&")(number(_HALF - 1)), type_=sa.Integer())
+    return _whole(operated("add", operated("mul", high, number(_HALF)), low), result)
+
+
+def _average(element: Element, kind: Kind | None, result: Kind) -> Element:
+    assert kind is not None
+    if kind.name == "float":
+        return sa.func.avg(element, type_=sa.Float())
+    exact: Any = _sum(element, kind, kind)
+    count = sa.cast(sa.func.count(element), sa.REAL)
+    return operated("div", _real(exact, kind), count)
+
+
+REDUCTIONS: dict[str, Reduction] = {
+    "count": counted,
+    "sum": _sum,
+    "avg": _average,
+    "min": extreme("min"),
+    "max": extreme("max"),
+}

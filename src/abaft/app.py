@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
@@ -177,17 +177,26 @@ class App(FastAPI):
         await self.store.close()
 
     async def _prune(self) -> None:
-        days = self.settings_.change_retention_days
-        while days:
-            before = show_datetime(clock.now() - timedelta(days=days))
-            count = await self.store.prune_changes(before)
-            if count:
-                self.observer.emit(ChangesPruned(count))
+        days, hours = self.settings_.change_retention_days, self.settings_.idempotency_hours
+        while days or hours:
+            if days:
+                before = show_datetime(clock.now() - timedelta(days=days))
+                count = await self.store.prune_changes(before)
+                if count:
+                    self.observer.emit(ChangesPruned(count))
+            if hours:
+                await prune_answers(self.store, clock.now() - timedelta(hours=hours))
             await asyncio.sleep(PRUNE_EVERY)
 
     def db(self, actor: Actor) -> Database:
         """The data for code outside of requests; start() must have been awaited."""
         return Database(self.pipeline, actor)
+
+
+async def prune_answers(store: Store, before: datetime) -> None:
+    """Deletes the answers that were kept by an Idempotency-Key before then."""
+    while await store.run(lambda: store.answers.prune(before)):
+        pass
 
 
 def open_store(settings: Settings, app: App) -> Store:

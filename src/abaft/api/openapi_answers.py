@@ -118,6 +118,10 @@ def parameters() -> dict[str, Any]:
             **_header("If-None-Match", "`*`: make a new record, or answer 412."),
             "schema": {"type": "string", "enum": ["*"]},
         },
+        "Idempotency-Key": {
+            **_header("Idempotency-Key", "Sent again with the same key, it takes place once."),
+            "schema": {"type": "string", "pattern": r"^[!#-+\--~]{1,255}$"},
+        },
     }
 
 

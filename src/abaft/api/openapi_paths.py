@@ -18,6 +18,7 @@ from abaft.model.spec import Action, Model, Schema
 from abaft.plan.access import Access
 
 BEARER = "bearer"
+_WRITING = (parameter("Idempotency-Key"),)
 _ALWAYS = (400, 401, 403, 414, 503)
 
 
@@ -120,7 +121,7 @@ class Operations:
     def _create(self) -> dict[str, Any]:
         body = _body({JSON: ref(f"{self.model.name}Create")}, examples.body(self.model, key=True))
         return self._operation("create", "create", self.model.name) | {
-            "parameters": self.parameters.shape(),
+            "parameters": [*self.parameters.shape(), *_WRITING],
             "requestBody": body,
             "responses": {"201": self._made()} | self._problems(409, 413, 415, 422),
         }
@@ -129,14 +130,14 @@ class Operations:
         schema = ref(f"{self.model.name}Patch")
         said = "What the body doesn't name stays as it is (RFC 7396)."
         return self._operation("update", "update", self.model.name, said) | {
-            "parameters": [*self.parameters.shape(), parameter("If-Match")],
+            "parameters": [*self.parameters.shape(), parameter("If-Match"), *_WRITING],
             "requestBody": _body({JSON: schema, MERGE_PATCH: schema}, examples.changes(self.model)),
             "responses": self._changed() | self._problems(404, 409, 412, 413, 415, 422),
         }
 
     def _put(self) -> dict[str, Any]:
         said = "Or makes it under this key, where there is none."
-        asked = [parameter("If-Match"), parameter("If-None-Match-Any")]
+        asked = [parameter("If-Match"), parameter("If-None-Match-Any"), *_WRITING]
         responses = self._changed() | {"201": self._made()}
         return self._operation("replace", "update", self.model.name, said) | {
             "parameters": [*self.parameters.shape(), *asked],
@@ -148,7 +149,7 @@ class Operations:
 
     def _delete(self) -> dict[str, Any]:
         return self._operation("delete", "delete", self.model.name) | {
-            "parameters": [*self.parameters.shape(), parameter("If-Match")],
+            "parameters": [*self.parameters.shape(), parameter("If-Match"), *_WRITING],
             "responses": {"204": {"description": "Deleted"}} | self._problems(404, 409, 412, 422),
         }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from abaft.api import respond
+from abaft.api import idempotency, respond
+from abaft.api.idempotency import Idempotency
 from abaft.api.parse import Parser
 from abaft.api.reads import Reads
 from abaft.api.request import Disconnected, Request, check_url
@@ -51,6 +52,7 @@ class Records:
         parser = Parser(pipeline.schema, settings, key)
         reads = Reads(pipeline, settings, parser, key)
         writes = Writes(pipeline, settings, parser)
+        self.idempotency = Idempotency(pipeline, settings)
         self.many: Mapping[str, Handler] = {
             "GET": reads.page,
             "HEAD": reads.page,
@@ -103,7 +105,11 @@ class Records:
         actor = await self.actor(headers)
         root, query = scope.get("root_path", ""), scope["query_string"]
         request = Request(method, model, key, query, headers, actor, root, receive)
-        await respond.send_answer(send, await handler(request), head=method == "HEAD")
+        if idempotency.HEADER in headers and method in idempotency.METHODS:
+            answer = await self.idempotency.answer(request, path, handler)
+        else:
+            answer = await handler(request)
+        await respond.send_answer(send, answer, head=method == "HEAD")
 
     def _admit(self, scope: Any) -> None:
         if self.in_progress > self.settings.queue_limit:

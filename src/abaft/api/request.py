@@ -15,6 +15,7 @@ from abaft.base.errors import (
 )
 from abaft.base.settings import Settings
 from abaft.model.spec import Model
+from abaft.pipeline import Unit
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -28,7 +29,8 @@ class Disconnected(Exception):
 class Request:
     """What a handler answers: `key` is still percent-encoded, and empty for a whole collection.
 
-    With `given` the body is known, as it is for a request that came within another.
+    With `given` the body is known, as it is for a request that came within another; with `unit`
+    it is answered within a transaction.
     """
 
     method: str
@@ -40,6 +42,7 @@ class Request:
     root: str
     receive: Any = None
     given: bytes | None = None
+    unit: Unit | None = None
 
     async def body(self, settings: Settings) -> bytes:
         """The whole body. Raises TooLarge as soon as it is over the limit."""

@@ -33,7 +33,7 @@ class Writes:
         check_content(request.headers, (JSON,))
         given = self.pipeline.validators[model.name].create(await request.body(self.settings))
         intent = WriteIntent(model.name, "create", given, pick=pick)
-        return self._made(request, await self.pipeline.write(intent, request.actor))
+        return self._made(request, await self.pipeline.write(intent, request.actor, request.unit))
 
     async def patch(self, request: Request) -> Answer:
         """PATCH of a record by a merge patch (RFC 7396)."""
@@ -43,14 +43,15 @@ class Writes:
         check_content(request.headers, (MERGE_PATCH, JSON))
         given = self.pipeline.validators[model.name].patch(await request.body(self.settings))
         intent = WriteIntent(model.name, "update", given, key, pick, etags, merge=True)
-        return self._shown(request, 200, await self.pipeline.write(intent, request.actor))
+        written = await self.pipeline.write(intent, request.actor, request.unit)
+        return self._shown(request, 200, written)
 
     async def delete(self, request: Request) -> Answer:
         """DELETE of a record."""
         pick, key = self._reached(request, "delete")
         etags, _ = _if_match(request.headers)
         intent = WriteIntent(request.model.name, "delete", {}, key, pick, etags)
-        await self.pipeline.write(intent, request.actor)
+        await self.pipeline.write(intent, request.actor, request.unit)
         return Answer(204, None, not request.actor.anonymous)
 
     async def put(self, request: Request) -> Answer:
@@ -78,7 +79,7 @@ class Writes:
         whole = self._replacement(model, given)
         intent = WriteIntent(model.name, "update", whole, key, pick, etags, replace=True)
         try:
-            written = await self.pipeline.write(intent, request.actor)
+            written = await self.pipeline.write(intent, request.actor, request.unit)
         except NotFound:
             if must_exist or etags is not None:
                 raise PreconditionFailed("there is no such record to replace") from None
@@ -93,7 +94,7 @@ class Writes:
         model = request.model
         try:
             made = WriteIntent(model.name, "create", values, pick=pick)
-            written = await self.pipeline.write(made, request.actor)
+            written = await self.pipeline.write(made, request.actor, request.unit)
         except Conflict as fault:
             keyed = {f"/{name}" for name in model.key}
             if only_new and {problem.pointer for problem in fault.errors} <= keyed:

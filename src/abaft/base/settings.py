@@ -56,6 +56,9 @@ class Settings:
     max_expand_paths: int = setting(20, "relations that `expand` may name")
     max_expand_depth: int = setting(4, "relations in a row in `expand`")
     max_expand_items: int = setting(100, "records of a to-many relation that `expand` shows")
+    idempotency_hours: int = setting(
+        24, "hours that the answer to an `Idempotency-Key` is kept; 0: for ever"
+    )
     change_retention_days: int = setting(30, "days that the change feed is kept; 0: for ever")
 
     def __post_init__(self) -> None:

@@ -66,6 +66,10 @@ class Busy(StoreError):
     """Others hold what a write needs for longer than its deadline; nothing was changed."""
 
 
+class Locked(Busy):
+    """Another transaction holds just what this one needs."""
+
+
 class Unknown(StoreError):
     """The connection broke while a write was under way: whether it took place isn't known."""
 
@@ -103,9 +107,35 @@ class Item:
         return self.values(before) if callable(self.values) else self.values
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a request was answered, and the digest of the request."""
+
+    digest: str
+    status: int
+    headers: str
+    body: bytes | None
+
+
 Step = tuple[Any, Values]
 Program = Generator[Step, Any, Any]
 """Several statements of one transaction: yields (statement, values), is sent the rows."""
+
+
+class KeptAnswers(Protocol):
+    """Programs over the answers that are kept by their Idempotency-Key."""
+
+    def claim(self, values: Values) -> Program:
+        """Takes a key (actor, key, digest, at); gives what is Kept of it, None where it was free.
+
+        UniqueViolation where another has just taken it: ask again.
+        """
+
+    def keep(self, values: Values) -> Program:
+        """Adds the answer (actor, key, status, headers, body) to a key that was claimed."""
+
+    def prune(self, before: Any) -> Program:
+        """Deletes some that are older than this datetime; how many, 0 when none are left."""
 
 
 class Session(Protocol):
@@ -140,6 +170,10 @@ class Store(Session, Protocol):
     """A database; every method is safe to call at once from many tasks of one loop."""
 
     capabilities: Capabilities
+
+    @property
+    def answers(self) -> KeptAnswers:
+        """What requests were answered, by their Idempotency-Key."""
 
     async def open(self) -> None:
         """Connects. Raises Lost when the database can't be reached."""

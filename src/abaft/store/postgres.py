@@ -26,6 +26,7 @@ from abaft.store.postgres_pool import Connection, Pool, check_server
 from abaft.store.postgres_schema import unique_columns, upgrade, views
 from abaft.store.postgres_session import PostgresSession
 from abaft.store.sql.conditions import Context
+from abaft.store.sql.idempotency import Answers
 from abaft.store.sql.postgres import PostgresDialect
 from abaft.store.sql.read import ReadStatement, compile_read
 from abaft.store.sql.statement import Binder
@@ -69,6 +70,7 @@ class PostgresStore:
         self.dialect = PostgresDialect()
         self.tables = make_tables(schema, self.dialect)
         self.changes_table = feed.feed_table(self.dialect.type)
+        self.answers = Answers(self.dialect)
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
         self._views: frozenset[str] = frozenset()
         self._line = self._make_line(url)
@@ -109,8 +111,9 @@ class PostgresStore:
 
     async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
         async with self._line.patient.hold(self._until()) as connection:
+            changes, own = self.changes_table, (self.answers.table,)
             result = await upgrade(
-                connection, self.schema, self.tables, self.changes_table, self.dialect, apply
+                connection, self.schema, self.tables, changes, own, self.dialect, apply
             )
             self._columns.update(await unique_columns(connection, self.schema))
         return result

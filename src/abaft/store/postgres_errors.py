@@ -9,6 +9,7 @@ import asyncpg
 from abaft.store.base import (
     Busy,
     CheckViolation,
+    Locked,
     Lost,
     QueryTimeout,
     ReferenceViolation,
@@ -60,7 +61,9 @@ def translate(error: Exception, columns: Columns) -> Exception:
             return Busy("the transaction was idle for too long")
         case asyncpg.IntegrityConstraintViolationError():
             return _violation(error, columns)
-        case asyncpg.LockNotAvailableError() | asyncpg.SerializationError():
+        case asyncpg.LockNotAvailableError():
+            return Locked(str(error))
+        case asyncpg.SerializationError():
             return Busy(str(error))
         case asyncpg.DeadlockDetectedError():
             return Busy(str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -82,6 +82,7 @@ async def upgrade(
     schema: Schema,
     tables: Mapping[str, sa.Table],
     changes: sa.Table,
+    own: Sequence[sa.Table],
     dialect: Dialect,
     apply: bool,
 ) -> tuple[list[str], list[str]]:
@@ -92,7 +93,7 @@ async def upgrade(
             # Of workers that start together one migrates, and the others find it done.
             await connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
         found = await _found(connection)
-        statements, differences = compare(schema, tables, changes, dialect, found, family)
+        statements, differences = compare(schema, tables, (changes, *own), dialect, found, family)
         feed = found.get(changes.name, Found())
         index = feed_index(changes)
         if index.name not in feed.indexes:

@@ -25,6 +25,7 @@ from abaft.plan.types import Change, Load, ReadPlan, WritePlan
 from abaft.store.base import Capabilities, Item, Lost, QueryTimeout, Row, Rows, Session, Values
 from abaft.store.sql.changes import change_statement, change_types, changes_table
 from abaft.store.sql.conditions import Context
+from abaft.store.sql.idempotency import Answers
 from abaft.store.sql.read import ReadStatement, compile_read
 from abaft.store.sql.sqlite import SqliteDialect
 from abaft.store.sql.statement import Binder, Statement
@@ -71,6 +72,7 @@ class SqliteStore:
         sequence = sa.Column("seq", sa.Integer, primary_key=True)
         self.changes_table = changes_table(sa.MetaData(), change_types(self.dialect.type), sequence)
         self._change = change_statement(self._context(), self.changes_table)
+        self.answers = Answers(self.dialect)
         self._readers: queue.LifoQueue[Reader] = queue.LifoQueue()
 
     async def open(self) -> None:
@@ -100,10 +102,10 @@ class SqliteStore:
         self._write_connection.close()
 
     async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
+        own = (self.changes_table, self.answers.table)
+
         def work(connection: apsw.Connection) -> tuple[list[str], list[str]]:
-            return upgrade(
-                connection, self.schema, self.tables, self.changes_table, self.dialect, apply
-            )
+            return upgrade(connection, self.schema, self.tables, own, self.dialect, apply)
 
         result: tuple[list[str], list[str]] = await self._writer.submit(work, alone=True)
         return result
@@ -208,6 +210,8 @@ class SqliteStore:
         exclusive = Exclusive(self.settings.query_timeout)
         done = self._writer.submit(exclusive.work, alone=True)
         await asyncio.wait({done, exclusive.begun}, return_when=asyncio.FIRST_COMPLETED)
+        if not exclusive.begun.done():
+            await done  # it couldn't begin
         try:
             yield SqliteSession(exclusive, self.loader, self.settings.query_timeout)
         except BaseException:

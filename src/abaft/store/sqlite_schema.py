@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import apsw
 import sqlalchemy as sa
@@ -16,13 +16,13 @@ def upgrade(
     connection: apsw.Connection,
     schema: Schema,
     tables: Mapping[str, sa.Table],
-    changes: sa.Table,
+    own: Sequence[sa.Table],
     dialect: Dialect,
     apply: bool,
 ) -> tuple[list[str], list[str]]:
     """(statements applied, differences left); nothing is applied while differences are left."""
     found = {name: _table(connection, name) for name in _names(connection)}
-    statements, differences = compare(schema, tables, changes, dialect, found, affinity)
+    statements, differences = compare(schema, tables, own, dialect, found, affinity)
     if not apply:
         return [], differences + [f"missing: {_title(sql)}" for sql in statements]
     if differences:

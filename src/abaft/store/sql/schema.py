@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,20 +36,23 @@ Family = Callable[[str], str]
 def compare(
     schema: Schema,
     tables: Mapping[str, sa.Table],
-    changes: sa.Table,
+    own: Sequence[sa.Table],
     dialect: Dialect,
     found: Mapping[str, Found],
     family: Family,
 ) -> tuple[list[str], list[str]]:
     """(statements that add what is missing, differences that need a person).
 
+    `own` are tables that no model names.
     `family` makes of a type's name what types are compared by; "" is compatible with all.
     """
     statements: list[str] = []
     last: list[str] = []
     differences: list[str] = []
-    if changes.name not in found:
-        statements.append(str(CreateTable(changes).compile(dialect=dialect.sa)).strip())
+    for table in own:
+        if table.name not in found:
+            statements.append(str(CreateTable(table).compile(dialect=dialect.sa)).strip())
+            statements += [create_index(index, dialect) for index in table.indexes]
     for model in schema.models.values():
         table = tables[model.name]
         there = found.get(model.table)

@@ -27,7 +27,7 @@ from abaft.model.declare import (
     scope,
     virtual,
 )
-from abaft.model.field import Email, Many, Ref, Unique, Url, field, me, now
+from abaft.model.field import Email, Many, Ref, Unique, Url, by_database, field, me, now
 from abaft.model.symbols import contains, is_null, length, not_, one_of, when
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "after",
     "allow",
     "before",
+    "by_database",
     "check",
     "computed",
     "contains",

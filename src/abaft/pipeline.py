@@ -8,11 +8,11 @@ from typing import Any
 
 from abaft.answers import Answer, ReadAnswer, Ready, Stages, Unit, WriteAnswer
 from abaft.base.actor import Actor, ActorKind
-from abaft.base.errors import Conflict, Fault
+from abaft.base.errors import Conflict, Fault, MethodNotAllowed
 from abaft.base.settings import Settings
 from abaft.batches import Intent, Undone, in_turn, merged, together
 from abaft.model.expr import FALSE
-from abaft.model.spec import Action, Schema
+from abaft.model.spec import Action, Model, Schema
 from abaft.model.values import Values as Validators
 from abaft.observe.events import Observer
 from abaft.plan.access import Access
@@ -188,11 +188,12 @@ class Pipeline:
 
         The faults of those that were refused, by their place; the others are stored.
         """
+        model = load.model
+        self._writable(model)
         try:
             refused = await session.load(load)
         except StoreError as error:
             raise store_fault(error) from error
-        model = load.model
         faults = {}
         for place, reason in refused.items():
             values = dict(zip(load.names, load.rows[place], strict=True))
@@ -216,12 +217,19 @@ class Pipeline:
         """Raises Forbidden or Unauthorized where the actor may do this to no record at all."""
         place = (model, action, actor.kind)
         if place not in self._permitted:
+            if action != "read":
+                self._writable(self.schema.models[model])
             access = Access(self.schema, actor)
             if access.records(self.schema.models[model], action) == FALSE:
                 refuse(access, f"{self.schema.models[model].collection} may not be {VERBS[action]}")
             if len(self._permitted) >= KEPT:
                 self._permitted.clear()
             self._permitted.add(place)
+
+    def _writable(self, model: Model) -> None:
+        if model.read_only:
+            allow = {"allow": "GET, HEAD, OPTIONS"}
+            raise MethodNotAllowed(f"{model.collection} can only be read", headers=allow)
 
     def ready(self, shape: ReadShape | WriteShape, actor: Actor) -> Ready:
         """The compiled plan of a shape for this kind of actor, made once and kept."""

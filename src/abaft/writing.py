@@ -198,6 +198,8 @@ def fill(model: Model, given: Mapping[str, Any], actor: Actor) -> dict[str, Any]
             values[name] = own_key(field.kind)(actor.id)
         elif field.default is not None:
             values[name] = field.default()
+        elif field.by_database:
+            continue
         elif field.nullable:
             values[name] = None
         elif not field.generated:

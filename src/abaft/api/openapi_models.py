@@ -22,13 +22,13 @@ def components(schema: Schema, settings: Settings, model: Model) -> dict[str, Js
     """The schemas of one model by name, with those of its JSON fields."""
     made = _Components(schema, settings, model)
     name = model.name
-    schemas = {
-        name: made.read(name),
-        f"{name}Part": made.part(),
-        f"{name}Create": made.create(),
-        f"{name}Patch": made.patch(),
-        f"{name}Replace": made.replace(),
-    }
+    schemas = {name: made.read(name), f"{name}Part": made.part()}
+    if not model.read_only:
+        schemas |= {
+            f"{name}Create": made.create(),
+            f"{name}Patch": made.patch(),
+            f"{name}Replace": made.replace(),
+        }
     return {
         key: _without_definitions(value, made.definitions) for key, value in schemas.items()
     } | (made.definitions)

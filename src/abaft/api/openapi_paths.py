@@ -40,6 +40,9 @@ class Operations:
     def paths(self) -> dict[str, Any]:
         """The collection's path and the records'."""
         base = f"{self.settings.api_prefix}/{self.model.collection}"
+        if self.model.read_only:
+            record = {"parameters": self.parameters.key(), "get": self._read()}
+            return {base: {"get": self._list()}, f"{base}/{self.parameters.path()}": record}
         record = {
             "parameters": self.parameters.key(),
             "get": self._read(),

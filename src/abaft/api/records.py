@@ -98,6 +98,8 @@ class Records:
             raise NotFound(f"there is no collection {collection[:80]!r}", hint=hint)
         method = scope["method"]
         handlers = self.one if key else self.many
+        if model.read_only:
+            handlers = {verb: found for verb, found in handlers.items() if verb in ("GET", "HEAD")}
         handler = handlers.get(method)
         if handler is None:
             await respond.send_answer(send, _other(method, handlers))

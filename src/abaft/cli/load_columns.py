@@ -146,7 +146,9 @@ def _match(model: Model, header: list[str], renames: Mapping[str, str]) -> list[
 def _rest(model: Model, named: Collection[str]) -> list[Field]:
     """Fields that the file hasn't and that aren't left to the database."""
     return [
-        field for field in model.fields.values() if field.name not in named and not field.generated
+        field
+        for field in model.fields.values()
+        if field.name not in named and not (field.generated or field.by_database)
     ]
 
 

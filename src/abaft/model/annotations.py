@@ -112,8 +112,16 @@ def _kind(annotation: Any, options: Options) -> kinds.Kind | None:
 
 
 def _choice(annotation: Any, values: tuple[Any, ...]) -> kinds.Kind | None:
-    options = kinds.literal_options(values)
+    options = _options(values)
     return kinds.Choice(type=annotation, options=options) if options else None
+
+
+def _options(values: tuple[Any, ...]) -> tuple[str | int, ...] | None:
+    """The options of a Literal or Enum, or None where they aren't all words or all integers."""
+    for kind in (str, int):
+        if all(type(value) is kind for value in values):
+            return values
+    return None
 
 
 def _limited(model: str, name: str, kind: kinds.Kind, options: Options) -> kinds.Kind:
@@ -125,8 +133,12 @@ def _limited(model: str, name: str, kind: kinds.Kind, options: Options) -> kinds
                 f"{model}.{name}: say how exact it is: field(max_digits=10, decimal_places=2)"
             )
         places, digits = limits.pop("decimal_places"), limits.pop("max_digits", 18)
-        if not 0 <= places <= digits <= 18:
-            raise ModelError(f"{model}.{name}: a Decimal has at most 18 digits, which fit 64 bits")
+        most = 50 if options.flags.get("stored") == "numeric" else 18
+        if not 0 <= places <= digits <= most:
+            raise ModelError(
+                f"{model}.{name}: a Decimal has at most 18 digits, which fit 64 bits, and in an "
+                "existing column, stored='numeric', 50"
+            )
         kind = kinds.Number(places=places, digits=digits)
     for limit in limits:
         if limit not in type(kind).constraints:
@@ -138,7 +150,8 @@ def _limited(model: str, name: str, kind: kinds.Kind, options: Options) -> kinds
     default = options.default
     if isinstance(default, datetime) and default.tzinfo is None:
         raise ModelError(f"{model}.{name}: the default has no time zone")
-    limited = replace(kind, limits=tuple(sorted(limits.items())))
+    stored = options.flags.get("stored", "")
+    limited = replace(kind, limits=tuple(sorted(limits.items())), stored=stored)
     _sound(f"{model}.{name}", limited, options)
     return limited
 

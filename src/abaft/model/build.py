@@ -10,12 +10,12 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter
 
 from abaft.base import clock, ids
-from abaft.base.errors import ModelError, nearest
+from abaft.base.errors import ModelError, RuleError, nearest
 from abaft.model import names
 from abaft.model.annotations import Shape, read_annotation
 from abaft.model.build_computed import add_computed, functions_of
 from abaft.model.declare import ComputedFunction, HookFunction, Model, RuleFunction, ScopeFunction
-from abaft.model.field import UNSET, Options, Sentinel, Unique, me, now
+from abaft.model.field import UNSET, Options, Sentinel, Unique, by_database, me, now
 from abaft.model.kinds import Kind
 from abaft.model.relations import link_model, many_relation, one_relation
 from abaft.model.spec import Check, Field, Hook, Many, One, Rule, Schema, Stamp
@@ -24,8 +24,9 @@ from abaft.model.switches import conditional, named_scope, own_columns, plain_se
 from abaft.model.trace import trace
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
-_RESERVED = {"sort", "expand", "fields", "limit", "cursor", "offset", "count", "filter", "search"}
-_RESERVED |= {"scope"}
+RESERVED = {"sort", "expand", "fields", "limit", "cursor", "offset", "count", "filter", "search"}
+RESERVED |= {"scope"}
+_NO_FLAGS = ("column", "factory", "stored")
 
 
 @dataclass(slots=True)
@@ -109,7 +110,7 @@ def _annotated(cls: type[Model]) -> set[str]:
 
 
 def _check_name(cls: type[Model], name: str) -> None:
-    if not _NAME.fullmatch(name) or name in _RESERVED or "__" in name:
+    if not _NAME.fullmatch(name) or name in RESERVED or "__" in name:
         raise ModelError(f"{cls.__name__}.{name}: this name can't be a field's; choose another")
 
 
@@ -158,13 +159,19 @@ def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
     if name in draft.key and not kind.ordered:
         raise ModelError(f"{draft.name}.{name}: {kind.name} can't be a key")
     default, default_me = _default(draft, name, kind, options)
+    generated = _generated(draft, name, kind, default)
     made = shape.made_for
     stamp: Stamp | None = (
         "created" if made == "created" else "updated" if made == "updated" else None
     )
     is_key = name in draft.key
-    generated = is_key and draft.key == (name,) and kind.name == "integer" and shape.target is None
-    flags = {key: value for key, value in options.flags.items() if key not in ("column", "factory")}
+    database = options.default is by_database
+    if options.flags.get("stored") and draft.cls.__config__.managed:
+        raise ModelError(
+            f"{draft.name}.{name}: stored is for tables that are there already and stay as they "
+            f"are: class {draft.name}(Model, managed=False)"
+        )
+    flags = {name: value for name, value in options.flags.items() if name not in _NO_FLAGS}
     flags |= {"key": is_key}
     if made == "id":
         default, flags = ids.uuid7, flags | {"read_only": True}
@@ -175,14 +182,24 @@ def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
         column=options.flags.get("column") or name,
         kind=kind,
         nullable=shape.nullable,
-        required=not (shape.nullable or default or default_me or stamp or generated),
+        required=not (shape.nullable or default or default_me or stamp or generated or database),
         default=default,
         default_me=default_me,
-        generated=generated and default is None,
+        by_database=database,
+        generated=generated,
         stamp=stamp,
         relation=name if shape.target else None,
         **flags,
     )
+
+
+def _generated(draft: Draft, name: str, kind: Kind, default: Any) -> bool:
+    """Whether the database makes this key: of a table of ours each integer, of another as told."""
+    if draft.key != (name,) or default is not None or draft.shapes[name].target is not None:
+        return False
+    if draft.cls.__config__.managed:
+        return kind.name == "integer"
+    return draft.options.get(name, Options()).default is by_database
 
 
 def _kind(
@@ -192,6 +209,7 @@ def _kind(
     shape = draft.shapes[name]
     if shape.kind is not None:
         return shape.kind
+    stored = draft.options.get(name, Options()).flags.get("stored")
     assert shape.target is not None
     other = drafts[shape.target.__name__]
     if len(other.key) > 1:
@@ -201,12 +219,17 @@ def _kind(
         )
     if (other.name, other.key[0]) in seen:
         raise ModelError(f"{draft.name}.{name}: its key is made of itself")
-    return _kind(drafts, other, other.key[0], (*seen, (other.name, other.key[0])))
+    found = _kind(drafts, other, other.key[0], (*seen, (other.name, other.key[0])))
+    if draft.cls.__config__.managed and found.stored:
+        # Its own column is ours; text must only go by the same order to be compared.
+        same = found.stored in ("text", "character varying")
+        return replace(found, stored="text" if same else "")
+    return replace(found, stored=stored) if stored else found
 
 
 def _default(draft: Draft, name: str, kind: Kind, options: Options) -> tuple[Any, bool]:
     value = options.default
-    if value is UNSET or value is None:
+    if value is UNSET or value is None or value is by_database:
         return None, False
     if value is me:
         return None, True
@@ -259,6 +282,9 @@ def _spec(draft: Draft) -> Spec:
         description=(draft.cls.__doc__ or "").strip(),
         computed={},
         virtual={},
+        schema=config.schema,
+        managed=config.managed,
+        read_only=config.read_only,
         cls=draft.cls,
     )
 
@@ -284,9 +310,9 @@ def _distinct(specs: Iterable[Spec]) -> None:
             columns[row.column] = row.name
         if spec.table.startswith("abaft_"):
             raise ModelError(f"{spec.name}: tables named abaft_… are abaft's own")
-        if spec.table in tables:
-            raise ModelError(f"{spec.name} and {tables[spec.table]} share the table {spec.table!r}")
-        tables[spec.table] = spec.name
+        if spec.place in tables:
+            raise ModelError(f"{spec.name} and {tables[spec.place]} share the table {spec.place!r}")
+        tables[spec.place] = spec.name
 
 
 def _with_rules(schema: Schema, drafts: Mapping[str, Draft]) -> Schema:
@@ -315,6 +341,11 @@ def _ruled(schema: Schema, spec: Spec, cls: type[Model]) -> Spec:
             scopes.append(named_scope(spec, name, where, found.default))
         elif found.check:
             own_columns(spec, f"{spec.name}.{name}: a check", where)
+            if not spec.managed:
+                raise RuleError(
+                    f"{spec.name}.{name}: a check is upheld by the table, and abaft doesn't change "
+                    "this one: add it there, or write it as @before"
+                )
             checks.append(Check(name, where))
         else:
             _rule_fields(spec, found)

@@ -198,6 +198,9 @@ class Config:
     unique: tuple[tuple[str, ...] | Unique, ...] = ()
     index: tuple[tuple[str, ...], ...] = ()
     abstract: bool = False
+    schema: str = ""
+    managed: bool = True
+    read_only: bool = False
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -229,7 +232,9 @@ class Model(metaclass=ModelMeta):
     Without a `key` of its own a model has `id` (UUIDv7), and unless `stamps=False`, `created` and
     `updated`. Class keywords: `key`, `table`, `collection`, `stamps`, `unique` and `index` (tuples
     of field names over several fields; `Unique` for those of some records) and `abstract` for a
-    base that is no model itself.
+    base that is no model itself. For an existing table: `schema` where it isn't in the database's
+    current one, `managed=False` where abaft must not change it, `read_only=True` for a view; these
+    have no stamps unless told.
     """
 
     __config__: ClassVar[Config] = Config(abstract=True)
@@ -246,15 +251,28 @@ class Model(metaclass=ModelMeta):
         key: str | tuple[str, ...] | None = None,
         table: str | None = None,
         collection: str | None = None,
-        stamps: bool = True,
+        stamps: bool | None = None,
         unique: Iterable[tuple[str, ...] | Unique] = (),
         index: Iterable[tuple[str, ...]] = (),
         abstract: bool = False,
+        schema: str = "",
+        managed: bool = True,
+        read_only: bool = False,
     ) -> None:
         super().__init_subclass__()
         keys = (key,) if isinstance(key, str) else key
+        managed = managed and not read_only
         cls.__config__ = Config(
-            keys, table, collection, stamps, tuple(unique), tuple(index), abstract
+            key=keys,
+            table=table,
+            collection=collection,
+            stamps=managed if stamps is None else stamps,
+            unique=tuple(unique),
+            index=tuple(index),
+            abstract=abstract,
+            schema=schema,
+            managed=managed,
+            read_only=read_only,
         )
 
     def __init__(self, **values: Any) -> None:

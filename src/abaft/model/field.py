@@ -23,6 +23,7 @@ class Sentinel:
         return self.name
 
 
+by_database: Any = Sentinel("by_database")
 me: Any = Sentinel("me")
 now: Any = Sentinel("now")
 UNSET: Any = Sentinel("unset")
@@ -126,6 +127,7 @@ def field(
     write_once: bool = False,
     search: bool = False,
     column: str | None = None,
+    stored: str = "",
     on_delete: OnDelete = "restrict",
     constraint: bool = True,
     via: str | tuple[str, ...] | None = None,
@@ -137,9 +139,10 @@ def field(
 ) -> Any:
     """A field's default, constraints and manners.
 
-    `default` may be a value, `now` or `me`; `default_factory` is called for each record.
-    `column` names an existing column. `collate="nocase"` makes comparisons and uniqueness blind
-    to the case of A-Z. `search` marks text for full-text search.
+    `default` may be a value, `now`, `me` or `by_database`; `default_factory` is called for each
+    record. `column` names an existing column, and `stored` how it holds its values where that
+    isn't abaft's own way (docs/inspect.md). `collate="nocase"` makes comparisons and
+    uniqueness blind to the case of A-Z. `search` marks text for full-text search.
 
     For a Ref: `on_delete` ("restrict", "cascade", "set null"); `constraint=False` leaves out the
     foreign key, so that a reference may lead nowhere; `via` names the fields of this model that
@@ -169,6 +172,7 @@ def field(
         "write_once": write_once,
         "search": search,
         "column": column,
+        "stored": stored,
         "description": description,
         "examples": tuple(examples),
         "factory": default_factory is not None,

@@ -201,10 +201,10 @@ def reduced_kind(name: str, kind: Kind | None) -> Kind:
             raise NoSuchKind(f"{name} takes {' or '.join(sorted(NUMBERS))}, not {kind.name}")
         if name == "avg":
             return Float()
-        return Number(places=kind.places, digits=DIGITS) if isinstance(kind, Number) else kind
+        return Number(places=kind.places, digits=DIGITS) if isinstance(kind, Number) else kind.own
     if not kind.ordered or kind.name == "boolean":
         raise NoSuchKind(f"{name} takes what has an order, not {kind.name}")
-    return kind
+    return kind.own
 
 
 def reduce(name: str, values: Sequence[Any], kind: Kind) -> Any:

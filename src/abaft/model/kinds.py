@@ -11,9 +11,9 @@ import binascii
 import enum
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Annotated, Any, ClassVar, get_args
+from dataclasses import dataclass, replace
+from decimal import Context, Decimal
+from typing import Annotated, Any, ClassVar, Self, get_args
 from uuid import UUID
 
 from pydantic import AfterValidator, AnyUrl, Field, Strict, validate_email
@@ -23,6 +23,9 @@ from abaft.base.errors import Unauthorized
 from abaft.model import forms
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+NARROW = {"smallint": 2**15, "integer": 2**31}
+"""Integers of existing columns that have fewer bits."""
+FLOAT32_MAX = 3.4028234663852886e38
 
 Constraints = Mapping[str, Any]
 
@@ -37,6 +40,13 @@ class Kind:
     constraints: ClassVar[frozenset[str]] = frozenset({"ge", "gt", "le", "lt"})
 
     limits: tuple[tuple[str, Any], ...] = ()
+    stored: str = ""
+    """How an existing column holds it, where that isn't our own way: a row of a store's table."""
+
+    @property
+    def own(self) -> Self:
+        """The same kind in our own form."""
+        return replace(self, stored="") if self.stored else self
 
     def accepts(self) -> Any:
         """The annotation by which a JSON value is checked."""
@@ -155,7 +165,14 @@ class Integer(Kind):
         return self._limited(Annotated[self.python(), forms.Whole()])
 
     def python(self) -> Any:
-        return Annotated[int, Field(ge=INT_MIN, le=INT_MAX)]
+        low, high = self.span
+        return Annotated[int, Field(ge=low, le=high)]
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The least and the greatest that its column holds."""
+        size = NARROW.get(self.stored, 2**63)
+        return -size, size - 1
 
     def parse(self, text: str) -> int:
         if not _INTEGER.fullmatch(text) or not INT_MIN <= int(text) <= INT_MAX:
@@ -176,7 +193,10 @@ class Float(Kind):
 
     def python(self) -> Any:
         # Adding 0.0 turns -0.0 into 0.0, which engines would spell differently.
-        return Annotated[float, Field(allow_inf_nan=False), AfterValidator(_positive_zero)]
+        finite = Field(allow_inf_nan=False)
+        if self.stored == "real":
+            finite = Field(allow_inf_nan=False, ge=-FLOAT32_MAX, le=FLOAT32_MAX)
+        return Annotated[float, finite, AfterValidator(_positive_zero)]
 
     def parse(self, text: str) -> float:
         try:
@@ -185,10 +205,15 @@ class Float(Kind):
             value = float("nan")
         if value - value != 0:
             raise ValueError("a finite number")
+        if self.stored == "real" and abs(value) > FLOAT32_MAX:
+            raise ValueError("a number of 32 bits")
         return value + 0.0
 
     def read(self, value: Any) -> float:
         return float(value)
+
+
+_EXACT = Context(prec=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +259,15 @@ class Number(Kind):
         if len(text) > 60 or not re.search(self.pattern, text, re.ASCII) or text[-1] == "\n":
             whole, places = self.digits - self.places, self.places
             raise ValueError(f"a number of at most {whole} digits and {places} decimal places")
-        return Decimal(text).quantize(Decimal(1).scaleb(-self.places))
+        return Decimal(text).quantize(Decimal(1).scaleb(-self.places), context=_EXACT)
 
     def show(self, value: Any) -> str:
-        return f"{value:.{self.places}f}" if value else f"{0:.{self.places}f}"
+        # An existing column may hold more places than its field has.
+        more = -value.as_tuple().exponent if self.stored and value else 0
+        return f"{value or 0:.{max(self.places, more)}f}"
+
+    def read(self, value: Any) -> Decimal:
+        return Decimal(value) if self.stored else self.parse(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,14 +384,6 @@ class Choice(Kind):
 
     def read(self, value: Any) -> Any:
         return value
-
-
-def literal_options(values: tuple[Any, ...]) -> tuple[str | int, ...] | None:
-    """The options of a Literal or Enum, or None where they aren't all words or all integers."""
-    for kind in (str, int):
-        if all(type(value) is kind for value in values):
-            return values
-    return None
 
 
 def own_key(kind: Kind) -> Callable[[str], Any]:

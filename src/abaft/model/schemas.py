@@ -9,7 +9,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from abaft.model import forms
 from abaft.model.field import UNSET, Options, Sentinel
-from abaft.model.kinds import INT_MAX, INT_MIN, Binary, Choice, Kind, Number
+from abaft.model.kinds import INT_MAX, INT_MIN, Binary, Choice, Integer, Kind, Number
 from abaft.model.spec import Field, Model
 
 JsonSchema = dict[str, Any]
@@ -64,7 +64,7 @@ def taken(kind: Kind) -> JsonSchema:
         case Binary():
             schema |= _base64(limits)
         case _ if kind.name == "integer":
-            schema |= {"minimum": INT_MIN, "maximum": INT_MAX} | _bounds(limits)
+            schema |= _span(kind) | _bounds(limits)
         case _ if kind.name == "float" or kind.textual:
             schema |= _bounds(limits)
     words = _in_words(kind, limits)
@@ -96,6 +96,12 @@ def optional(schema: JsonSchema) -> JsonSchema:
     if "anyOf" in schema:
         return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
     return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _span(kind: Kind) -> JsonSchema:
+    assert isinstance(kind, Integer)
+    low, high = kind.span
+    return {"minimum": low, "maximum": high}
 
 
 def _bounds(limits: Mapping[str, Any]) -> JsonSchema:

@@ -28,6 +28,7 @@ class Field:
     required: bool = True
     default: Callable[[], Any] | None = None
     default_me: bool = False
+    by_database: bool = False
     key: bool = False
     generated: bool = False
     unique: bool = False
@@ -176,10 +177,18 @@ class Model:
     virtual: Mapping[str, Virtual] = field(default_factory=dict)
     description: str = ""
     internal: bool = False
+    schema: str = ""
+    managed: bool = True
+    read_only: bool = False
     cls: Any = None
 
     def __repr__(self) -> str:
         return f"<model {self.name}>"
+
+    @property
+    def place(self) -> str:
+        """The table with its schema, where that isn't the database's current one."""
+        return f"{self.schema}.{self.table}" if self.schema else self.table
 
     def value(self, name: str) -> Field | None:
         """The field of this name, stored or computed."""

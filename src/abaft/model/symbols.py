@@ -216,8 +216,8 @@ def when(condition: bool, then: T, otherwise: T) -> T:
     if not isinstance(symbol, Symbol):
         return then if condition else otherwise
     first, second = as_symbol(then), as_symbol(otherwise)
-    if first.kind != second.kind:
+    if first.kind.own != second.kind.own:
         kinds = f"{first.kind.name} and {second.kind.name}"
         raise Untraceable(f"when() gives values of one kind, not {kinds}")
-    made = e.Choose(as_expr(symbol), first.value, second.value, first.kind)
-    return cast(T, ValueSymbol(made, first.kind))
+    made = e.Choose(as_expr(symbol), first.value, second.value, first.kind.own)
+    return cast(T, ValueSymbol(made, first.kind.own))

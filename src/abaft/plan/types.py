@@ -222,7 +222,8 @@ class WritePlan:
     `before` must hold for the stored record and `after` for the one that results; `visible` says
     whether the result may be shown; `targets` are conditions under which the records that given
     relations lead to may be seen, by relation; `where` tells, as the key does, which record is
-    meant.
+    meant. With `late`, `after` is asked of the stored record: the database fills in what it asks
+    for.
     """
 
     model: Model
@@ -238,6 +239,7 @@ class WritePlan:
     match: bool
     seen: Selection | None
     where: Expr = TRUE
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,13 +23,14 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
     if rule == e.FALSE:
         refuse(access, f"{model.collection} may not be {VERBS[shape.action]}")
     fields = _field_rules(access, model, shape)
+    after = e.TRUE if shape.action == "delete" else e.all_of((rule, fields))
     return WritePlan(
         model=model,
         action=shape.action,
         assigned=tuple(name for name in shape.assigned if name in model.fields),
         links=tuple(name for name in shape.assigned if name in model.many),
         before=e.TRUE if shape.action == "create" else e.all_of((rule, fields)),
-        after=e.TRUE if shape.action == "delete" else e.all_of((rule, fields)),
+        after=after,
         visible=access.records(model, "read"),
         targets=_targets(schema, access, model, shape),
         link_guards=_link_guards(schema, access, model, shape),
@@ -37,7 +38,28 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
         match=shape.match,
         seen=whole(schema, settings, model) if shape.seen else None,
         where=access.protect(model, shape.where),
+        late=shape.action == "create" and _asks_the_database(model, shape, after),
     )
+
+
+def _asks_the_database(model: Model, shape: WriteShape, rule: e.Expr) -> bool:
+    """Whether the rule is of what the database fills in when the record is stored."""
+    filled = {field.name for field in model.fields.values() if field.by_database}
+    filled -= {*shape.assigned}
+    named: set[str] = set()
+
+    def look(node: object) -> object:
+        if isinstance(node, e.Exists):
+            named.update(model.key)
+        if isinstance(node, (e.Column, e.Exists)) and node.hops:
+            named.update(model.one[node.hops[0].relation].columns if not node.scope else ())
+        elif isinstance(node, e.Column):
+            named.add(node.name)
+        return node
+
+    if filled:
+        e.rewrite(rule, look)
+    return bool(filled & named)
 
 
 def _field_rules(access: Access, model: Model, shape: WriteShape) -> e.Expr:

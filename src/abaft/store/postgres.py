@@ -101,7 +101,7 @@ class PostgresStore:
         async with self._line.patient.hold(self._until()) as connection:
             check_server(connection)
             self._columns.update(await unique_columns(connection, self.schema))
-            self._views = await views(connection)
+            self._views = await views(connection, self.schema)
 
     async def close(self) -> None:
         if tasks := self._line.tasks:
@@ -130,7 +130,7 @@ class PostgresStore:
     def compile_write(self, plan: WritePlan) -> Write:
         def make(plan: WritePlan) -> WriteBuilder:
             table = self.tables[plan.model.name]
-            turn = None if table.name in self._views else self.dialect.in_turn(table)
+            turn = None if plan.model.place in self._views else self.dialect.in_turn(table)
             return WriteBuilder(self._context(), plan, table, turn)
 
         made = compile_joined(make, plan, self.changes_table)

@@ -6,12 +6,13 @@ Its binary format would be smaller, but the driver has none for the types whose 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, time
+from datetime import date, time, timedelta
 from io import BytesIO
 from typing import Any
 
 import sqlalchemy as sa
 
+from abaft.model.times import MICROSECOND
 from abaft.plan.types import Load
 from abaft.store.base import StoreError
 from abaft.store.postgres_pool import Connection
@@ -33,7 +34,7 @@ class Copy:
     def __init__(self, load: Load, tables: Mapping[str, sa.Table], dialect: Dialect) -> None:
         fields = [load.model.fields[name] for name in load.names]
         self.deferred = load.deferred
-        self.table = tables[load.model.name].name
+        self.table, self.schema = load.model.table, load.model.schema or None
         self.columns = [field.column for field in fields]
         encoders = [dialect.encoder(field.kind) for field in fields]
         self.rows = [_line(row, encoders) for row in load.rows]
@@ -48,24 +49,31 @@ class Copy:
         if not field.generated or field.name not in load.names:
             return None
         quote = dialect.sa.identifier_preparer.quote
-        sql = _FOLLOW.format(column=quote(field.column), table=quote(self.table))
-        return sql, quote(self.table), field.column
+        table = ".".join(quote(part) for part in (self.schema, self.table) if part)
+        return _FOLLOW.format(column=quote(field.column), table=table), table, field.column
 
     async def send(self, connection: Connection, places: range) -> None:
         """Stores the records at these places, and their change records."""
         if self.deferred:
             await connection.execute("set constraints all deferred")
-        await _copy(connection, self.table, self.columns, (self.rows[i] for i in places))
+        lines = (self.rows[i] for i in places)
+        await _copy(connection, self.table, self.columns, lines, self.schema)
         await _copy(connection, CHANGES, list(KINDS), (self.changes[i] for i in places))
         if self.follow is not None:
             await connection.fetch(*self.follow)
 
 
 async def _copy(
-    connection: Connection, table: str, columns: list[str], lines: Iterable[str]
+    connection: Connection,
+    table: str,
+    columns: list[str],
+    lines: Iterable[str],
+    schema: str | None = None,
 ) -> None:
     source = BytesIO("".join(lines).encode())
-    await connection.copy_to_table(table, source=source, columns=columns, format="text")
+    await connection.copy_to_table(
+        table, source=source, columns=columns, schema_name=schema, format="text"
+    )
 
 
 def _line(row: Sequence[Any], encoders: Sequence[Any]) -> str:
@@ -86,4 +94,22 @@ def _cell(value: Any, encode: Any) -> str:
             return value.isoformat()
         case bytes():
             return "\\\\x" + value.hex()
+        case timedelta():
+            return f"{value // MICROSECOND} microseconds"
+        case list():
+            return _array(value).translate(_ESCAPES)
     return str(value)
+
+
+def _array(values: list[Any]) -> str:
+    """A list as PostgreSQL spells an array (8.15.2)."""
+    return "{" + ",".join(_element(value) for value in values) + "}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, list):
+        return _array(value)
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

@@ -72,6 +72,7 @@ async def _set_codecs(connection: Connection) -> None:
     for type_, encode, decode in (
         ("date", date.isoformat, _date),
         ("timestamptz", datetime.isoformat, _datetime),
+        ("timestamp", datetime.isoformat, _local),
     ):
         await connection.set_type_codec(type_, schema="pg_catalog", encoder=encode, decoder=decode)
 
@@ -89,6 +90,10 @@ def _datetime(text: str) -> datetime:
     except ValueError:
         early = text.startswith("-") or text.endswith("BC")
         return (datetime.min if early else datetime.max).replace(tzinfo=UTC)
+
+
+def _local(text: str) -> datetime:
+    return _datetime(text).replace(tzinfo=None)
 
 
 class Pool:

@@ -15,40 +15,52 @@ from abaft.store.sql.tables import create_index, index_groups
 
 _LOCK = 0x61626166_74  # "abaft"
 
-# Text in the database's own order is as good where that is the order of code points.
-_COLUMNS = """
-select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) || case
+# Tables are named as models name them: with their schema where that isn't the current one.
+_PLACES = """
+with places as (
+    select c.oid, c.relkind, c.relname as name, case
+            when n.nspname = current_schema() then '' else n.nspname || '.' end
+        || c.relname as place, n.nspname as schema
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = current_schema() or n.nspname = any($1::text[])
+)
+"""
+# Text in the database's own order is as good where that is the order of code points. A domain is
+# what it is made of.
+_COLUMNS = f"""{_PLACES}
+select c.place, a.attname,
+    case when t.typtype = 'd' then format_type(t.typbasetype, t.typtypmod)
+        else format_type(a.atttypid, a.atttypmod) end
+    || case
         when a.attcollation = 0
             or l.collname in ('C', 'POSIX', 'C.utf8', 'C.UTF-8', 'ucs_basic', 'pg_c_utf8')
             or (l.collname = 'default' and 'a' > 'B' collate "default") then ''
         else ' COLLATE ' || quote_ident(l.collname) end,
-    a.attnotnull, a.atthasdef or a.attidentity <> ''
-from pg_class c
+    a.attnotnull or t.typnotnull, a.atthasdef or a.attidentity <> '' or t.typdefault is not null
+from places c
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+join pg_type t on t.oid = a.atttypid
 left join pg_collation l on l.oid = a.attcollation
-where c.relnamespace = (select oid from pg_namespace where nspname = current_schema())
-    and c.relkind in ('r', 'p', 'v', 'm', 'f')
+where c.relkind in ('r', 'p', 'v', 'm', 'f')
 """
-_INDEXES = """
-select c.relname, i.relname, x.indisunique, array(
+_INDEXES = f"""{_PLACES}
+select c.place, i.relname, x.indisunique, array(
     select a.attname::text from unnest(x.indkey) with ordinality k(number, place)
     join pg_attribute a on a.attrelid = c.oid and a.attnum = k.number
     where k.place <= x.indnkeyatts order by k.place
-)
-from pg_index x join pg_class c on c.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
-where c.relnamespace = (select oid from pg_namespace where nspname = current_schema())
+), c.name
+from pg_index x join places c on c.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
 """
-_KEYS = """
-select c.relname, k.conname from pg_constraint k join pg_class c on c.oid = k.conrelid
+_KEYS = f"""{_PLACES}
+select c.place, k.conname from pg_constraint k join places c on c.oid = k.conrelid
 where k.contype = 'f'
-    and c.relnamespace = (select oid from pg_namespace where nspname = current_schema())
 """
-
-_VIEWS = """
-select relname from pg_class
-where relnamespace = (select oid from pg_namespace where nspname = current_schema())
-    and relkind in ('v', 'm', 'f')
+# What runs before a row is stored may fill in what the statement leaves out.
+_TRIGGERS = f"""{_PLACES}
+select distinct c.place from pg_trigger t join places c on c.oid = t.tgrelid
+where not t.tgisinternal and (t.tgtype & 7) = 7
 """
+_VIEWS = f"{_PLACES} select place from places where relkind in ('v', 'm', 'f')"
 
 _FAMILIES = {
     "integer": ("smallint", "integer", "bigint"),
@@ -92,7 +104,7 @@ async def upgrade(
         if apply:
             # Of workers that start together one migrates, and the others find it done.
             await connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
-        found = await _found(connection)
+        found = await _found(connection, schemas_of(schema))
         statements, differences = compare(schema, tables, (changes, *own), dialect, found, family)
         feed = found.get(changes.name, Found())
         index = feed_index(changes)
@@ -113,23 +125,30 @@ def _title(sql: str) -> str:
     return " ".join(sql.split("(")[0].split())
 
 
-async def _found(connection: Connection) -> dict[str, Found]:
+def schemas_of(schema: Schema) -> list[str]:
+    """The schemas that models name."""
+    return sorted({model.schema for model in schema.models.values() if model.schema})
+
+
+async def _found(connection: Connection, schemas: list[str]) -> dict[str, Found]:
     found: dict[str, Found] = {}
-    for table, column, type_, required, default in await connection.fetch(_COLUMNS):
-        there = found.setdefault(table, Found())
+    for place, column, type_, required, default in await connection.fetch(_COLUMNS, schemas):
+        there = found.setdefault(place, Found())
         there.columns[column] = (type_, required)
         if default:
             there.defaults.add(column)
-    for table, index, _, _ in await connection.fetch(_INDEXES):
-        found.setdefault(table, Found()).indexes.add(index)
-    for table, key in await connection.fetch(_KEYS):
-        found.setdefault(table, Found()).foreign_keys.add(key)
+    for place, index, *_ in await connection.fetch(_INDEXES, schemas):
+        found.setdefault(place, Found()).indexes.add(index)
+    for place, key in await connection.fetch(_KEYS, schemas):
+        found.setdefault(place, Found()).foreign_keys.add(key)
+    for (place,) in await connection.fetch(_TRIGGERS, schemas):
+        found[place].triggers = True
     return found
 
 
-async def views(connection: Connection) -> frozenset[str]:
+async def views(connection: Connection, schema: Schema) -> frozenset[str]:
     """What models may name that is no table of this database: it has no system columns."""
-    return frozenset(row[0] for row in await connection.fetch(_VIEWS))
+    return frozenset(row[0] for row in await connection.fetch(_VIEWS, schemas_of(schema)))
 
 
 async def unique_columns(
@@ -139,7 +158,7 @@ async def unique_columns(
     which the database doesn't name, is known if it is ours."""
     known = {
         (table, index): tuple(columns)
-        for table, index, unique, columns in await connection.fetch(_INDEXES)
+        for _, index, unique, columns, table in await connection.fetch(_INDEXES, schemas_of(schema))
         if unique and columns
     }
     for model in schema.models.values():

@@ -50,6 +50,10 @@ def _table(connection: apsw.Connection, name: str) -> Found:
         found.columns[str(column)] = (str(type_), bool(required))
         if default is not None:
             found.defaults.add(str(column))
+    triggers = connection.execute(
+        "select 1 from sqlite_master where type = 'trigger' and tbl_name = ?", (name,)
+    )
+    found.triggers = triggers.fetchall() != []
     indexes = connection.execute("select name from pragma_index_list(?)", (name,))
     found.indexes = {str(row[0]) for row in indexes.fetchall()}
     return found

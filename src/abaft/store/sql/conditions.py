@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -81,13 +82,13 @@ def value_of(
             encode = own_key(node.kind) if name == "me" else encode
             return binder.param(name, node.kind, node.many, encode)
         case e.Call(name, args, result):
-            kinds = [_kind(arg, scopes) or result for arg in args]
+            kinds = [(_kind(arg, scopes) or result).own for arg in args]
             return scopes[0].context.dialect.call(
-                name, [value_of(arg, scopes, result) for arg in args], kinds, result
+                name, [own_value(arg, scopes, result) for arg in args], kinds, result
             )
         case e.Choose(where, then, otherwise, result):
-            first = (condition(where, scopes), value_of(then, scopes, result))
-            return sa.case(first, else_=value_of(otherwise, scopes, result))
+            first = (condition(where, scopes), own_value(then, scopes, result))
+            return sa.case(first, else_=own_value(otherwise, scopes, result))
         case e.Reduce():
             return _reduce(node, scopes)
         case e.Const(const, own):
@@ -95,6 +96,16 @@ def value_of(
             assert kind is not None
             return binder.const(encode(const) if encode else const, kind)
     raise TypeError(f"not a value: {node!r}")
+
+
+def own_value(node: e.Value, scopes: list[Frame], kind: Kind | None = None) -> Element:
+    """The value in our own form, however an existing column may hold it."""
+    found = _kind(node, scopes) or kind
+    if found is None or not found.stored:
+        return value_of(node, scopes, kind)
+    if isinstance(node, (e.Param, e.Const)):
+        return value_of(replace(node, kind=found.own), scopes, found.own)
+    return scopes[0].context.dialect.own(found, value_of(node, scopes, kind))
 
 
 def _nullable(node: e.Value, scopes: list[Frame]) -> bool:
@@ -107,9 +118,16 @@ def _folds(node: e.Value, nocase: bool, scopes: list[Frame]) -> bool:
     return nocase or (isinstance(node, e.Column) and scopes[node.scope].field(node).nocase)
 
 
+def ordered(found: Element, kind: Kind | None, scopes: list[Frame]) -> Element:
+    """The value as its order goes, where an existing column goes by another."""
+    if kind is None or not kind.stored:
+        return found
+    return scopes[0].context.dialect.ordered(kind, found)
+
+
 def folded(node: e.Value, scopes: list[Frame]) -> Element:
     """The value as an order sees it: text without case is folded."""
-    found = value_of(node, scopes)
+    found = ordered(value_of(node, scopes), _kind(node, scopes), scopes)
     return scopes[0].context.dialect.fold(found) if _folds(node, False, scopes) else found
 
 
@@ -120,15 +138,18 @@ def _compare(node: e.Compare, scopes: list[Frame], negated: bool) -> Element:
     if kind.name == "boolean" and isinstance(node.right, e.Const) and node.op in ("eq", "ne"):
         return _boolean(node, scopes, negated)
     sides: list[e.Value] = [node.left, node.right]
+    theirs = kind if isinstance(node.right, (e.Param, e.Const)) else _kind(node.right, scopes)
+    take = value_of if theirs is None or theirs.stored == kind.stored else own_value
+    kind = kind if take is value_of else kind.own
     nocase = kind.textual and any(_folds(side, node.nocase, scopes) for side in sides)
-    left = value_of(node.left, scopes, kind)
+    left = take(node.left, scopes, kind)
     left = dialect.fold(left) if nocase else left
     op = node.op
     if op in ("contains", "startswith", "endswith"):
         found = _text(node, kind, left, scopes, nocase)
         return _complement(found, sides, scopes) if negated else found
     if not isinstance(node.right, (e.Param, e.Const)):
-        right = value_of(node.right, scopes, kind)
+        right = take(node.right, scopes, kind)
         right = dialect.fold(right) if nocase else right
     else:
         # Folded here: the database's lower() of a bare parameter may know more letters.
@@ -136,6 +157,8 @@ def _compare(node: e.Compare, scopes: list[Frame], negated: bool) -> Element:
     if op in ("eq", "ne"):
         equal = (op == "eq") != negated
         return _equality(node, left, right, equal, scopes)
+    if kind.stored:
+        left, right = dialect.ordered(kind, left), dialect.ordered(kind, right)
     found = {
         "gt": lambda: left > right,
         "ge": lambda: left >= right,
@@ -200,6 +223,11 @@ def _text(node: e.Compare, kind: Kind, left: Element, scopes: list[Frame], nocas
     if node.op == "endswith":
         return dialect.endswith(left, part)
 
+    if kind.stored:
+        left = dialect.ordered(kind, left)
+
+    left = ordered(left, kind, scopes)
+
     def above(text: str) -> str:
         return after_prefix(fold_ascii(text) if nocase else text)
 
@@ -247,7 +275,8 @@ def _inner(
     given: Element = sa.literal_column("1")
     kind = None
     if isinstance(node, e.Reduce) and node.value is not None:
-        given, kind = value_of(node.value, [*scopes, inner]), _kind(node.value, [*scopes, inner])
+        given, kind = own_value(node.value, [*scopes, inner]), _kind(node.value, [*scopes, inner])
+        kind = None if kind is None else kind.own
     source = tables[0]
     for table in tables[1:]:
         source = source.join(table, sa.true())
@@ -276,6 +305,7 @@ def _beyond(node: e.Beyond, scopes: list[Frame]) -> Element:
     params = []
     for left, param in zip(node.left, node.right, strict=True):
         fold = fold_ascii if _folds(left, False, scopes) else None
-        params.append(context.binder.param(param.name, param.kind, encode=fold))
+        bound = context.binder.param(param.name, param.kind, encode=fold)
+        params.append(ordered(bound, param.kind, scopes))
     row, given = sa.tuple_(*columns), sa.tuple_(*params)
     return row < given if node.descending else row > given

@@ -67,6 +67,31 @@ class Dialect(ABC):
     def json(self, kind: Kind, element: Element) -> Element:
         """The JSON text of a value, null where the value is null."""
 
+    def knows(self, kind: Kind) -> bool:
+        """Whether columns of this database may hold the kind as it says."""
+        return not kind.stored
+
+    def holds(self, kind: Kind, type_: str, family: Callable[[str], str]) -> bool:
+        """Whether an existing column of this type holds the kind as it says."""
+        wanted = self.type(kind).compile(dialect=self.sa)
+        return not (family(type_) and family(wanted)) or family(type_) == family(wanted)
+
+    def value(self, kind: Kind, column: Element) -> Element:
+        """A stored column as the value that is compared and shown."""
+        return column
+
+    def ordered(self, kind: Kind, value: Element) -> Element:
+        """The value as its order goes: of text, by code point."""
+        return value
+
+    def own(self, kind: Kind, value: Element) -> Element:
+        """The value in our own form."""
+        return value
+
+    def assigned(self, kind: Kind, value: Element) -> Element:
+        """A value as the column takes it."""
+        return value
+
     @abstractmethod
     def list_encoder(self, kind: Kind) -> Encoder:
         """What makes the driver's value of a list of ours."""

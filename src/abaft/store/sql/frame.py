@@ -55,8 +55,9 @@ class Frame:
     def column(self, name: str) -> Element:
         if name in self.overlay:
             return self.overlay[name]
-        found: Element = self.table.c[self.model.fields[name].column]
-        return found
+        field = self.model.fields[name]
+        found: Element = self.table.c[field.column]
+        return self.context.dialect.value(field.kind, found) if field.kind.stored else found
 
     def field(self, column: e.Column) -> Field:
         model = self.model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from abaft.model.kinds import Choice, Kind, Number
 from abaft.model.times import MICROSECOND
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
 from abaft.store.sql.postgres_functions import FUNCTIONS, REDUCTIONS
+from abaft.store.sql.postgres_storage import Form, form
 
 _TEXT = sa.Text(collation="C")
 _TYPES: dict[str, Any] = {
@@ -43,7 +45,13 @@ class PostgresDialect(Dialect):
         dialect: Any = PGDialect_asyncpg
         self.sa = dialect(json_serializer=dump_json)
 
+    def form(self, kind: Kind) -> Form | None:
+        """How an existing column holds the kind, where that isn't our own way."""
+        return form(kind) if kind.stored else None
+
     def type(self, kind: Kind) -> Any:
+        if (found := self.form(kind)) is not None:
+            return found.type
         if isinstance(kind, Choice):
             return _TEXT if kind.of_text else sa.BigInteger()
         if isinstance(kind, Number):
@@ -51,16 +59,59 @@ class PostgresDialect(Dialect):
         return _TYPES[kind.name]
 
     def encoder(self, kind: Kind) -> Encoder | None:
+        found = self.form(kind)
+        if found is not None and found.encode is not None:
+            return found.encode
         if isinstance(kind, Choice):
             return kind.show
+        if found is not None and not isinstance(found.type, postgresql.JSON):
+            return None
         return {"duration": lambda value: value // MICROSECOND, "json": dump_json}.get(kind.name)
 
     def decoder(self, kind: Kind) -> Encoder | None:
+        if (found := self.form(kind)) is not None:
+            return found.decode
         if kind.name == "duration":
             return lambda value: value * MICROSECOND
         return None
 
+    def knows(self, kind: Kind) -> bool:
+        return self.form(kind) is not None
+
+    def holds(self, kind: Kind, type_: str, family: Callable[[str], str]) -> bool:
+        if not kind.stored:
+            return super().holds(kind, type_, family)
+        name, array, _ = type_.partition(" COLLATE ")[0].partition("[]")
+        head, _, rest = name.partition("(")
+        return f"{head}{rest.partition(')')[2]}{array}" == kind.stored
+
+    def value(self, kind: Kind, column: Element) -> Element:
+        found = self.form(kind)
+        return column if found is None else found.value(kind, column)
+
+    def ordered(self, kind: Kind, value: Element) -> Element:
+        found = self.form(kind)
+        return value if found is None else found.ordered(kind, value)
+
+    def own(self, kind: Kind, value: Element) -> Element:
+        found = self.form(kind)
+        return value if found is None else found.own(kind, value)
+
+    def assigned(self, kind: Kind, value: Element) -> Element:
+        found = self.form(kind)
+        return value if found is None else found.assigned(kind, value)
+
+    def fold(self, element: Element) -> Element:
+        own = getattr(element.type, "collation", None) == "C"
+        return sa.func.lower(element if own else sa.collate(element, "C"))
+
     def json(self, kind: Kind, element: Element) -> Element:
+        if (found := self.form(kind)) is not None:
+            element = element if found.shown is None else found.shown(kind, element)
+            if kind.name == "json":
+                plain = isinstance(found.type, postgresql.JSON)
+                made = sa.cast(element, postgresql.JSONB) if plain else sa.func.to_json(element)
+                return sa.cast(made, sa.Text)
         match kind.name:
             case "integer" | "json":
                 return sa.cast(element, sa.Text)

@@ -27,7 +27,7 @@ def make_program(make: Make, plan: WritePlan, changes: sa.Table) -> Any:
     if plan.action == "delete":
         spreading = _spreading(make(plan).context.schema, plan.model)
         return _Deletion(make, plan, changes) if spreading else None
-    return _Linking(make, plan) if plan.links else None
+    return _Linking(make, plan) if plan.links or plan.late else None
 
 
 def _spreading(schema: Schema, model: Model) -> bool:

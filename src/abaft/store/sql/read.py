@@ -173,7 +173,7 @@ def _many_json(frame: Frame, item: ManyItem) -> Element:
         sa.select(shown.label("j"))
         .select_from(source)
         .where(*where)
-        .order_by(*(inner.column(name) for name in inner.model.key))
+        .order_by(*(folded(e.Column(name), [inner]) for name in inner.model.key))
         .limit(None if item.limit is None else sa.literal_column(str(item.limit)))
         .correlate(*frame.enclosing)
         .subquery(f"r_{inner.table.name}")
@@ -200,8 +200,9 @@ def literal_frame(context: Context, model: Model, table: sa.Table, dialect: Dial
     prepare = dialect.sa.identifier_preparer
     name = prepare.format_table(table)
     overlay: dict[str, Element] = {
-        field.name: sa.literal_column(
-            f"{name}.{prepare.quote(field.column)}", dialect.type(field.kind)
+        field.name: dialect.value(
+            field.kind,
+            sa.literal_column(f"{name}.{prepare.quote(field.column)}", dialect.type(field.kind)),
         )
         for field in model.fields.values()
     }

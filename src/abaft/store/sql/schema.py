@@ -28,8 +28,12 @@ class Found:
     defaults: set[str] = field(default_factory=set)
     indexes: set[str] = field(default_factory=set)
     foreign_keys: set[str] = field(default_factory=set)
+    triggers: bool = False
+    """Whether triggers run before an insert, which may fill in what it leaves out."""
 
 
+SYSTEM_COLUMNS = ("rowid", "ctid")
+"""By which a table without a key is read."""
 Family = Callable[[str], str]
 
 
@@ -55,7 +59,10 @@ def compare(
             statements += [create_index(index, dialect) for index in table.indexes]
     for model in schema.models.values():
         table = tables[model.name]
-        there = found.get(model.table)
+        if not model.managed:
+            differences += existing(model, dialect, found.get(model.place), family)
+            continue
+        there = found.get(model.place)
         if there is None:
             statements.append(create_table(table, dialect))
         else:
@@ -75,6 +82,46 @@ def compare(
     return statements + last, differences
 
 
+def existing(model: Model, dialect: Dialect, found: Found | None, family: Family) -> list[str]:
+    """What a table that isn't ours lacks for the model to be served; it is never changed."""
+    if found is None:
+        return [f"{model.place} isn't there: {model.name} has managed=False, so it isn't made"]
+    differences: list[str] = []
+    for row in model.fields.values():
+        where = f"{model.place}.{row.column}"
+        if row.column in SYSTEM_COLUMNS and row.column not in found.columns:
+            continue
+        if row.column not in found.columns:
+            differences.append(f"{where} isn't there, {model.name}.{row.name} needs it")
+            continue
+        type_, required = found.columns[row.column]
+        wanted = row.kind.stored or dialect.type(row.kind).compile(dialect=dialect.sa)
+        if not dialect.holds(row.kind, type_, family):
+            differences.append(f"{where} is {type_}, {model.name}.{row.name} needs {wanted}")
+        if not model.read_only:
+            differences += _nullability(model, row, where, required)
+    return differences if model.read_only else differences + _left_out(model, found)
+
+
+def _nullability(model: Model, row: Field, where: str, required: bool) -> list[str]:
+    if required and row.nullable and not row.key:
+        return [f"{where} is NOT NULL, {model.name}.{row.name} is optional"]
+    if not required and not row.nullable and not row.key:
+        return [f"{where} may be NULL, {model.name}.{row.name} is not optional"]
+    return []
+
+
+def _left_out(model: Model, found: Found) -> list[str]:
+    """Columns without a field that no new record could do without."""
+    known = {row.column for row in model.fields.values()}
+    return [
+        f"{model.place}.{name} ({type_}) is NOT NULL without a default, and {model.name} "
+        "has no such field: no record could be created"
+        for name, (type_, required) in found.columns.items()
+        if name not in known and required and name not in found.defaults and not found.triggers
+    ]
+
+
 def _columns(
     model: Model,
     table: sa.Table,
@@ -86,24 +133,15 @@ def _columns(
 ) -> None:
     for row in model.fields.values():
         where = f"{model.table}.{row.column}"
-        wanted = table.c[row.column].type.compile(dialect=dialect.sa)
         if row.column not in found.columns:
             _add_column(model, table, row, dialect, statements, differences)
             continue
         type_, required = found.columns[row.column]
-        if family(type_) and family(wanted) and family(type_) != family(wanted):
+        if not dialect.holds(row.kind, type_, family):
+            wanted = table.c[row.column].type.compile(dialect=dialect.sa)
             differences.append(f"{where} is {type_}, {model.name}.{row.name} needs {wanted}")
-        if required and row.nullable and not row.key:
-            differences.append(f"{where} is NOT NULL, {model.name}.{row.name} is optional")
-        if not required and not row.nullable and not row.key:
-            differences.append(f"{where} may be NULL, {model.name}.{row.name} is not optional")
-    known = {row.column for row in model.fields.values()}
-    for name, (type_, required) in found.columns.items():
-        if name not in known and required and name not in found.defaults:
-            differences.append(
-                f"{model.table}.{name} ({type_}) is NOT NULL without a default, and {model.name} "
-                "has no such field: no record could be created"
-            )
+        differences += _nullability(model, row, where, required)
+    differences += _left_out(model, found)
 
 
 def _add_column(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ from abaft.model.kinds import Choice, Kind, Number
 from abaft.model.times import MICROSECOND
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
 from abaft.store.sql.sqlite_functions import FUNCTIONS, REDUCTIONS
+from abaft.store.sql.sqlite_storage import FORMS, Form
 
 _TYPES: dict[str, Any] = {
     "text": sa.Text,
@@ -57,6 +59,10 @@ _ENCODERS: dict[str, Encoder] = {
 }
 
 
+EXACT_DIGITS = 15
+"""What a float keeps of any decimal number."""
+
+
 class SqliteDialect(Dialect):
     """For the SQLite that apsw carries (3.45 or newer)."""
 
@@ -65,18 +71,28 @@ class SqliteDialect(Dialect):
     reductions = REDUCTIONS
     placeholder = "?"
 
+    def form(self, kind: Kind) -> Form | None:
+        """How an existing column holds the kind, where that isn't our own way."""
+        return FORMS.get((kind.name, kind.stored)) if kind.stored else None
+
     def type(self, kind: Kind) -> Any:
+        if (form := self.form(kind)) is not None:
+            return form.type()
         if isinstance(kind, Choice):
             return sa.Text() if kind.of_text else sa.Integer()
         return _TYPES[kind.name]()
 
     def encoder(self, kind: Kind) -> Encoder | None:
+        if (form := self.form(kind)) is not None:
+            return form.encode(kind)
         if isinstance(kind, Number):
             factor = 10**kind.places
             return lambda value: int(value * factor)
         return kind.show if isinstance(kind, Choice) else _ENCODERS.get(kind.name)
 
     def decoder(self, kind: Kind) -> Encoder | None:
+        if (form := self.form(kind)) is not None:
+            return form.decode(kind)
         if isinstance(kind, Number):
             return lambda value: Decimal(value).scaleb(-kind.places)
         decoders: dict[str, Encoder] = {
@@ -90,7 +106,25 @@ class SqliteDialect(Dialect):
         }
         return decoders.get(kind.name)
 
+    def knows(self, kind: Kind) -> bool:
+        exact = not isinstance(kind, Number) or kind.digits <= EXACT_DIGITS
+        return self.form(kind) is not None and exact
+
+    def holds(self, kind: Kind, type_: str, family: Callable[[str], str]) -> bool:
+        # What a loosely typed column holds its type doesn't tell.
+        return bool(kind.stored) or super().holds(kind, type_, family)
+
+    def value(self, kind: Kind, column: Element) -> Element:
+        form = self.form(kind)
+        return column if form is None else form.value(kind, column)
+
+    def own(self, kind: Kind, value: Element) -> Element:
+        form = self.form(kind)
+        return value if form is None else form.own(kind, value)
+
     def json(self, kind: Kind, element: Element) -> Element:
+        if (form := self.form(kind)) is not None:
+            return form.json(kind, element)
         text = as_text(element)
         match kind.name:
             case "integer" | "json":

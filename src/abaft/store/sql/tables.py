@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
+from abaft.base.errors import ModelError
 from abaft.model import expr as e
 from abaft.model.spec import Field, Model, One, Schema, Unique
 from abaft.store.sql.conditions import Context, condition
@@ -29,7 +30,9 @@ def make_tables(schema: Schema, dialect: Dialect) -> dict[str, sa.Table]:
 def _table(schema: Schema, dialect: Dialect, metadata: sa.MetaData, model: Model) -> sa.Table:
     columns = [_column(dialect, model, field) for field in model.fields.values()]
     keys = [
-        _foreign_key(schema, dialect, model, one) for one in model.one.values() if one.constraint
+        _foreign_key(schema, dialect, model, one)
+        for one in model.one.values()
+        if one.constraint and model.managed
     ]
     rowid = len(model.key) == 1 and model.fields[model.key[0]].kind.name == "integer"
     return sa.Table(
@@ -41,10 +44,16 @@ def _table(schema: Schema, dialect: Dialect, metadata: sa.MetaData, model: Model
         sqlite_strict=True,
         # A table that is its own primary key's tree needs one search a record, not two.
         sqlite_with_rowid=rowid,
+        schema=model.schema or None,
     )
 
 
 def _column(dialect: Dialect, model: Model, field: Field) -> sa.Column[object]:
+    if field.kind.stored and not dialect.knows(field.kind):
+        raise ModelError(
+            f"{model.name}.{field.name}: stored={field.kind.stored!r} is no way in which "
+            f"{dialect.sa.name} holds {field.kind.name}"
+        )
     generated = [sa.Identity()] if field.generated and dialect.placeholder == "$" else []
     return sa.Column(
         field.column,
@@ -62,7 +71,7 @@ def _foreign_key(
     target = schema.models[one.target]
     return sa.ForeignKeyConstraint(
         [model.fields[name].column for name in one.columns],
-        [f"{target.table}.{target.fields[name].column}" for name in target.key],
+        [f"{target.place}.{target.fields[name].column}" for name in target.key],
         name=f"fk_{model.table}_{one.name}"[:63],
         ondelete=_ACTIONS[one.on_delete],
         # A file of records may name a boss before there is one; SQLite can put off any key.

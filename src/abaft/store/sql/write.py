@@ -78,6 +78,11 @@ class WriteBuilder:
         fields = self.model.fields
         return {name: binder.param(f"set.{name}", fields[name].kind) for name in self.plan.assigned}
 
+    def taken(self) -> dict[str, Element]:
+        """What is assigned, as the columns take it."""
+        fields, dialect = self.model.fields, self.context.dialect
+        return {n: dialect.assigned(fields[n].kind, value) for n, value in self.assigned().items()}
+
     def stored(self) -> Frame:
         return literal_frame(self.context, self.model, self.table, self.context.dialect)
 
@@ -112,7 +117,7 @@ class WriteBuilder:
             found["seen"] = self.context.dialect.fingerprint(text) == seen
         if plan.before != e.TRUE:
             found["before"] = condition(plan.before, [self.stored()])
-        if plan.after != e.TRUE and not plan.links:
+        if plan.after != e.TRUE and not plan.links and not plan.late:
             found["after"] = condition(plan.after, [self.result()])
         for name, guard in plan.targets:
             found[f"target.{name}"] = self._target(name, guard)
@@ -148,8 +153,9 @@ class WriteBuilder:
     def chosen(self) -> str | None:
         """The key that the database would have made, where the client named it."""
         name = self.model.key[0]
-        made = self.model.fields[name].generated and self.plan.action == "create"
-        return name if made and name in self.plan.assigned else None
+        field = self.model.fields[name]
+        counted = field.generated and field.kind.name == "integer" and self.plan.action == "create"
+        return name if counted and name in self.plan.assigned else None
 
     def dml(self) -> Any:
         """The statement without RETURNING."""
@@ -161,14 +167,14 @@ class WriteBuilder:
         if self.plan.action == "delete":
             return sa.delete(self.table).where(*where)
         fields = self.model.fields
-        values = {fields[name].column: value for name, value in self.assigned().items()}
+        values = {fields[name].column: value for name, value in self.taken().items()}
         if not values:
             key = fields[self.model.key[0]].column
             values = {key: self.table.c[key]}
         return sa.update(self.table).where(*where).values(values)
 
     def _insert(self) -> Any:
-        fields, values = self.model.fields, self.assigned()
+        fields, values = self.model.fields, self.taken()
         columns = [fields[name].column for name in values]
         guards = self.guards()
         if not guards and columns:

@@ -1,0 +1,74 @@
+"""Databases that were there before abaft: made by scripts of SQL, and looked at from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+import asyncpg
+
+OWN = "abaft_"
+
+
+async def run(url: str, script: str) -> None:
+    """Runs a script of SQL on the database."""
+    if url.startswith("sqlite"):
+        connection = apsw.Connection(url.removeprefix("sqlite:///"))
+        connection.execute(script)
+        connection.close()
+        return
+    server = await asyncpg.connect(url)
+    try:
+        await server.execute(script)
+    finally:
+        await server.close()
+
+
+async def fetch(url: str, sql: str) -> list[tuple[Any, ...]]:
+    if url.startswith("sqlite"):
+        connection = apsw.Connection(url.removeprefix("sqlite:///"))
+        try:
+            return [tuple(row) for row in connection.execute(sql).fetchall()]
+        finally:
+            connection.close()
+    server = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await server.fetch(sql)]
+    finally:
+        await server.close()
+
+
+async def ddl(url: str) -> list[tuple[Any, ...]]:
+    """All that the database says of its tables, but for abaft's own."""
+    if url.startswith("sqlite"):
+        found = await fetch(
+            url, "select type, name, tbl_name, sql from sqlite_master order by 2, 1"
+        )
+        return [row for row in found if not row[2].startswith(OWN)]
+    found = []
+    for sql in _CATALOG:
+        found += await fetch(url, sql)
+    return sorted((row for row in found if OWN not in str(row)), key=str)
+
+
+_SCHEMAS = "n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')"
+_CATALOG = (
+    f"""select n.nspname, c.relname, c.relkind::text, pg_get_viewdef(c.oid) from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace
+        where {_SCHEMAS} and c.relkind in ('v', 'm')""",
+    f"""select n.nspname, c.relname, c.relkind::text, a.attname,
+        format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attcollation::text,
+        a.attgenerated::text, a.attidentity::text, pg_get_expr(d.adbin, d.adrelid)
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+        left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum where {_SCHEMAS}""",
+    f"""select n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid) from pg_constraint k
+        join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
+        where {_SCHEMAS}""",
+    f"""select n.nspname, c.relname, pg_get_indexdef(x.indexrelid) from pg_index x
+        join pg_class c on c.oid = x.indrelid join pg_namespace n on n.oid = c.relnamespace
+        where {_SCHEMAS}""",
+    f"""select n.nspname, c.relname, pg_get_triggerdef(t.oid) from pg_trigger t
+        join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
+        where {_SCHEMAS}""",
+)

@@ -1,0 +1,108 @@
+"""Tables and views that abaft serves and doesn't manage."""
+
+from __future__ import annotations
+
+import pytest
+
+from abaft import Fault, Me, Model, allow, by_database, field, not_
+from abaft.base.errors import SchemaMismatch
+from existing import ddl, run
+from scenarios import serving
+
+
+async def test_a_table_that_is_not_ours_is_compared_and_never_changed(
+    engine: str, database_url: str
+) -> None:
+    class Note(Model, managed=False, index=[("title",)]):
+        id: int = field(key=True, default=by_database)
+        title: str = field(unique=True)
+        size: int | None
+
+    with pytest.raises(SchemaMismatch) as raised:
+        await _started(database_url, Note)
+    assert raised.value.differences == [
+        "notes isn't there: Note has managed=False, so it isn't made"
+    ]
+    script = "create table notes (id integer primary key, title integer, needed text not null)"
+    await run(database_url, script)
+    before = await ddl(database_url)
+    with pytest.raises(SchemaMismatch) as raised:
+        await _started(database_url, Note)
+    told = "\n".join(raised.value.differences)
+    for part in ("notes.title is", "notes.title may be NULL", "notes.size isn't", "notes.needed"):
+        assert part in told
+    assert await ddl(database_url) == before
+
+
+async def _started(url: str, *models: type[Model]) -> None:
+    async with serving(url, *models):
+        pass
+
+
+VIEW = """
+create table posts (id integer primary key, title text not null);
+insert into posts values (1, 'a'), (2, 'b');
+create view shouted as select id, upper(title) as title from posts;
+"""
+
+
+async def test_a_view_is_read_and_never_written(engine: str, database_url: str) -> None:
+    class Shout(Model, table="shouted", read_only=True):
+        id: int = field(key=True)
+        title: str | None = field(stored="text" if engine == "postgres" else "")
+
+        @allow("read", "create", "update", "delete")
+        def anybody(shout, me: Me) -> bool:
+            return True
+
+    await run(database_url, VIEW)
+    async with serving(database_url, Shout) as api:
+        assert await api.items("/api/shouts?sort=-title", of="title") == ["B", "A"]
+        assert (await api.ask("GET /api/shouts/2")).json() == {"id": 2, "title": "B"}
+        for request in ("POST /api/shouts", "PATCH /api/shouts/1", "DELETE /api/shouts/1"):
+            for actor in (None, "admin"):
+                refused = await api.ask(request, actor, json={"title": "c"})
+                assert refused.status_code == 405
+                assert refused.headers["allow"] == "GET, HEAD, OPTIONS"
+        options = await api.ask("OPTIONS /api/shouts/1")
+        assert options.headers["allow"] == "GET, HEAD, OPTIONS"
+        document = (await api.ask("GET /openapi.json")).json()
+        assert [*document["paths"]["/api/shouts"]] == ["get"]
+        assert "ShoutCreate" not in document["components"]["schemas"]
+        with pytest.raises(Fault) as raised:
+            await api.db.create(Shout, id=3)
+        assert raised.value.status == 405
+
+
+async def test_authz_a_rule_of_what_the_database_fills_in_is_asked_of_what_it_filled_in(
+    engine: str, database_url: str
+) -> None:
+    class Note(Model, managed=False):
+        id: int = field(key=True, default=by_database)
+        hidden: bool = field(default=by_database)
+        size: int | None
+
+        @allow("read", "update")
+        def seen(note, me: Me) -> bool:
+            return not_(note.hidden)
+
+        @allow("create")
+        def open_ones(note, me: Me) -> bool:
+            return not_(note.hidden)
+
+    boolean = "boolean" if engine == "postgres" else "integer"
+    yes = "true" if engine == "postgres" else "1"
+    key = "bigint generated always as identity primary key"
+    await run(
+        database_url,
+        f"create table notes (id {key if engine == 'postgres' else 'integer primary key'},"
+        f" hidden {boolean} not null default {yes}, size bigint)",
+    )
+    async with serving(database_url, Note) as api:
+        refused = await api.ask("POST /api/notes", json={"size": 1})
+        assert refused.status_code == 403
+        assert await api.db.count(Note) == 0
+        made = await api.ask("POST /api/notes", json={"hidden": False})
+        assert made.status_code == 201
+        assert made.headers["location"].endswith(f"/api/notes/{made.json()['id']}")
+        assert await api.changes() == ["create Note"]

@@ -157,8 +157,7 @@ def _compare(node: e.Compare, scopes: list[Frame], negated: bool) -> Element:
     if op in ("eq", "ne"):
         equal = (op == "eq") != negated
         return _equality(node, left, right, equal, scopes)
-    if kind.stored:
-        left, right = dialect.ordered(kind, left), dialect.ordered(kind, right)
+    left, right = ordered(left, kind, scopes), ordered(right, kind, scopes)
     found = {
         "gt": lambda: left > right,
         "ge": lambda: left >= right,
@@ -222,9 +221,6 @@ def _text(node: e.Compare, kind: Kind, left: Element, scopes: list[Frame], nocas
         return dialect.contains(left, part)
     if node.op == "endswith":
         return dialect.endswith(left, part)
-
-    if kind.stored:
-        left = dialect.ordered(kind, left)
 
     left = ordered(left, kind, scopes)
 

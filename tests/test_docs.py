@@ -6,7 +6,8 @@ In README.md and docs/*.md the blocks of one file share a namespace, in order:
 * ```pycon is `>>> ` and what is shown for it, as in a doctest; "..." stands for anything.
 * ```http is a request (line, headers, empty line, body), then `→ 200`, and what the answer must
   have: headers, then JSON. An object may have more members than are told; "…" stands for
-  any value, and "{post}" for one that is kept and put in wherever {post} stands again.
+  any value, and "{post}" for one that is kept and put in wherever {post} stands again. Of an
+  answer that isn't JSON each line is told.
 * ```console runs `$ curl` where an answer is told, by the same rules.
 """
 
@@ -201,8 +202,10 @@ class Page:
         said = f"{block.place}: {wanted.method} {url} → {answer.status_code}\n{answer.text}"
         assert answer.status_code == wanted.status, said
         differences = same(wanted.wanted_headers, dict(answer.headers), self.kept)
-        if wanted.wanted:
+        if wanted.wanted and "json" in answer.headers["content-type"].partition("x-nd")[0]:
             differences += same(json.loads(wanted.wanted), answer.json(), self.kept)
+        elif wanted.wanted:
+            differences += same(wanted.wanted.splitlines(), answer.text.splitlines(), self.kept)
         assert not differences, "\n".join([said, *differences])
 
 

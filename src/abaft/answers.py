@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,14 @@ class ReadAnswer:
     decoders: tuple[Any, ...]
     stages: Stages
     sealed: str | None = None
+
+
+@dataclass(slots=True)
+class StreamAnswer:
+    """The same of a list whose rows are still to come; who leaves before the last closes them."""
+
+    plan: ReadPlan
+    rows: AsyncGenerator[Row, None]
 
 
 @dataclass(slots=True)

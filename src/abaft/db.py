@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, TypeVar, overload
 
 from abaft.answers import Unit
@@ -122,8 +122,9 @@ class Database:
             for row in answer.rows:
                 yield self._typed(spec, row[0])
             return
-        async for row in self._pipeline.stream(intent, self._actor):
-            yield self._typed(spec, row[0])
+        async with aclosing(self._pipeline.stream(intent, self._actor).rows) as rows:
+            async for row in rows:
+                yield self._typed(spec, row[0])
 
     async def count(
         self,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from abaft.answers import Answer, ReadAnswer, Ready, Stages, Unit, WriteAnswer
+from abaft.answers import Answer, ReadAnswer, Ready, Stages, StreamAnswer, Unit, WriteAnswer
 from abaft.base.actor import Actor, ActorKind
 from abaft.base.errors import Conflict, Fault, MethodNotAllowed
 from abaft.base.settings import Settings
@@ -66,12 +66,22 @@ class Pipeline:
         stages.mark("store")
         return ready.read(rows, stages)
 
-    async def stream(self, intent: ReadIntent, actor: Actor) -> AsyncIterator[Row]:
-        """The rows of a read one by one, in bounded memory."""
+    def stream(self, intent: ReadIntent, actor: Actor, seconds: float = 0) -> StreamAnswer:
+        """The way of a read whose rows come one by one, in bounded memory.
+
+        Rules are asked at once; the statement is run when the first row is.
+        """
         ready = self.ready(intent.shape, actor)
+        values = with_actor(intent.values, actor)
+        return StreamAnswer(ready.plan, self._rows(ready, values, seconds))
+
+    async def _rows(
+        self, ready: Ready, values: Mapping[str, Any], seconds: float
+    ) -> AsyncGenerator[Row, None]:
         try:
-            async for row in self.store.stream(ready.compiled, with_actor(intent.values, actor)):
-                yield ready.shown(row)
+            async with aclosing(self.store.stream(ready.compiled, values, seconds)) as rows:
+                async for row in rows:
+                    yield ready.shown(row)
         except StoreError as error:
             raise store_fault(error) from error
 

@@ -15,7 +15,7 @@ _FAULTS: tuple[tuple[type[Fault], str, str], ...] = (
     (errors.Unauthorized, "Unauthorized", "The credentials aren't known, or there are none."),
     (errors.Forbidden, "Forbidden", "No rule allows this."),
     (errors.NotFound, "NotFound", "There is no such record that may be read."),
-    (errors.NotAcceptable, "NotAcceptable", "`Accept` takes no JSON."),
+    (errors.NotAcceptable, "NotAcceptable", "`Accept` takes none of the forms that there are."),
     (errors.Conflict, "Conflict", "A unique value is taken, or the record is still referred to."),
     (errors.PreconditionFailed, "PreconditionFailed", "The record has another ETag by now."),
     (errors.TooLarge, "TooLarge", "The body is over the limit."),
@@ -42,6 +42,14 @@ ETAG = {
     "description": "Names this very form of the record, for If-Match and If-None-Match",
     "required": True,
     "schema": {"type": "string", "examples": ['"9172f6f02ae5ecbb"']},
+}
+LINK = {
+    "description": "The pages beside this one: `next`, `first`, `prev`, `last` (RFC 8288)",
+    "schema": {"type": "string"},
+}
+TOTAL = {
+    "description": "In NDJSON and CSV, with `count`: the records in all",
+    "schema": {"type": "integer", "minimum": 0},
 }
 LOCATION = {
     "description": "Where the new record is",

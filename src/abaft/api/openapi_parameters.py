@@ -103,7 +103,7 @@ class Parameters:
         offset = {"type": "integer", "minimum": 0, "maximum": settings.max_offset}
         count = {"type": "string", "enum": ["exact"]}
         return [
-            _query("limit", limit, "Records on a page."),
+            _query("limit", limit, "Records on a page; a stream takes any number."),
             _query("cursor", {"type": "string"}, "`next` of the page before."),
             _query("offset", offset, "Records to skip; not with `cursor`, which is faster."),
             _query("count", count, "`exact`: tell how many records there are in all."),

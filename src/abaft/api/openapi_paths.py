@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from abaft.api import openapi_examples as examples
-from abaft.api.openapi_answers import ETAG, LOCATION, parameter, problems
+from abaft.api.forms import FORMS, of_writes
+from abaft.api.openapi_answers import ETAG, LINK, LOCATION, TOTAL, parameter, problems
 from abaft.api.openapi_models import ref
 from abaft.api.openapi_parameters import Parameters
 from abaft.api.request import JSON, MERGE_PATCH
@@ -77,14 +78,19 @@ class Operations:
 
     def _list(self) -> dict[str, Any]:
         model = self.model
-        said = "Filters add up; in pages, by `cursor` or `offset`."
+        said = (
+            "Filters add up; in pages, by `cursor` or `offset`. "
+            "As NDJSON or CSV it is a stream of all records, or of `limit` many."
+        )
         next_page = {
             "operationId": f"list_{model.collection}",
             "parameters": {"cursor": "$response.body#/next"},
             "description": "The next page, unless `next` is null",
         }
-        ok = _json("A page of records", self._page()) | {
-            "headers": {"ETag": ETAG},
+        # A stream has no ETag.
+        etag = {**ETAG, "required": False}
+        ok = _shown("A page of records", self._page()) | {
+            "headers": {"ETag": etag, "Link": LINK, "X-Total-Count": TOTAL},
             "links": {"next": next_page},
         }
         return self._operation("list", "read", model.collection, said) | {
@@ -115,7 +121,7 @@ class Operations:
         return {"anyOf": [ref(self.model.name), ref(f"{self.model.name}Part")]}
 
     def _read(self) -> dict[str, Any]:
-        ok = _json("The record", self._record()) | {"headers": {"ETag": ETAG}}
+        ok = _shown("The record", self._record()) | {"headers": {"ETag": ETAG}}
         return self._operation("read", "read", self.model.name) | {
             "parameters": [*self.parameters.shape(), parameter("If-None-Match")],
             "responses": {"200": ok, "304": _unchanged()} | self._problems(404, 406, 422),
@@ -188,7 +194,19 @@ def _article(noun: str) -> str:
 
 
 def _json(said: str, schema: JsonSchema) -> dict[str, Any]:
-    return {"description": said, "content": {JSON: {"schema": schema}}}
+    """An answer in the forms of a write."""
+    content: dict[str, Any] = {
+        f"{form.media.type}/{form.media.subtype}": {} for form in of_writes()
+    }
+    return {"description": said, "content": {**content, JSON: {"schema": schema}}}
+
+
+def _shown(said: str, schema: JsonSchema) -> dict[str, Any]:
+    """An answer in all forms; what isn't JSON has no schema that a client could hold it to."""
+    content: dict[str, Any] = {f"{form.media.type}/{form.media.subtype}": {} for form in FORMS}
+    lines = {"schema": {"type": "string"}}
+    texts = {name: lines for name in content if "csv" in name or "ndjson" in name}
+    return {"description": said, "content": {**content, **texts, JSON: {"schema": schema}}}
 
 
 def _unchanged() -> dict[str, Any]:

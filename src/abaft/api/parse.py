@@ -42,6 +42,12 @@ class Page:
     limit: int
     form: Form
 
+    @property
+    def placed(self) -> bool:
+        """Whether a cursor or an offset was given."""
+        shape = self.intent.shape
+        return shape.offset or shape.after is not None
+
 
 def bad(parameter: str, code: str, detail: str) -> BadRequest:
     """400 for a query parameter."""
@@ -117,8 +123,8 @@ class Parser:
         _refuse(problems)
         return picks(self.schema, model, fields, expand, depth)
 
-    def page(self, model: Model, query: bytes) -> Page:
-        """The intent of reading a list."""
+    def page(self, model: Model, query: bytes, whole: int | None = None) -> Page:
+        """The intent of reading a list; `whole` is the limit, at most and usually, of a stream."""
         pairs = self._pairs(query)
         form = self._form(model, pairs)
         values: dict[str, Any] = {}
@@ -128,8 +134,8 @@ class Parser:
                 values |= read(pairs[place][1])
             except BadRequest as fault:
                 problems += fault.errors
-        asked, most = dict(pairs), self.settings.max_limit
-        usual = min(self.settings.default_limit, most)
+        asked, most = dict(pairs), whole or self.settings.max_limit
+        usual = whole or min(self.settings.default_limit, most)
         limit = self._number(asked, "limit", 1, most, usual, problems)
         values["limit"] = limit + 1
         if "offset" in asked:

@@ -1,18 +1,26 @@
-"""Reading over HTTP: one record, and pages of a list."""
+"""Reading over HTTP: one record, pages of a list, and lists whole."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from abaft.answers import ReadAnswer
 from abaft.api import cursor as cursors
 from abaft.api import respond
+from abaft.api.forms import Lines
+from abaft.api.links import page_links
 from abaft.api.parse import Page, Parser
-from abaft.api.request import Request, check_accept
-from abaft.api.respond import Answer
+from abaft.api.request import Request
+from abaft.api.respond import Answer, Headers
+from abaft.api.streams import chunks
 from abaft.base.actor import Actor
 from abaft.base.errors import Fault, NotFound
 from abaft.base.settings import Settings
 from abaft.pipeline import Pipeline
-from abaft.plan.types import ReadIntent, ReadShape
+from abaft.plan.types import ReadIntent, ReadPlan, ReadShape
+
+WHOLE = 10**11 - 1
+"""The limit of a list of lines that names none: more than there can be."""
 
 
 class Reads:
@@ -25,21 +33,33 @@ class Reads:
         self.key = key
 
     async def page(self, request: Request) -> Answer:
-        """A page of a list."""
-        check_accept(request.headers)
-        actor = request.actor
+        """A page of a list; where its form is lines it may be the whole list."""
+        actor, by_lines = request.actor, request.variant.form.lines is not None
         try:
-            page = self.parser.page(request.model, request.query)
+            whole = WHOLE if by_lines else None
+            page = self.parser.page(request.model, request.query, whole)
         except Fault:
             self.pipeline.permit(request.model.name, "read", actor)  # 401 before 400
             raise
+        if page.limit > self.settings.max_limit:
+            return await self._stream(request, page)
         answer = await self.pipeline.read(page.intent, actor)
-        answer.sealed = None
-        return self._shown(request, await self._page_json(page, answer, actor), answer)
+        texts, following, count = await self._parts(page, answer, actor)
+        if by_lines:
+            body = self._lined(request, answer.plan, texts)
+        else:
+            body = _page_json(texts, following, count)
+        shown = self._shown(request, body, respond.etag_of(body), answer)
+        if by_lines and count is not None:
+            shown.extra.append(_total(count))
+        if following is not None or page.placed:
+            most, prefix = self.settings.max_offset, self.settings.api_prefix
+            links = page_links(request, prefix, page, following, count, most)
+            shown.extra.append((b"link", links))
+        return shown
 
     async def one(self, request: Request) -> Answer:
         """One record."""
-        check_accept(request.headers)
         model, actor = request.model, request.actor
         try:
             values = self.parser.key(model, request.key)
@@ -50,24 +70,29 @@ class Reads:
         answer = await self.pipeline.read(intent, actor)
         if not answer.rows:
             raise NotFound(f"there is no such {model.name}")
-        return self._shown(request, answer.rows[0][0], answer)
-
-    def _shown(self, request: Request, text: str, answer: ReadAnswer) -> Answer:
-        """The JSON with its ETag, or 304 where the client has it."""
+        text: str = answer.rows[0][0]
         body = text.encode()
         etag = respond.etag_of(body if answer.sealed is None else answer.sealed.encode())
+        if request.variant.form.lines is not None:
+            body = self._lined(request, answer.plan, [text])
+        return self._shown(request, body, etag, answer)
+
+    def _shown(self, request: Request, body: bytes, etag: str, answer: ReadAnswer) -> Answer:
         extra = [(b"etag", etag.encode())]
         if self.settings.server_timing:
             extra.append((b"server-timing", answer.stages.header().encode()))
-        private = not request.actor.anonymous
-        known = request.headers.get(b"if-none-match")
-        if known is not None and respond.matches(known.decode("latin-1"), etag):
-            return Answer(304, None, private, extra)
-        return Answer(200, body, private, extra)
+        form = request.variant.form
+        if form.lines is None:
+            return Answer(200, body, not request.actor.anonymous, extra)
+        extra += _disposition(request)
+        return Answer(200, body, not request.actor.anonymous, extra, form)
 
-    async def _page_json(self, page: Page, answer: ReadAnswer, actor: Actor) -> str:
+    async def _parts(
+        self, page: Page, answer: ReadAnswer, actor: Actor
+    ) -> tuple[list[str], str | None, int | None]:
+        """The records' JSON texts, the cursor of the page after, and the count if asked for."""
         rows, limit = answer.rows, page.limit
-        following = "null"
+        following = None
         orders = len(answer.decoders)
         if len(rows) > limit:
             last = rows[limit - 1]
@@ -75,17 +100,57 @@ class Reads:
                 value if decode is None or value is None else decode(value)
                 for value, decode in zip(last[1 : orders + 1], answer.decoders, strict=True)
             ]
-            following = f'"{cursors.encode(self.key, page.form.mark, page.form.orders, values)}"'
+            following = cursors.encode(self.key, page.form.mark, page.form.orders, values)
             rows = rows[:limit]
-        items = ",".join([row[0] for row in rows])
-        count = ""
+        count = None
         if answer.plan.count:
-            count = f',"count":{rows[0][orders + 1] if rows else await self._count(page, actor)}'
-        return f'{{"items":[{items}],"next":{following}{count}}}'
+            count = rows[0][orders + 1] if rows else await self._count(page, actor)
+        return [row[0] for row in rows], following, count
 
     async def _count(self, page: Page, actor: Actor) -> int:
-        """The count of a page that has no rows to carry it."""
+        """The count of a list where no row carries it."""
         shape = page.intent.shape
         counting = ReadShape(shape.model, "count", shape.where, scopes=shape.scopes)
         answer = await self.pipeline.read(ReadIntent(counting, page.intent.values), actor)
         return int(answer.rows[0][0])
+
+    async def _stream(self, request: Request, page: Page) -> Answer:
+        """A list of any length, which is read as it is sent."""
+        actor, shape = request.actor, page.intent.shape
+        values = {**page.intent.values, "limit": page.limit}
+        intent = ReadIntent(replace(shape, count=False), values)
+        answer = self.pipeline.stream(intent, actor, self.settings.stream_timeout)
+        extra = _disposition(request)
+        if shape.count:
+            extra.append(_total(await self._count(page, actor)))
+        form = request.variant.form
+        parts = chunks(answer.rows, self._lines(request, answer.plan))
+        return Answer(200, None, not actor.anonymous, extra, form, parts)
+
+    def _lines(self, request: Request, plan: ReadPlan) -> Lines:
+        lines = request.variant.form.lines
+        assert lines is not None
+        return lines(plan.selection, self.pipeline.schema.models)
+
+    def _lined(self, request: Request, plan: ReadPlan, texts: list[str]) -> bytes:
+        lines = self._lines(request, plan)
+        return lines.head() + lines.lines(texts)
+
+
+def _page_json(texts: list[str], following: str | None, count: int | None) -> bytes:
+    place = "null" if following is None else f'"{following}"'
+    counted = "" if count is None else f',"count":{count}'
+    return f'{{"items":[{",".join(texts)}],"next":{place}{counted}}}'.encode()
+
+
+def _total(count: int) -> tuple[bytes, bytes]:
+    """Where lines have no place for the count."""
+    return b"x-total-count", str(count).encode()
+
+
+def _disposition(request: Request) -> Headers:
+    """A table is saved under the collection's name (RFC 6266)."""
+    if request.variant.form.media.subtype != "csv":
+        return []
+    name = f'attachment; filename="{request.model.collection}.csv"'
+    return [(b"content-disposition", name.encode())]

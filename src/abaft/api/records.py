@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from abaft.api import idempotency, respond
+from abaft.api.forms import FORMS, PLAIN, Negotiation, Variant, of_writes
 from abaft.api.idempotency import Idempotency
 from abaft.api.parse import Parser
 from abaft.api.reads import Reads
-from abaft.api.request import Disconnected, Request, check_url
+from abaft.api.represent import represent
+from abaft.api.request import Disconnected, Request, check_url, headers_of
 from abaft.api.respond import Answer
+from abaft.api.streams import Cut, Streams
 from abaft.api.writes import Writes
 from abaft.base import ids
 from abaft.base.actor import ANONYMOUS, Actor, Authenticator
@@ -49,6 +52,10 @@ class Records:
         self.collections = pipeline.schema.collections
         self.rate = RateLimit(settings.requests_per_minute)
         self.in_progress = 0
+        compress = settings.compress_from > 0
+        self.reading = Negotiation(FORMS, compress=compress)
+        self.writing = Negotiation(of_writes(), compress=compress)
+        self.streams = Streams(settings, observer)
         parser = Parser(pipeline.schema, settings, key)
         reads = Reads(pipeline, settings, parser, key)
         writes = Writes(pipeline, settings, parser)
@@ -75,6 +82,8 @@ class Records:
             await respond.send_fault(send, fault, head=scope["method"] == "HEAD")
         except Disconnected:
             return
+        except Cut:
+            raise  # so that the server cuts the connection
         except Exception as error:
             await self._defect(scope, send, error)
         finally:
@@ -90,7 +99,7 @@ class Records:
     async def _answer(self, scope: Any, receive: Any, send: Any, path: str) -> None:
         self._admit(scope)
         check_url(scope, self.settings)
-        headers = dict(scope["headers"])
+        headers = headers_of(scope)
         collection, _, key = path.partition("/")
         model = self.collections.get(collection)
         if model is None:
@@ -104,14 +113,28 @@ class Records:
         if handler is None:
             await respond.send_answer(send, _other(method, handlers))
             return
+        variant = self._variant(method, headers)
         actor = await self.actor(headers)
         root, query = scope.get("root_path", ""), scope["query_string"]
         request = Request(method, model, key, query, headers, actor, root, receive)
+        request.variant = variant
         if idempotency.HEADER in headers and method in idempotency.METHODS:
             answer = await self.idempotency.answer(request, path, handler)
         else:
             answer = await handler(request)
+        if answer.chunks is not None:
+            await self.streams.send(request, answer, answer.chunks, send)
+            return
+        answer = await represent(request, answer, self.settings.compress_from)
         await respond.send_answer(send, answer, head=method == "HEAD")
+
+    def _variant(self, method: str, headers: dict[bytes, bytes]) -> Variant:
+        """The form that the client wants, before anything is done. Raises NotAcceptable."""
+        accept, encoding = headers.get(b"accept"), headers.get(b"accept-encoding")
+        if method in ("GET", "HEAD"):
+            return self.reading.variant(accept, encoding)
+        # What is deleted needs no form.
+        return PLAIN if method == "DELETE" else self.writing.variant(accept, encoding)
 
     def _admit(self, scope: Any) -> None:
         if self.in_progress > self.settings.queue_limit:

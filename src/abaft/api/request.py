@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from abaft.api.forms import PLAIN, Variant
 from abaft.base.actor import Actor
 from abaft.base.errors import (
     BadRequest,
-    NotAcceptable,
     TooLarge,
     UnsupportedMedia,
     UriTooLong,
@@ -30,7 +30,7 @@ class Request:
     """What a handler answers: `key` is still percent-encoded, and empty for a whole collection.
 
     With `given` the body is known, as it is for a request that came within another; with `unit`
-    it is answered within a transaction.
+    it is answered within a transaction. `variant` is the form that the answer is to have.
     """
 
     method: str
@@ -43,6 +43,7 @@ class Request:
     receive: Any = None
     given: bytes | None = None
     unit: Unit | None = None
+    variant: Variant = PLAIN
 
     async def body(self, settings: Settings) -> bytes:
         """The whole body. Raises TooLarge as soon as it is over the limit."""
@@ -51,21 +52,24 @@ class Request:
         return await read_body(self.receive, self.headers, settings)
 
 
+_LISTS = (b"accept", b"accept-encoding", b"if-match", b"if-none-match")
+
+
+def headers_of(scope: Any) -> dict[bytes, bytes]:
+    """The headers by name; lists that came in several lines are one (RFC 9110, 5.3)."""
+    given = scope["headers"]
+    headers = dict(given)
+    if len(headers) < len(given):
+        for name in _LISTS:
+            if name in headers:
+                headers[name] = b", ".join([value for key, value in given if key == name])
+    return headers
+
+
 def check_url(scope: Any, settings: Settings) -> None:
     """414 for a URL over the limit."""
     if len(scope["query_string"]) + len(scope["path"]) > settings.max_url_bytes:
         raise UriTooLong(f"path and query may have {settings.max_url_bytes} bytes together")
-
-
-def check_accept(headers: dict[bytes, bytes]) -> None:
-    """406 where the client takes no JSON."""
-    accept = headers.get(b"accept")
-    if accept is None:
-        return
-    text = accept.lower()
-    if b"*/*" in text or b"json" in text or b"application/*" in text:
-        return
-    raise NotAcceptable("answers are application/json", hint="send Accept: application/json")
 
 
 def check_content(headers: dict[bytes, bytes], types: tuple[str, ...]) -> None:

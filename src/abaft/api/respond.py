@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from abaft.api.forms import JSON_FORM, Form
 from abaft.base.digest import fingerprint_of
 from abaft.base.errors import Fault
 
 Send = Any
 Headers = list[tuple[bytes, bytes]]
 
-_JSON = (b"content-type", b"application/json")
+_JSON = (b"content-type", JSON_FORM.content_type)
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 # A stored answer may be used again only after asking, and never for somebody else.
 _PUBLIC = (b"cache-control", b"no-cache")
 _PRIVATE = (b"cache-control", b"private, no-cache")
-_VARY = (b"vary", b"authorization, cookie")
+_VARY = (b"vary", b"accept, accept-encoding, authorization, cookie")
 _PROBLEM: Headers = [
     (b"content-type", b"application/problem+json"),
     _NOSNIFF,
@@ -41,21 +43,30 @@ def matches(header: str, etag: str) -> bool:
 
 
 def strong_etags(header: str) -> tuple[str, ...] | None:
-    """The digests of If-Match; None for "*". A weak one never matches (RFC 9110, 13.1.1)."""
+    """The digests of If-Match; None for "*". A weak one never matches (RFC 9110, 13.1.1).
+
+    All forms and codings of a record have its digest, and their own name after a hyphen: who read
+    any of them has read the record.
+    """
     if header.strip() == "*":
         return None
     parts = [part.strip() for part in header.split(",")]
-    return tuple(part.strip('"') for part in parts if part.startswith('"'))
+    return tuple(part.strip('"').partition("-")[0] for part in parts if part.startswith('"'))
 
 
 @dataclass(slots=True)
 class Answer:
-    """An answer as a value: it can be sent, kept, or put into another. No `body`: none is sent."""
+    """An answer as a value: it can be sent, kept, or put into another. No `body`: none is sent.
+
+    `form` is that of the body; of one that is still to be made `chunks` are the parts.
+    """
 
     status: int
     body: bytes | None
     private: bool
     extra: Headers = field(default_factory=list)
+    form: Form = JSON_FORM
+    chunks: AsyncGenerator[bytes, None] | None = None
 
 
 async def send_answer(send: Send, answer: Answer, *, head: bool = False) -> None:
@@ -66,12 +77,20 @@ async def send_answer(send: Send, answer: Answer, *, head: bool = False) -> None
         headers = [_NOSNIFF, cache, _VARY, *answer.extra]
     else:
         headers = [
-            *(_BASE_PRIVATE if answer.private else _BASE_PUBLIC),
+            *base_headers(answer),
             (b"content-length", str(len(body)).encode()),
             *answer.extra,
         ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head or body is None else body})
+
+
+def base_headers(answer: Answer) -> Headers:
+    """What every answer with a body has."""
+    base = _BASE_PRIVATE if answer.private else _BASE_PUBLIC
+    if answer.form is JSON_FORM:
+        return base
+    return [(b"content-type", answer.form.content_type), *base[1:]]
 
 
 async def send_fault(send: Send, fault: Fault, *, head: bool = False) -> None:

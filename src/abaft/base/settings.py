@@ -59,6 +59,9 @@ class Settings:
     idempotency_hours: int = setting(
         24, "hours that the answer to an `Idempotency-Key` is kept; 0: for ever"
     )
+    max_streams: int = setting(2, "lists a worker may stream at once, as NDJSON or CSV")
+    stream_timeout: float = setting(600.0, "seconds a stream may take as a whole")
+    compress_from: int = setting(2_048, "bytes from which an answer is compressed; 0: never")
     change_retention_days: int = setting(30, "days that the change feed is kept; 0: for ever")
 
     def __post_init__(self) -> None:

@@ -47,6 +47,14 @@ class LoadShed:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamCut:
+    """A stream ended in its midst, and its connection with it."""
+
+    path: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
 class HookFailed:
     """An @after hook raised; the write stands, for it was durable before."""
 
@@ -73,6 +81,7 @@ Event = (
     | RequestFailed
     | DatabaseLost
     | LoadShed
+    | StreamCut
     | HookFailed
     | ChangesPruned
     | SecretMade

@@ -13,6 +13,7 @@ from abaft.observe.events import (
     HookFailed,
     LoadShed,
     RequestFailed,
+    StreamCut,
 )
 
 logger = logging.getLogger("abaft")
@@ -22,6 +23,7 @@ _LEVELS: dict[type, int] = {
     HookFailed: logging.ERROR,
     DatabaseLost: logging.WARNING,
     LoadShed: logging.WARNING,
+    StreamCut: logging.WARNING,
 }
 
 

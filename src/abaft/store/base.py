@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -193,8 +193,14 @@ class Store(Session, Protocol):
     def transaction(self) -> AbstractAsyncContextManager[Session]:
         """All that is done with the session lands together or not at all."""
 
-    def stream(self, compiled: Any, values: Values) -> AsyncIterator[Row]:
-        """The rows of a compiled read, in bounded memory."""
+    def stream(
+        self, compiled: Any, values: Values, seconds: float = 0
+    ) -> AsyncGenerator[Row, None]:
+        """The rows of a compiled read, in bounded memory.
+
+        With `seconds` it ends by QueryTimeout when the database takes longer; whoever asks for no
+        more rows has all given back by `aclose()`.
+        """
 
     async def changes(self, after: str, limit: int) -> list[Change]:
         """Change records after a position ("" for the first), in the order they became visible."""

@@ -7,7 +7,7 @@ connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -234,15 +234,18 @@ class PostgresStore:
                 raise
             await steps.commit(connection, self._columns)
 
-    async def stream(self, compiled: Read, values: Values) -> AsyncIterator[Row]:
+    async def stream(
+        self, compiled: Read, values: Values, seconds: float = 0
+    ) -> AsyncGenerator[Row, None]:
         statement = compiled.statement.statement
+        # Who reads a whole table takes their time, between rows as well.
+        timeout = int(seconds * 1000)
         async with self._line.patient.hold(self._until()) as connection:
             try:
                 async with connection.transaction(readonly=True):
-                    # Who reads a whole table takes their time, between rows as well.
                     await connection.execute(
-                        "set local statement_timeout = 0;"
-                        "set local idle_in_transaction_session_timeout = 0"
+                        f"set local statement_timeout = {timeout};"
+                        f"set local idle_in_transaction_session_timeout = {timeout}"
                     )
                     args = statement.args(values)
                     async for record in connection.cursor(statement.sql, *args, prefetch=500):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,6 +41,7 @@ from abaft.store.sqlite_session import (
     drive,
     write_work,
 )
+from abaft.store.sqlite_stream import Stream
 from abaft.store.sqlite_writer import Exclusive, RolledBack, Writer
 
 LOOP_BUDGET = 0.002
@@ -224,19 +225,22 @@ class SqliteStore:
         exclusive.commit()
         await done
 
-    async def stream(self, compiled: Read, values: Values) -> AsyncIterator[Row]:
+    async def stream(
+        self, compiled: Read, values: Values, seconds: float = 0
+    ) -> AsyncGenerator[Row, None]:
+        args = compiled.statement.statement.args(values)
+        if compiled.quick is None:
+            self._settle(compiled, args)
         statement = compiled.statement.statement
-        loop = asyncio.get_running_loop()
-        reader = await loop.run_in_executor(self._pool, self._reader)
-        reader._until = float("inf")
-        cursor = reader.connection.execute(statement.sql, statement.args(values))
+        stream = Stream(self.path, seconds or float("inf"), self._pool)
         try:
-            while rows := await loop.run_in_executor(self._pool, _some, cursor):
+            rows = await stream.begin(statement.sql, statement.args(values))
+            while rows:
                 for row in rows:
                     yield row
+                rows = await stream.more()
         finally:
-            cursor.close(True)
-            self._readers.put(reader)
+            await stream.close()
 
     async def changes(self, after: str, limit: int) -> list[Change]:
         sql = (
@@ -272,12 +276,3 @@ class SqliteStore:
 
     async def ping(self) -> None:
         self._loop_reader.rows("select 1", (), 1.0)
-
-
-def _some(cursor: apsw.Cursor) -> Rows:
-    rows = []
-    for row in cursor:
-        rows.append(row)
-        if len(rows) == 500:
-            break
-    return rows

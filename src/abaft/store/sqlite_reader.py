@@ -23,15 +23,15 @@ class Reader:
         self._timer = timer
         self.connection = connect(path)
         self.connection.pragma("query_only", True)
-        self._until = 0.0
+        self.until = 0.0
         self.connection.set_progress_handler(self._late, STEPS)
 
     def _late(self) -> bool:
-        return self._timer() > self._until
+        return self._timer() > self.until
 
     def rows(self, sql: str, args: tuple[Any, ...], seconds: float) -> Rows:
         """The rows; QueryTimeout when they take longer."""
-        self._until = self._timer() + seconds
+        self.until = self._timer() + seconds
         try:
             return self.connection.execute(sql, args).fetchall()
         except apsw.InterruptError:

@@ -1,0 +1,100 @@
+"""Records as lines of CSV (RFC 4180): the columns of a selection, no cell a formula."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from abaft.guard.cells import guarded
+from abaft.model.spec import Model
+from abaft.plan.types import OneItem, Selection, WholeItem
+
+_QUOTED = re.compile('[",\r\n]')
+_END = "\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where a cell's value is; `key` tells that it is the one field of an expanded record's key."""
+
+    path: tuple[str, ...]
+    key: bool = False
+
+
+def columns(
+    selection: Selection, models: Mapping[str, Model], before: tuple[str, ...] = ()
+) -> Iterator[Column]:
+    """A column for each member; an expanded to-one relation has one for each of its members."""
+    key = models[selection.model].key
+    for item in selection.items:
+        path = (*before, item.name)
+        if isinstance(item, WholeItem):
+            continue  # it is there for the virtual members alone
+        if isinstance(item, OneItem):
+            yield from columns(item.selection, models, path)
+        else:
+            yield Column(path, bool(before) and key == (item.name,))
+    for name in selection.virtual:
+        yield Column((*before, name))
+
+
+class Table:
+    """Makes lines of the JSON texts of records."""
+
+    def __init__(self, selection: Selection, models: Mapping[str, Model]) -> None:
+        self._columns = list(columns(selection, models))
+        self._flat = [column.path[0] for column in self._columns]
+        self._deep = any(len(column.path) > 1 for column in self._columns)
+
+    def head(self) -> bytes:
+        """The line of names; dots lead into relations."""
+        names = [text_cell(".".join(column.path)) for column in self._columns]
+        return (",".join(names) + _END).encode()
+
+    def lines(self, texts: Iterable[str]) -> bytes:
+        """A line for each record."""
+        return "".join([self._line(orjson.loads(text)) for text in texts]).encode()
+
+    def _line(self, record: dict[str, Any]) -> str:
+        if self._deep:
+            return ",".join([cell(_member(record, column)) for column in self._columns]) + _END
+        return ",".join([cell(record.get(name)) for name in self._flat]) + _END
+
+
+def _member(record: dict[str, Any], column: Column) -> Any:
+    """The value of the column; a relation whose record isn't shown has only its key."""
+    value: Any = record
+    for name in column.path[:-1]:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    if isinstance(value, dict):
+        return value.get(column.path[-1])
+    return value if column.key else None
+
+
+def cell(value: Any) -> str:
+    """The cell of a JSON value: null is empty, text that is empty has quotes."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return text_cell(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return orjson.dumps(value).decode()
+    return text_cell(orjson.dumps(value).decode())
+
+
+def text_cell(text: str) -> str:
+    """The cell of a text, in quotes where it needs them."""
+    made = guarded(text)
+    if not made:
+        return '""'
+    if _QUOTED.search(made) is None:
+        return made
+    return '"' + made.replace('"', '""') + '"'

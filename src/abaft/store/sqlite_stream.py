@@ -1,0 +1,82 @@
+"""A long read of SQLite: in a thread, some rows at a time, on a connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+import apsw
+
+from abaft.base import clock
+from abaft.store.base import Lost, QueryTimeout, Rows
+from abaft.store.sqlite_reader import Reader
+
+_SOME = 500
+_SORTED_IN_FILES = 1
+
+
+class Stream:
+    """Reads on its own connection, so that whoever leaves can end it without regard for others."""
+
+    def __init__(self, path: str, seconds: float, threads: Executor) -> None:
+        self._path = path
+        self._until = clock.monotonic() + seconds
+        self._threads = threads
+        self._reader: Reader | None = None
+        self._cursor: apsw.Cursor | None = None
+
+    async def begin(self, sql: str, args: tuple[Any, ...]) -> Rows:
+        """The first rows."""
+        return await self._run(lambda: self._begin(sql, args))
+
+    async def more(self) -> Rows:
+        """The next rows; none after the last."""
+        return await self._run(self._some)
+
+    async def close(self) -> None:
+        """Gives all back that was held."""
+        if self._reader is not None:
+            connection = self._reader.connection
+            await asyncio.get_running_loop().run_in_executor(self._threads, connection.close, True)
+
+    def _begin(self, sql: str, args: tuple[Any, ...]) -> Rows:
+        reader = Reader(self._path)
+        # A sort of a whole table is no matter of memory.
+        reader.connection.pragma("temp_store", _SORTED_IN_FILES)
+        reader.until = self._until
+        self._reader = reader
+        if not self._until:
+            raise apsw.InterruptError  # ended before it was there to be ended
+        self._cursor = reader.connection.execute(sql, args)
+        return self._some()
+
+    def _some(self) -> Rows:
+        rows = []
+        assert self._cursor is not None
+        for row in self._cursor:
+            rows.append(row)
+            if len(rows) == _SOME:
+                break
+        return rows
+
+    def _end(self) -> None:
+        """Asks the thread, which still has the connection, to let go of it."""
+        self._until = 0.0
+        if self._reader is not None:
+            self._reader.until = 0.0
+
+    async def _run(self, work: Callable[[], Rows]) -> Rows:
+        done = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            self._end()
+            await asyncio.wait({done})
+            _ = done.exception()
+            raise
+        except apsw.InterruptError:
+            raise QueryTimeout from None
+        except apsw.BusyError as error:
+            raise Lost(str(error)) from error

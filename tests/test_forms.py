@@ -1,0 +1,352 @@
+"""Forms of answers: NDJSON, CSV, MessagePack, their ETags, their codings, links between pages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import ormsgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from abaft import Many, Me, Model, Ref, allow, field
+from abaft.api.table import cell, text_cell
+from abaft.guard.cells import bare
+from scenarios import Api, Scenario, play, serving
+
+LINES = "application/x-ndjson"
+PACKED = "application/msgpack"
+
+
+class Person(Model, key="handle", collection="people", stamps=False):
+    handle: str = field(max_length=40)
+    motto: str | None = None
+    shy: bool = False
+
+    @allow("read")
+    def not_shy(person, me: Me) -> bool:
+        return ~person.shy
+
+    @allow("create")
+    def everyone(person, me: Me) -> bool:
+        return True
+
+
+class Tag(Model, key="name", stamps=False):
+    name: str = field(max_length=40)
+
+    @allow("read")
+    def everyone(tag, me: Me) -> bool:
+        return True
+
+
+class Note(Model, key="slug", stamps=False):
+    slug: str = field(max_length=20)
+    text: str | None = None
+    size: int | None = None
+    ratio: float | None = None
+    open: bool = True
+    facts: dict[str, Any] | None = None
+    author: Ref[Person] | None = None
+    tags: Many[Tag]
+    secret: str | None = None
+
+    @allow("read", "create", "update", "delete")
+    def everyone(note, me: Me) -> bool:
+        return True
+
+    @allow("read", fields=["secret"])
+    def of_open_ones(note, me: Me) -> bool:
+        return note.open
+
+
+@pytest.fixture
+async def api(database_url: str) -> AsyncIterator[Api]:
+    async with serving(database_url, Person, Tag, Note) as api:
+        db = api.db
+        await db.create(Person, handle="ann", motto="=1+1")
+        await db.create(Person, handle="ben", shy=True)
+        await db.create(Tag, name="sea")
+        await db.create(Note, slug="a", text="-x", size=-5, ratio=0.5, author="ann", secret="@s")
+        await db.create(Note, slug="b", text="", facts={"k": ["v", 1]}, author="ben", tags=["sea"])
+        await db.create(Note, slug="c", text='say "x",\r\nor é', open=False, secret="hidden")
+        await db.create(Note, slug="d", text="'=x", size=0)
+        yield api
+
+
+async def get(api: Api, url: str, accept: str, **headers: str) -> httpx.Response:
+    response = await api.ask(f"GET {url}", headers={"accept": accept, **headers})
+    assert response.status_code == 200, response.text
+    return response
+
+
+async def test_inj_4_a_table_has_no_formulas(api: Api) -> None:
+    answer = await get(api, "/api/notes?sort=slug", "text/csv")
+    assert answer.text == (
+        "slug,text,size,ratio,open,facts,author,secret,tags\r\n"
+        "a,'-x,-5,0.5,true,,ann,'@s,[]\r\n"
+        'b,"",,,true,"{""k"":[""v"",1]}",ben,,"[""sea""]"\r\n'
+        'c,"say ""x"",\r\nor é",,,false,,,,[]\r\n'
+        "d,''=x,0,,true,,,,[]\r\n"
+    )
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
+    assert answer.headers["content-disposition"] == 'attachment; filename="notes.csv"'
+
+
+async def test_a_table_has_the_columns_of_the_selection(api: Api) -> None:
+    url = "/api/notes?fields=slug,author.handle,author.motto,tags.name&sort=slug"
+    answer = await get(api, url, "text/csv; header=absent")
+    # What may not be seen of ben is all but his handle, which the note itself holds.
+    assert answer.text == (
+        "a,ann,'=1+1,[]\r\n" + 'b,ben,,"[{""name"":""sea""}]"\r\n' + "c,,,[]\r\nd,,,[]\r\n"
+    )
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=absent"
+    whole = await get(api, "/api/notes?expand=author&fields=slug,author&slug=a", "text/csv")
+    assert whole.text == "slug,author.handle,author.motto,author.shy\r\na,ann,'=1+1,false\r\n"
+    none = await get(api, "/api/notes?slug=none&fields=slug", "text/csv")
+    assert none.text == "slug\r\n"
+    one = await get(api, "/api/notes/a?fields=slug,size", "text/csv")
+    assert one.text == "slug,size\r\na,-5\r\n"
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(), st.lists))
+def test_inj_4_cells_are_read_back_and_are_no_formulas(value: Any) -> None:
+    line = f"{cell(value)},x\r\n"
+    [[found, _]] = csv.reader(io.StringIO(line, newline=""), strict=True)
+    if isinstance(value, str):
+        assert bare(found) == value
+    assert not found.startswith(("=", "@", "\t", "\r", "\n"))
+    assert isinstance(value, int) or not found.startswith("-") or float(found) < 1
+    assert (cell(value) == "") is (value is None)
+    assert text_cell("") == '""'
+
+
+async def test_lines_are_the_items(api: Api) -> None:
+    for query in ("sort=slug", "sort=-slug&expand=author,tags", "open=true&fields=slug", "slug=x"):
+        items = (await api.ask(f"GET /api/notes?{query}")).json()["items"]
+        answer = await get(api, f"/api/notes?{query}", LINES)
+        lines = answer.text.splitlines(keepends=True)
+        assert all(line.endswith("}\n") for line in lines)
+        assert [httpx.Response(200, text=line).json() for line in lines] == items
+        assert answer.headers["content-type"] == LINES
+    one = await get(api, "/api/notes/a?fields=slug", LINES)
+    assert one.text == '{"slug":"a"}\n'
+
+
+async def test_messagepack_has_what_the_json_has(api: Api) -> None:
+    for url in ("/api/notes?sort=slug&limit=2&count=exact", "/api/notes/b?expand=tags"):
+        packed = await get(api, url, PACKED)
+        assert ormsgpack.unpackb(packed.content) == (await api.ask(f"GET {url}")).json()
+        assert packed.headers["content-type"] == PACKED
+        assert packed.headers["content-length"] == str(len(packed.content))
+    headers = {"accept": "application/vnd.msgpack"}
+    made = await api.ask("POST /api/notes", json={"slug": "new"}, headers=headers)
+    assert (made.status_code, ormsgpack.unpackb(made.content)["slug"]) == (201, "new")
+    changed = await api.ask("PATCH /api/notes/new", json={"size": 7}, headers=headers)
+    assert ormsgpack.unpackb(changed.content)["size"] == 7
+    assert changed.headers["content-type"] == "application/vnd.msgpack"
+    wrong = await api.ask("PATCH /api/notes/new", json={"size": "x"}, headers=headers)
+    assert wrong.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_no_form_fits_is_refused_before_anything_is_done(api: Api) -> None:
+    def asking(accept: str) -> dict[str, str]:
+        return {"accept": accept}
+
+    rows = [
+        Scenario("GET /api/notes", 406, headers=asking("image/png"), has=["text/csv"]),
+        Scenario("GET /api/notes/a", 406, headers=asking("text/html")),
+        Scenario("POST /api/notes", 406, json={"slug": "x"}, headers=asking("text/csv")),
+        Scenario("PATCH /api/notes/a", 406, json={"size": 1}, headers=asking(LINES)),
+        Scenario("GET /api/notes/x", 404, headers=asking("text/csv")),
+        Scenario("GET /api/notes?sort=x", 400, headers=asking("text/csv"), has=["unknown_field"]),
+        Scenario("GET /api/notes?limit=0", 400, headers=asking(LINES), has=["bad_value"]),
+        Scenario("GET /api/notes?cursor=x", 400, headers=asking(LINES), has=["bad_cursor"]),
+        Scenario("DELETE /api/notes/a", 204, headers=asking("text/csv"), changes=("delete Note",)),
+        Scenario(
+            "GET /api/notes", 406, headers={"accept-encoding": "br, identity;q=0"}, has=["gzip"]
+        ),
+    ]
+    await play(api, rows)
+
+
+async def test_every_form_and_coding_has_an_etag_of_its_own(api: Api) -> None:
+    url = "/api/notes/a?fields=slug,text"
+    etags = {}
+    for accept in ("application/json", LINES, "text/csv", "text/csv;header=absent", PACKED):
+        for coding in ("identity", "gzip, identity;q=0", "zstd, identity;q=0"):
+            asked = {"accept-encoding": coding}
+            got = await get(api, url, accept, **asked)
+            head = await api.ask(f"HEAD {url}", headers={"accept": accept, **asked})
+            assert dict(head.headers) == dict(got.headers)
+            assert got.headers["vary"] == "accept, accept-encoding, authorization, cookie"
+            etags[accept, coding] = got.headers["etag"]
+    assert len(set(etags.values())) == len(etags)
+    for (accept, coding), etag in etags.items():
+        for other in etags.values():
+            headers = {"accept": accept, "accept-encoding": coding, "if-none-match": other}
+            answer = await api.ask(f"GET {url}", headers=headers)
+            assert answer.status_code == (304 if other == etag else 200)
+            assert answer.headers["etag"] == etag
+    for size, etag in enumerate(etags.values()):
+        written = {"if-match": f'"x", {etag}'}
+        answer = await api.ask(
+            "PATCH /api/notes/a?fields=slug,text", json={"size": size}, headers=written
+        )
+        assert answer.status_code == 200
+    await api.ask("PATCH /api/notes/a?fields=slug,text", json={"text": "other"})
+    for etag in etags.values():
+        answer = await api.ask(
+            "PATCH /api/notes/a?fields=slug,text", json={"size": 1}, headers={"if-match": etag}
+        )
+        assert answer.status_code == 412
+
+
+async def test_headers_in_several_lines_are_one(api: Api) -> None:
+    sent = [("accept", "text/html"), ("accept", "text/csv"), ("accept-encoding", "br")]
+    answer = await api.client.get("/api/notes/a?fields=slug", headers=sent)
+    assert answer.text == "slug\r\na\r\n"
+
+
+async def test_bodies_are_compressed_from_a_size_on(database_url: str) -> None:
+    async with serving(database_url, Person, Tag, Note, settings={"compress_from": 300}) as api:
+        await api.db.create(Note, slug="short", text="x")
+        await api.db.create(Note, slug="long", text="x" * 300)
+        await api.db.create(Note, slug="huge", text="xyz" * 50_000)
+        sizes = {}
+        for slug in ("short", "long", "huge"):
+            plain = await api.ask(f"GET /api/notes/{slug}", headers={"accept-encoding": "identity"})
+            assert "content-encoding" not in plain.headers
+            for coding in ("gzip", "zstd"):
+                url = f"/api/notes/{slug}"
+                got = await api.ask(f"GET {url}", headers={"accept-encoding": coding})
+                assert got.content == plain.content
+                assert got.headers.get("content-encoding") == (None if slug == "short" else coding)
+                sizes[slug] = int(got.headers["content-length"])
+        assert sizes["huge"] < 5_000
+        made = await api.ask(
+            "POST /api/notes",
+            json={"slug": "new", "text": "y" * 400},
+            headers={"accept-encoding": "gzip"},
+        )
+        assert made.headers["content-encoding"] == "gzip"
+        assert made.headers["etag"].endswith('-gzip"')
+        # A list that fits into one part is an answer like others.
+        lines = await get(api, "/api/notes?slug=short", LINES, **{"accept-encoding": "gzip"})
+        assert "content-encoding" not in lines.headers
+        again = await api.ask(
+            "GET /api/notes?slug=short",
+            headers={"accept": LINES, "if-none-match": lines.headers["etag"]},
+        )
+        assert again.status_code == 304
+        wrong = await api.ask("GET /api/notes?sort=x", headers={"accept-encoding": "gzip"})
+        assert "content-encoding" not in wrong.headers
+
+
+async def test_compression_can_be_off(database_url: str) -> None:
+    async with serving(database_url, Person, Tag, Note, settings={"compress_from": 0}) as api:
+        await api.db.create(Note, slug="long", text="x" * 10_000)
+        for headers in ({"accept-encoding": "gzip"}, {"accept-encoding": "gzip, identity;q=0"}):
+            answer = await api.ask("GET /api/notes/long", headers=headers)
+            assert (answer.status_code, "content-encoding" in answer.headers) == (200, False)
+
+
+async def test_a_body_that_comes_compressed_is_refused(api: Api) -> None:
+    body = zlib.compress(b'{"slug":"x"}', wbits=31)
+    headers = {"content-encoding": "gzip", "content-type": "application/json"}
+    await play(api, [Scenario("POST /api/notes", 415, body=body, headers=headers)])
+
+
+def links(answer: httpx.Response) -> dict[str, str]:
+    found = re.findall(r'<([^>]*)>; rel="(\w+)"', answer.headers.get("link", ""))
+    return {relation: url for url, relation in found}
+
+
+@pytest.mark.parametrize("accept", ["application/json", LINES, "text/csv", PACKED])
+async def test_links_lead_through_all_pages(api: Api, accept: str) -> None:
+    url, found = "/api/notes?sort=-slug&limit=1&fields=slug", []
+    while url:
+        answer = await get(api, url, accept)
+        found.append(answer.content)
+        beside = links(answer)
+        assert set(beside) <= {"next", "first"}
+        if len(found) > 1:
+            assert beside["first"] == "/api/notes?sort=-slug&limit=1&fields=slug"
+        url = beside.get("next", "")
+    assert len(found) == 4
+    assert len(set(found)) == 4
+
+
+async def test_links_of_pages_by_offset(api: Api) -> None:
+    base = "/api/notes?sort=slug&limit=1&fields=slug&count=exact"
+    got = links(await get(api, f"{base}&offset=1", "*/*"))
+    assert got == {
+        "first": base,
+        "prev": f"{base}&offset=0",
+        "next": f"{base}&offset=2",
+        "last": f"{base}&offset=3",
+    }
+    got = links(await get(api, f"{base}&offset=3", "*/*"))
+    assert got == {"first": base, "prev": f"{base}&offset=2", "last": f"{base}&offset=3"}
+    assert links(await get(api, base, "*/*")).keys() == {"next"}
+    assert links(await get(api, "/api/notes", "*/*")) == {}
+    far = links(await get(api, "/api/notes?offset=9&limit=2&count=exact", "*/*"))
+    assert far["last"] == "/api/notes?limit=2&count=exact&offset=3"
+
+
+async def test_beyond_what_may_be_skipped_the_cursor_leads_on(database_url: str) -> None:
+    async with serving(database_url, Person, Tag, Note, settings={"max_offset": 1}) as api:
+        for slug in "abc":
+            await api.db.create(Note, slug=slug)
+        url, found = "/api/notes?sort=slug&limit=1&offset=0&count=exact", []
+        while url:
+            answer = await get(api, url, "*/*")
+            found += [item["slug"] for item in answer.json()["items"]]
+            assert "last" not in links(answer)
+            url = links(answer).get("next", "")
+        assert found == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'text[ne]=a>; rel="evil", <b',
+        "text[ne]=%0d%0aset-cookie:x=1",
+        "text[ne]=100%25",
+        "text[ne]=a+b%26c",
+        "text[ne]=\u00e9",
+    ],
+)
+async def test_inj_4_nothing_breaks_out_of_a_link(api: Api, query: str) -> None:
+    for place in ("", "&offset=0"):
+        answer = await get(api, f"/api/notes?{query}&sort=slug&limit=1{place}", "*/*")
+        following = links(answer)["next"]
+        assert set(answer.headers) >= {"link", "etag"}
+        assert "set-cookie" not in answer.headers
+        assert set(following) <= set(
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/?%"
+        )
+        before = httpx.QueryParams(httpx.URL(f"http://test/?{query}").query)
+        after = httpx.URL(following).params
+        assert after["text[ne]"] == before["text[ne]"]
+        assert (await api.ask(f"GET {following}")).status_code == 200
+
+
+async def test_links_keep_the_root_path(api: Api) -> None:
+    transport = httpx.ASGITransport(api.app, root_path="/be hind")
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/api/notes?limit=1")
+    assert links(answer)["next"].startswith("/be%20hind/api/notes?limit=1&cursor=")
+
+
+async def test_the_count_of_lines_is_a_header(api: Api) -> None:
+    for url in ("/api/notes?count=exact", "/api/notes?count=exact&limit=1"):
+        assert (await get(api, url, LINES)).headers["x-total-count"] == "4"
+    assert "x-total-count" not in (await get(api, "/api/notes", LINES)).headers
+    assert "x-total-count" not in (await get(api, "/api/notes?count=exact", "*/*")).headers

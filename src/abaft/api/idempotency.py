@@ -16,13 +16,14 @@ from typing import Any
 
 import orjson
 
+from abaft.answers import Unit
 from abaft.api.request import Request
 from abaft.api.respond import Answer
 from abaft.base import clock
 from abaft.base.actor import Actor
 from abaft.base.errors import BadRequest, Conflict, Invalid
 from abaft.base.settings import Settings
-from abaft.pipeline import Pipeline, Unit
+from abaft.pipeline import Pipeline
 from abaft.store.base import Kept, Locked, UniqueViolation
 
 HEADER = b"idempotency-key"

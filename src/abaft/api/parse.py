@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,7 +16,7 @@ from abaft.model import expr as e
 from abaft.model.spec import Model, Schema
 from abaft.plan.read import orders_of
 from abaft.plan.resolve import column_of, picks, scopes_of, visible
-from abaft.plan.types import Order, Pick, ReadIntent, ReadShape, Sort
+from abaft.plan.types import CountMode, Order, Pick, ReadIntent, ReadShape, Sort
 
 KEPT = 2_000
 LIST_PARAMETERS = ("sort", "expand", "fields", "limit", "cursor", "offset", "count", "scope")
@@ -138,6 +138,8 @@ class Parser:
         usual = whole or min(self.settings.default_limit, most)
         limit = self._number(asked, "limit", 1, most, usual, problems)
         values["limit"] = limit + 1
+        if form.shape.count == "bounded":
+            values["count_limit"] = int(asked["count"]) + 1
         if "offset" in asked:
             most = self.settings.max_offset
             values["offset"] = self._number(asked, "offset", 0, most, 0, problems)
@@ -168,17 +170,7 @@ class Parser:
         if place not in self._afters:
             if len(self._afters) >= KEPT:
                 self._afters.clear()
-            self._afters[place] = ReadShape(
-                shape.model,
-                shape.kind,
-                shape.where,
-                shape.sort,
-                shape.pick,
-                nulls,
-                False,
-                shape.count,
-                scopes=shape.scopes,
-            )
+            self._afters[place] = replace(shape, after=nulls, offset=False)
         return self._afters[place]
 
     def _number(
@@ -253,13 +245,14 @@ class Parser:
             raise bad("", "too_many_parameters", f"a request takes at most {most} filters")
         asked = dict(pairs)
         sort: tuple[Sort, ...] = ()
-        pick, count = Pick(), False
+        pick = Pick()
+        count: CountMode = ""
         with _gathered(problems):
             sort = self._sort(model, asked)
         with _gathered(problems):
             pick = self._pick(model, asked)
         with _gathered(problems):
-            count = _count(asked)
+            count = _count(self.settings, asked)
         scopes = None
         with _gathered(problems):
             scopes = _scopes(model, asked)
@@ -356,10 +349,14 @@ def _scopes(model: Model, asked: Mapping[str, str]) -> tuple[str, ...] | None:
     return None if names is None else scopes_of(model, names)
 
 
-def _count(asked: Mapping[str, str]) -> bool:
-    if asked.get("count", "exact") != "exact":
-        raise bad("count", "bad_value", "count should be exact")
-    return "count" in asked
+def _count(settings: Settings, asked: Mapping[str, str]) -> CountMode:
+    text = asked.get("count", "")
+    if text in ("", "exact", "estimated") and ("count" not in asked or text):
+        return text  # type: ignore[return-value]
+    if text.isascii() and text.isdigit() and len(text) < 10 and 0 < int(text) <= settings.max_count:
+        return "bounded"
+    detail = f"count should be exact, estimated, or how far to count: 1 to {settings.max_count}"
+    raise bad("count", "bad_value", detail)
 
 
 def key_condition(model: Model) -> e.Expr:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from abaft.answers import ReadAnswer
 from abaft.api import cursor as cursors
@@ -17,10 +17,31 @@ from abaft.base.actor import Actor
 from abaft.base.errors import Fault, NotFound
 from abaft.base.settings import Settings
 from abaft.pipeline import Pipeline
-from abaft.plan.types import ReadIntent, ReadPlan, ReadShape
+from abaft.plan.types import CountMode, Pick, ReadIntent, ReadPlan
 
 WHOLE = 10**11 - 1
 """The limit of a list of lines that names none: more than there can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many there are, and how surely: "exact", "estimated" or "at_least"; "" if none asked."""
+
+    number: int
+    counted: str
+
+    @classmethod
+    def of(cls, mode: CountMode, number: int, page: Page) -> Count:
+        """The count that a statement of this mode gave."""
+        if mode == "bounded":
+            most = page.intent.values["count_limit"] - 1
+            return cls(min(number, most), "exact" if number <= most else "at_least")
+        return cls(number, "" if mode == "exact" else "estimated")
+
+    def members(self) -> str:
+        """The members of a page that tell it."""
+        counted = f',"counted":"{self.counted}"' if self.counted else ""
+        return f',"count":{self.number}{counted}'
 
 
 class Reads:
@@ -54,7 +75,8 @@ class Reads:
             shown.extra.append(_total(count))
         if following is not None or page.placed:
             most, prefix = self.settings.max_offset, self.settings.api_prefix
-            links = page_links(request, prefix, page, following, count, most)
+            exact = count.number if count is not None and not count.counted else None
+            links = page_links(request, prefix, page, following, exact, most)
             shown.extra.append((b"link", links))
         return shown
 
@@ -89,7 +111,7 @@ class Reads:
 
     async def _parts(
         self, page: Page, answer: ReadAnswer, actor: Actor
-    ) -> tuple[list[str], str | None, int | None]:
+    ) -> tuple[list[str], str | None, Count | None]:
         """The records' JSON texts, the cursor of the page after, and the count if asked for."""
         rows, limit = answer.rows, page.limit
         following = None
@@ -103,14 +125,16 @@ class Reads:
             following = cursors.encode(self.key, page.form.mark, page.form.orders, values)
             rows = rows[:limit]
         count = None
-        if answer.plan.count:
-            count = rows[0][orders + 1] if rows else await self._count(page, actor)
+        if mode := answer.plan.count:
+            carried = mode != "estimated" and bool(rows)
+            number = rows[0][orders + 1] if carried else await self._count(page, actor)
+            count = Count.of(mode, number, page)
         return [row[0] for row in rows], following, count
 
     async def _count(self, page: Page, actor: Actor) -> int:
         """The count of a list where no row carries it."""
         shape = page.intent.shape
-        counting = ReadShape(shape.model, "count", shape.where, scopes=shape.scopes)
+        counting = replace(shape, kind="count", sort=(), after=None, pick=Pick(), offset=False)
         answer = await self.pipeline.read(ReadIntent(counting, page.intent.values), actor)
         return int(answer.rows[0][0])
 
@@ -118,11 +142,11 @@ class Reads:
         """A list of any length, which is read as it is sent."""
         actor, shape = request.actor, page.intent.shape
         values = {**page.intent.values, "limit": page.limit}
-        intent = ReadIntent(replace(shape, count=False), values)
+        intent = ReadIntent(replace(shape, count=""), values)
         answer = self.pipeline.stream(intent, actor, self.settings.stream_timeout)
         extra = _disposition(request)
         if shape.count:
-            extra.append(_total(await self._count(page, actor)))
+            extra.append(_total(Count.of(shape.count, await self._count(page, actor), page)))
         form = request.variant.form
         parts = chunks(answer.rows, self._lines(request, answer.plan))
         return Answer(200, None, not actor.anonymous, extra, form, parts)
@@ -130,22 +154,23 @@ class Reads:
     def _lines(self, request: Request, plan: ReadPlan) -> Lines:
         lines = request.variant.form.lines
         assert lines is not None
-        return lines(plan.selection, self.pipeline.schema.models)
+        grouped = {plan.model.name: plan.model}
+        return lines(plan.selection, grouped if plan.source else self.pipeline.schema.models)
 
     def _lined(self, request: Request, plan: ReadPlan, texts: list[str]) -> bytes:
         lines = self._lines(request, plan)
         return lines.head() + lines.lines(texts)
 
 
-def _page_json(texts: list[str], following: str | None, count: int | None) -> bytes:
+def _page_json(texts: list[str], following: str | None, count: Count | None) -> bytes:
     place = "null" if following is None else f'"{following}"'
-    counted = "" if count is None else f',"count":{count}'
+    counted = "" if count is None else count.members()
     return f'{{"items":[{",".join(texts)}],"next":{place}{counted}}}'.encode()
 
 
-def _total(count: int) -> tuple[bytes, bytes]:
+def _total(count: Count) -> tuple[bytes, bytes]:
     """Where lines have no place for the count."""
-    return b"x-total-count", str(count).encode()
+    return b"x-total-count", str(count.number).encode()
 
 
 def _disposition(request: Request) -> Headers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from abaft.answers import Unit
 from abaft.api.forms import PLAIN, Variant
 from abaft.base.actor import Actor
 from abaft.base.errors import (
@@ -15,7 +16,6 @@ from abaft.base.errors import (
 )
 from abaft.base.settings import Settings
 from abaft.model.spec import Model
-from abaft.pipeline import Unit
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"

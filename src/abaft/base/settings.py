@@ -49,6 +49,7 @@ class Settings:
     default_limit: int = setting(30, "records on a page when `limit` is not given")
     max_limit: int = setting(1_000, "records on a page")
     max_offset: int = setting(100_000, "records that `offset` may skip; a cursor has no such limit")
+    max_count: int = setting(100_000, "how far `count=N` may count")
     max_filters: int = setting(50, "filter parameters in a request")
     max_filter_depth: int = setting(4, "relations in a row in a filter or sort")
     max_in_values: int = setting(1_000, "values of an `in` or `nin` filter")

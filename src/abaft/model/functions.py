@@ -187,12 +187,14 @@ FUNCTIONS = {
     )
 }
 
-REDUCTIONS = ("count", "sum", "avg", "min", "max")
+REDUCTIONS = ("count", "distinct", "sum", "avg", "min", "max")
 
 
 def reduced_kind(name: str, kind: Kind | None) -> Kind:
     """The kind of an aggregate over values of a kind. Raises NoSuchKind."""
     if name == "count":
+        return Integer()
+    if kind is not None and name == "distinct" and kind.name not in ("json", "binary"):
         return Integer()
     if kind is None:
         raise NoSuchKind(f"{name} takes a value: {name}(field)")
@@ -202,7 +204,7 @@ def reduced_kind(name: str, kind: Kind | None) -> Kind:
         if name == "avg":
             return Float()
         return Number(places=kind.places, digits=DIGITS) if isinstance(kind, Number) else kind.own
-    if not kind.ordered or kind.name == "boolean":
+    if not kind.ordered or kind.name in ("boolean", "uuid"):
         raise NoSuchKind(f"{name} takes what has an order, not {kind.name}")
     return kind.own
 
@@ -211,6 +213,8 @@ def reduce(name: str, values: Sequence[Any], kind: Kind) -> Any:
     """The aggregate of values, of which the nulls are left out; `kind` is the result's."""
     if name == "count":
         return len(values)
+    if name == "distinct":
+        return len(set(values))
     if not values:
         return None
     if name in ("min", "max"):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from abaft.base.errors import Forbidden, Unauthorized
 from abaft.base.settings import Settings
 from abaft.model import expr as e
-from abaft.model.spec import Model, Schema
+from abaft.model.spec import Field, Model, Schema
 from abaft.plan.access import Access
 from abaft.plan.resolve import column_of
 from abaft.plan.types import (
     FieldItem,
+    Grouped,
     Item,
     ManyItem,
     OneItem,
@@ -19,6 +22,7 @@ from abaft.plan.types import (
     ReadShape,
     Selection,
     Sort,
+    Term,
     WholeItem,
 )
 
@@ -35,12 +39,15 @@ def plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSha
     asked = access.protect(model, shape.where)
     if shape.kind != "one":
         asked = e.all_of((asked, access.scoped(model, shape.scopes)))
+    where = e.all_of((asked, allowed))
+    if shape.terms:
+        return plan_groups(schema, access, model, where, shape)
     orders = orders_of(schema, model, shape.sort, access) if shape.kind == "page" else ()
     beyond = e.TRUE if shape.after is None else keyset(orders, shape.after)
     return ReadPlan(
         model=model,
         kind=shape.kind,
-        where=e.all_of((asked, allowed)),
+        where=where,
         beyond=beyond,
         orders=orders,
         selection=(
@@ -51,6 +58,39 @@ def plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSha
         offset=shape.offset,
         count=shape.count,
     )
+
+
+def plan_groups(
+    schema: Schema, access: Access, model: Model, where: e.Expr, shape: ReadShape
+) -> ReadPlan:
+    """The plan of reading groups of the records; a value that may not be read is null in them."""
+    terms = tuple(
+        term if term.value is None else replace(term, value=access.value(term.value, [model]))
+        for term in shape.terms
+    )
+    rows = group_model(model, terms)
+    orders = orders_of(schema, rows, shape.sort) if shape.kind == "page" else ()
+    return ReadPlan(
+        model=rows,
+        kind=shape.kind,
+        where=access.fold(shape.having),
+        beyond=e.TRUE if shape.after is None else keyset(orders, shape.after),
+        orders=orders,
+        selection=Selection(rows.name, tuple(FieldItem(term.name, e.TRUE) for term in terms)),
+        offset=shape.offset,
+        count=shape.count,
+        source=Grouped(model, where, terms),
+    )
+
+
+def group_model(model: Model, terms: tuple[Term, ...]) -> Model:
+    """What a group's row is: a record whose key is what it is grouped by."""
+    fields = {
+        term.name: Field(term.name, term.name, term.kind, nullable=term.reduce != "count")
+        for term in terms
+    }
+    key = tuple(term.name for term in terms if not term.reduce)
+    return Model(model.name, model.collection, "g", key, fields)
 
 
 def refuse(access: Access, detail: str) -> None:
@@ -172,8 +212,9 @@ def orders_of(
     descending = orders[-1].descending if orders else False
     for name in model.key:
         if name not in named:
-            kind = model.fields[name].kind
-            orders.append(Order((name,), e.Column(name), kind, descending, False))
+            part = model.fields[name]
+            # Only of a group may a part of the key be null.
+            orders.append(Order((name,), e.Column(name), part.kind, descending, part.nullable))
     return tuple(orders)
 
 

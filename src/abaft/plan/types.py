@@ -29,12 +29,31 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A member of a group's row: with `reduce` an aggregate of the value, else what groups by it.
+
+    `value` is None for a count of records.
+    """
+
+    name: str
+    kind: Kind
+    value: Value | None
+    reduce: str = ""
+
+
+CountMode = Literal["", "exact", "estimated", "bounded"]
+
+
+@dataclass(frozen=True, slots=True)
 class ReadShape:
     """A read without its values: what plans are compiled and kept by.
 
     `after` is None without a cursor, else for each step of the order whether its value is null.
     `whole` asks for all that is stored, `hidden` for hidden fields too: for a program's eyes, never
     for an answer over HTTP. `scopes` are those named of a list; None: the default ones.
+
+    With `terms` it is groups of records that are read: `sort` and `having` are of their members. A
+    "bounded" count goes up to the parameter `count_limit`.
     """
 
     model: str
@@ -44,17 +63,18 @@ class ReadShape:
     pick: Pick = Pick()
     after: tuple[bool, ...] | None = None
     offset: bool = False
-    count: bool = False
+    count: CountMode = ""
     whole: bool = False
     hidden: bool = False
     scopes: tuple[str, ...] | None = None
+    terms: tuple[Term, ...] = ()
+    having: Expr = TRUE
     digest: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         parts = (self.model, self.kind, self.where, self.sort, self.pick, self.after, self.scopes)
-        object.__setattr__(
-            self, "digest", hash((parts, self.offset, self.count, self.whole, self.hidden))
-        )
+        switches = (self.offset, self.count, self.whole, self.hidden, self.terms, self.having)
+        object.__setattr__(self, "digest", hash((parts, switches)))
 
     def __hash__(self) -> int:
         # Asked for at every request: the tree of `where` is walked once.
@@ -199,10 +219,20 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Grouped:
+    """Groups of a model's records: a table of their own, whose columns are the terms."""
+
+    model: Model
+    where: Expr
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ReadPlan:
     """A read as it will be run; parameters are named, not bound.
 
-    `beyond` is the cursor's part of the condition, which a count leaves out.
+    `beyond` is the cursor's part of the condition, which a count leaves out. Where `source` isn't
+    None, `model` describes the rows of its groups.
     """
 
     model: Model
@@ -212,7 +242,8 @@ class ReadPlan:
     orders: tuple[Order, ...]
     selection: Selection
     offset: bool
-    count: bool
+    count: CountMode
+    source: Grouped | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -141,7 +141,8 @@ class PostgresStore:
 
     async def read(self, compiled: Read, values: Values) -> list[Row]:
         args = compiled.statement.statement.args(values)
-        return await self._read_lane(compiled, args).ask(args)
+        rows = await self._read_lane(compiled, args).ask(args)
+        return rows if not compiled.statement.estimate else steps.expected(rows)
 
     def _read_lane(self, compiled: Read, args: tuple[Any, ...]) -> ReadLane:
         if compiled.limit is None:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import orjson
+
 from abaft.plan.types import Load
 from abaft.store.base import (
     CheckViolation,
@@ -56,6 +58,11 @@ async def rows(connection: Connection, statement: Statement, values: Values) -> 
     """A statement's rows, as plain tuples."""
     found = await connection.fetch(statement.sql, *statement.args(values))
     return [tuple(record) for record in found]
+
+
+def expected(rows: Sequence[Row]) -> list[Row]:
+    """How many rows the planner expects, of its answer to EXPLAIN."""
+    return [(int(orjson.loads(rows[0][0])[0]["Plan"]["Plan Rows"]),)]
 
 
 async def drive(connection: Connection, make: Any) -> Any:
@@ -138,7 +145,8 @@ class PostgresSession:
 
     async def read(self, compiled: Any, values: Values) -> list[Row]:
         statement: ReadStatement = compiled.statement
-        return await self._rows(statement.statement, values)
+        rows = await self._rows(statement.statement, values)
+        return rows if not statement.estimate else expected(rows)
 
     async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
         if (program := compiled.program) is not None:

@@ -33,6 +33,11 @@ class Context:
         self._aliases += 1
         return self.tables[model].alias(f"t{self._aliases}")
 
+    def label(self, prefix: str) -> str:
+        """A new name for a table that a statement makes for itself."""
+        self._aliases += 1
+        return f"{prefix}{self._aliases}"
+
     def condition(self, expr: e.Expr, scopes: list[Frame]) -> Element:
         """The SQL of a condition."""
         return condition(expr, scopes)
@@ -64,7 +69,8 @@ def condition(expr: e.Expr, scopes: list[Frame], negated: bool = False) -> Eleme
     raise TypeError(f"not a condition: {expr!r}")
 
 
-def _kind(node: e.Value, scopes: list[Frame]) -> Kind | None:
+def kind_of(node: e.Value, scopes: list[Frame]) -> Kind | None:
+    """The kind of a value; None for a constant that takes it from what it is compared with."""
     if isinstance(node, e.Column):
         return scopes[node.scope].field(node).kind
     return node.kind
@@ -82,7 +88,7 @@ def value_of(
             encode = own_key(node.kind) if name == "me" else encode
             return binder.param(name, node.kind, node.many, encode)
         case e.Call(name, args, result):
-            kinds = [(_kind(arg, scopes) or result).own for arg in args]
+            kinds = [(kind_of(arg, scopes) or result).own for arg in args]
             return scopes[0].context.dialect.call(
                 name, [own_value(arg, scopes, result) for arg in args], kinds, result
             )
@@ -100,7 +106,7 @@ def value_of(
 
 def own_value(node: e.Value, scopes: list[Frame], kind: Kind | None = None) -> Element:
     """The value in our own form, however an existing column may hold it."""
-    found = _kind(node, scopes) or kind
+    found = kind_of(node, scopes) or kind
     if found is None or not found.stored:
         return value_of(node, scopes, kind)
     if isinstance(node, (e.Param, e.Const)):
@@ -127,18 +133,18 @@ def ordered(found: Element, kind: Kind | None, scopes: list[Frame]) -> Element:
 
 def folded(node: e.Value, scopes: list[Frame]) -> Element:
     """The value as an order sees it: text without case is folded."""
-    found = ordered(value_of(node, scopes), _kind(node, scopes), scopes)
+    found = ordered(value_of(node, scopes), kind_of(node, scopes), scopes)
     return scopes[0].context.dialect.fold(found) if _folds(node, False, scopes) else found
 
 
 def _compare(node: e.Compare, scopes: list[Frame], negated: bool) -> Element:
     dialect = scopes[0].context.dialect
-    kind = _kind(node.left, scopes) or _kind(node.right, scopes)
+    kind = kind_of(node.left, scopes) or kind_of(node.right, scopes)
     assert kind is not None
     if kind.name == "boolean" and isinstance(node.right, e.Const) and node.op in ("eq", "ne"):
         return _boolean(node, scopes, negated)
     sides: list[e.Value] = [node.left, node.right]
-    theirs = kind if isinstance(node.right, (e.Param, e.Const)) else _kind(node.right, scopes)
+    theirs = kind if isinstance(node.right, (e.Param, e.Const)) else kind_of(node.right, scopes)
     take = value_of if theirs is None or theirs.stored == kind.stored else own_value
     kind = kind if take is value_of else kind.own
     nocase = kind.textual and any(_folds(side, node.nocase, scopes) for side in sides)
@@ -232,7 +238,7 @@ def _text(node: e.Compare, kind: Kind, left: Element, scopes: list[Frame], nocas
 
 def _one_of(node: e.OneOf, scopes: list[Frame], negated: bool) -> Element:
     dialect = scopes[0].context.dialect
-    kind = _kind(node.left, scopes)
+    kind = kind_of(node.left, scopes)
     assert kind is not None
     nocase = _folds(node.left, node.nocase, scopes) and kind.textual
     left = value_of(node.left, scopes, kind)
@@ -271,7 +277,7 @@ def _inner(
     given: Element = sa.literal_column("1")
     kind = None
     if isinstance(node, e.Reduce) and node.value is not None:
-        given, kind = own_value(node.value, [*scopes, inner]), _kind(node.value, [*scopes, inner])
+        given, kind = own_value(node.value, [*scopes, inner]), kind_of(node.value, [*scopes, inner])
         kind = None if kind is None else kind.own
     source = tables[0]
     for table in tables[1:]:

@@ -48,6 +48,8 @@ class Dialect(ABC):
 
     sa: sa.Dialect
     placeholder: str
+    explain: str = ""
+    """What begins a statement that asks the planner how many rows it expects; "": it can't be."""
     functions: Mapping[str, Function]
     reductions: Mapping[str, Reduction]
 

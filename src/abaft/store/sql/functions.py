@@ -59,7 +59,13 @@ def joined(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
 
 
 def counted(element: Element, kind: Kind | None, result: Kind) -> Element:
-    return sa.func.count()
+    """How many records, or of how many the value isn't null."""
+    return sa.func.count() if kind is None else sa.func.count(element)
+
+
+def distinct(element: Element, kind: Kind | None, result: Kind) -> Element:
+    """How many values that differ."""
+    return sa.func.count(sa.distinct(element))
 
 
 def extreme(name: str) -> Reduction:

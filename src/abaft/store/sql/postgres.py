@@ -40,6 +40,7 @@ class PostgresDialect(Dialect):
     functions = FUNCTIONS
     reductions = REDUCTIONS
     placeholder = "$"
+    explain = "EXPLAIN (FORMAT JSON) "
 
     def __init__(self) -> None:
         dialect: Any = PGDialect_asyncpg

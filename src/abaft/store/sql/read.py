@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,11 +10,24 @@ from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model import expr as e
 from abaft.model.spec import Model
-from abaft.plan.types import Item, ManyItem, OneItem, Order, ReadPlan, Selection, WholeItem
-from abaft.store.sql.conditions import Context, condition, folded, value_of
-from abaft.store.sql.dialect import Dialect, Element, Encoder, concat, text_literal
+from abaft.plan.types import (
+    Grouped,
+    Item,
+    ManyItem,
+    OneItem,
+    Order,
+    ReadPlan,
+    Selection,
+    Term,
+    WholeItem,
+)
+from abaft.store.sql.conditions import Context, condition, folded, kind_of, value_of
+from abaft.store.sql.dialect import Dialect, Element, Encoder, concat, number, text_literal
 from abaft.store.sql.frame import Frame, members
 from abaft.store.sql.statement import Statement
+
+ESTIMATED_UP_TO = 10_000
+"""How far an estimate counts where the database has no planner that tells."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +40,8 @@ class ReadStatement:
     statement: Statement
     decoders: tuple[Encoder | None, ...]
     count: bool
+    estimate: bool = False
+    """Whether it asks the planner, whose answer is yet to be read."""
 
 
 def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadStatement:
@@ -35,15 +50,19 @@ def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadSt
     With `late` a page's records are found first and shown then: where the database sorts, it
     would make the JSON of every record that it sorts.
     """
+    if plan.kind == "count" and plan.count == "estimated" and context.dialect.explain:
+        statement = context.binder.finish(_matching(context, plan))
+        asked = replace(statement, sql=context.dialect.explain + statement.sql)
+        return ReadStatement(asked, (), True, estimate=True)
     if plan.kind == "count":
         return ReadStatement(context.binder.finish(sa.select(_counted(context, plan))), (), True)
-    frame = Frame(context, plan.model, context.alias(plan.model.name), joins=[])
+    frame = _frame(context, plan)
     where = [condition(part, [frame]) for part in (plan.where, plan.beyond) if part != e.TRUE]
     order_values = [folded(order.column, [frame]) for order in plan.orders]
     shown = record_json(_plain(frame), plan.selection)
     first = [frame.column(name) for name in plan.model.key] if late else [shown]
     values: list[Element] = [*first, *order_values]
-    if plan.count:
+    if plan.count in ("exact", "bounded"):
         values.append(_counted(context, plan))
     labels = [value.label(f"c{place}") for place, value in enumerate(values)]
     query = sa.select(*labels).select_from(_source(frame)).where(*where)
@@ -56,7 +75,7 @@ def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadSt
     if late:
         query = _shown_late(context, plan, query)
     decoders = tuple(context.dialect.decoder(order.kind) for order in plan.orders)
-    return ReadStatement(context.binder.finish(query), decoders, plan.count)
+    return ReadStatement(context.binder.finish(query), decoders, bool(plan.count))
 
 
 def _shown_late(context: Context, plan: ReadPlan, found: sa.Select[Any]) -> sa.Select[Any]:
@@ -83,11 +102,55 @@ def _source(frame: Frame) -> FromClause[Any]:
     return source
 
 
-def _counted(context: Context, plan: ReadPlan) -> Element:
-    frame = Frame(context, plan.model, context.alias(plan.model.name), joins=[])
+def _frame(context: Context, plan: ReadPlan) -> Frame:
+    source = plan.source
+    table = context.alias(plan.model.name) if source is None else _groups(context, source)
+    return Frame(context, plan.model, table, joins=[])
+
+
+def _groups(context: Context, source: Grouped) -> FromClause[Any]:
+    """The groups as a table: one column a term."""
+    frame = Frame(context, source.model, context.alias(source.model.name), joins=[])
+    columns = [_term(context, frame, term) for term in source.terms]
+    where = [] if source.where == e.TRUE else [condition(source.where, [frame])]
+    query = sa.select(*columns).select_from(_source(frame)).where(*where)
+    places = [place for place, term in enumerate(source.terms, 1) if not term.reduce]
+    if places:
+        # By place: the text of an expression with values in it isn't the same twice.
+        query = query.group_by(*(sa.literal_column(str(place)) for place in places))
+    return query.correlate(None).subquery(context.label("g"))
+
+
+def _term(context: Context, frame: Frame, term: Term) -> Element:
+    dialect = context.dialect
+    if term.value is None:
+        found = dialect.reduce(term.reduce, sa.literal_column("1"), None, term.kind)
+    elif term.reduce:
+        given = value_of(term.value, [frame])
+        kind = kind_of(term.value, [frame]) or term.kind
+        found = dialect.reduce(term.reduce, given, kind, term.kind)
+    else:
+        found = folded(term.value, [frame])
+    return sa.type_coerce(found, dialect.type(term.kind)).label(term.name)
+
+
+def _matching(context: Context, plan: ReadPlan) -> sa.Select[Any]:
+    """A row for each record that matches, on whatever page."""
+    frame = _frame(context, plan)
     where = [] if plan.where == e.TRUE else [condition(plan.where, [frame])]
-    query = sa.select(sa.func.count()).select_from(_source(frame)).where(*where)
-    return query.correlate(None).scalar_subquery()
+    return sa.select(sa.literal_column("1")).select_from(_source(frame)).where(*where)
+
+
+def _counted(context: Context, plan: ReadPlan) -> Element:
+    rows = _matching(context, plan)
+    count = sa.func.count()
+    if plan.count == "exact" or not plan.count:
+        return rows.with_only_columns(count).correlate(None).scalar_subquery()
+    limit = number(ESTIMATED_UP_TO)
+    if plan.count == "bounded":
+        limit = context.binder.plain("count_limit", sa.BigInteger())
+    few = rows.limit(limit).correlate(None).subquery(context.label("n"))
+    return sa.select(count).select_from(few).scalar_subquery()
 
 
 def _direction(value: Element, order: Order) -> Element:

@@ -15,6 +15,7 @@ from abaft.model.kinds import Kind, Number
 from abaft.store.sql.dialect import Element, Function, Reduction, number, text_literal
 from abaft.store.sql.functions import (
     counted,
+    distinct,
     extreme,
     float_operated,
     joined,
@@ -135,6 +136,7 @@ def _average(element: Element, kind: Kind | None, result: Kind) -> Element:
 
 REDUCTIONS: dict[str, Reduction] = {
     "count": counted,
+    "distinct": distinct,
     "sum": _sum,
     "avg": _average,
     "min": extreme("min"),

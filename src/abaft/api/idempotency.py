@@ -33,8 +33,8 @@ LONGEST = 255
 # A string of RFC 9651, as the draft has it, or its plain characters, as most clients send it.
 _QUOTED = re.compile(rf'"([\x20\x21\x23-\x5b\x5d-\x7e]{{1,{LONGEST}}})"', re.ASCII)
 _PLAIN = re.compile(rf"[\x21\x23-\x2b\x2d-\x7e]{{1,{LONGEST}}}", re.ASCII)
-# What an answer depends on besides; the rest may differ when a request is sent again.
-_RELEVANT = (b"accept", b"content-type", b"if-match", b"if-none-match", b"prefer")
+# What a write depends on besides; the rest, and the form of the answer, may differ.
+_RELEVANT = (b"content-type", b"if-match", b"if-none-match", b"prefer")
 _PASSING = (b"server-timing",)
 _PAUSE = 0.01
 

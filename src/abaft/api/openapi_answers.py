@@ -126,6 +126,11 @@ def parameters() -> dict[str, Any]:
             **_header("If-None-Match", "`*`: make a new record, or answer 412."),
             "schema": {"type": "string", "enum": ["*"]},
         },
+        "Prefer": _header(
+            "Prefer",
+            "`return=minimal`: show nothing of what is written; `handling=lenient`: pass over "
+            "members and parameters that aren't known.",
+        ),
         "Idempotency-Key": {
             **_header("Idempotency-Key", "Sent again with the same key, it takes place once."),
             "schema": {"type": "string", "pattern": r"^[!#-+\--~]{1,255}$"},

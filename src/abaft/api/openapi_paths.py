@@ -19,7 +19,7 @@ from abaft.model.spec import Action, Model, Schema
 from abaft.plan.access import Access
 
 BEARER = "bearer"
-_WRITING = (parameter("Idempotency-Key"),)
+_WRITING = (parameter("Prefer"), parameter("Idempotency-Key"))
 _ALWAYS = (400, 401, 403, 414, 503)
 
 
@@ -181,8 +181,9 @@ class Operations:
 
     def _changed(self) -> dict[str, Any]:
         ok = _json("The record as it is now", self._record()) | {"headers": {"ETag": ETAG}}
-        unseen = {"204": {"description": "Written, and not to be read by who wrote it"}}
-        return {"200": ok} | (unseen if self.unseen else {})
+        who = ", or may not be read by who wrote it" if self.unseen else ""
+        unseen = {"204": {"description": f"Written; it wasn't to be shown{who}"}}
+        return {"200": ok} | unseen
 
     def _problems(self, *statuses: int) -> dict[str, Any]:
         limited = (429,) if self.settings.requests_per_minute else ()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from abaft.api import idempotency, respond
+from abaft.api import idempotency, preferences, respond
 from abaft.api.forms import FORMS, PLAIN, Negotiation, Variant, of_writes
 from abaft.api.idempotency import Idempotency
 from abaft.api.parse import Parser
@@ -118,6 +119,9 @@ class Records:
         root, query = scope.get("root_path", ""), scope["query_string"]
         request = Request(method, model, key, query, headers, actor, root, receive)
         request.variant = variant
+        if preferences.HEADER in headers:
+            request.prefer = preferences.preferences(headers[preferences.HEADER])
+            handler = partial(preferences.served, handler=handler)
         if idempotency.HEADER in headers and method in idempotency.METHODS:
             answer = await self.idempotency.answer(request, path, handler)
         else:

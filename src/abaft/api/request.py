@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from abaft.answers import Unit
+from abaft.api import preferences
 from abaft.api.forms import PLAIN, Variant
+from abaft.api.preferences import Preferences
 from abaft.base.actor import Actor
 from abaft.base.errors import (
     BadRequest,
@@ -44,6 +46,7 @@ class Request:
     given: bytes | None = None
     unit: Unit | None = None
     variant: Variant = PLAIN
+    prefer: Preferences = preferences.NONE
 
     async def body(self, settings: Settings) -> bytes:
         """The whole body. Raises TooLarge as soon as it is over the limit."""
@@ -52,7 +55,7 @@ class Request:
         return await read_body(self.receive, self.headers, settings)
 
 
-_LISTS = (b"accept", b"accept-encoding", b"if-match", b"if-none-match")
+_LISTS = (b"accept", b"accept-encoding", b"if-match", b"if-none-match", b"prefer")
 
 
 def headers_of(scope: Any) -> dict[bytes, bytes]:

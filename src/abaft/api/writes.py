@@ -13,8 +13,11 @@ from abaft.api.respond import Answer
 from abaft.base.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from abaft.base.settings import Settings
 from abaft.model.spec import Action, Model
+from abaft.model.values import Values
 from abaft.pipeline import Pipeline
 from abaft.plan.types import Pick, WriteIntent
+
+NOTHING = Pick(())
 
 
 class Writes:
@@ -29,9 +32,9 @@ class Writes:
         """POST of a collection."""
         model = request.model
         self.pipeline.permit(model.name, "create", request.actor)
-        pick = self.parser.pick(model, request.query)
+        pick = self._pick(request)
         check_content(request.headers, (JSON,))
-        given = self.pipeline.validators[model.name].create(await request.body(self.settings))
+        given = self._validators(request).create(await request.body(self.settings))
         intent = WriteIntent(model.name, "create", given, pick=pick)
         return self._made(request, await self.pipeline.write(intent, request.actor, request.unit))
 
@@ -41,7 +44,7 @@ class Writes:
         pick, key = self._reached(request, "update")
         etags, _ = _if_match(request.headers)
         check_content(request.headers, (MERGE_PATCH, JSON))
-        given = self.pipeline.validators[model.name].patch(await request.body(self.settings))
+        given = self._validators(request).patch(await request.body(self.settings))
         intent = WriteIntent(model.name, "update", given, key, pick, etags, merge=True)
         written = await self.pipeline.write(intent, request.actor, request.unit)
         return self._shown(request, 200, written)
@@ -60,7 +63,7 @@ class Writes:
         only_new = _only_new(request.headers)
         pick, key = self._reached(request, "create" if only_new else "update")
         check_content(request.headers, (JSON,))
-        given = self.pipeline.validators[model.name].replace(await request.body(self.settings))
+        given = self._validators(request).replace(await request.body(self.settings))
         for name in model.key:
             if given.pop(name, key[name]) != key[name]:
                 raise BadRequest(f"{name} in the body isn't the one in the URL", code="other_key")
@@ -105,9 +108,19 @@ class Writes:
     def _reached(self, request: Request, action: Action) -> tuple[Pick, dict[str, Any]]:
         """What is to be shown of the record, and its key; the actor first."""
         self.pipeline.permit(request.model.name, action, request.actor)
-        pick = self.parser.pick(request.model, request.query)
+        pick = self._pick(request)
         found = self.parser.key(request.model, request.key)
         return pick, {name.removeprefix("key."): value for name, value in found.items()}
+
+    def _pick(self, request: Request) -> Pick:
+        """What is to be shown of the record; If-Match is held against all that was asked for."""
+        pick = self.parser.pick(request.model, request.query)
+        minimal = request.prefer.minimal and b"if-match" not in request.headers
+        return NOTHING if minimal else pick
+
+    def _validators(self, request: Request) -> Values:
+        validators = self.pipeline.validators[request.model.name]
+        return validators.lenient if request.prefer.lenient else validators
 
     def _replacement(self, model: Model, given: dict[str, Any]) -> dict[str, Any]:
         """All that a client may set: what isn't given goes back to its default.
@@ -143,6 +156,8 @@ class Writes:
         if self.settings.server_timing:
             extra.append((b"server-timing", written.stages.header().encode()))
         private = not request.actor.anonymous
+        if request.prefer.minimal:
+            return Answer(201 if status == 201 else 204, None, private, extra)
         if written.json is None:
             if status == 201:
                 return Answer(201, b"null", private, extra)

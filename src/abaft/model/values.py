@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NotRequired
+from functools import cached_property
+from typing import Annotated, Any, Literal, NotRequired
 
 from orjson import dumps
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
@@ -19,6 +20,9 @@ from abaft.model.spec import Model, Schema
 
 MAX_LINKS = 1_000
 """Records that one write may tie to a to-many relation."""
+
+Extra = Literal["forbid", "ignore"]
+"""What becomes of members that no field has."""
 
 _CODES = {
     "missing": "required",
@@ -44,9 +48,10 @@ _CODES = {
 class Values:
     """The validators of one model: for a new record, a changed one and a replaced one."""
 
-    def __init__(self, schema: Schema, model: Model) -> None:
+    def __init__(self, schema: Schema, model: Model, extra: Extra = "forbid") -> None:
         self.schema = schema
         self.model = model
+        self._extra = extra
         fields = list(model.fields.values())
         wire = {field.name: _optional(field, field.kind.accepts()) for field in fields}
         many = {
@@ -58,10 +63,10 @@ class Values:
         needed = {field.name for field in fields if field.required and field.writable}
         wire |= many
         self._create = _adapter(
-            {n: _present(t, n in needed) for n, t in wire.items() if n in writable}
+            {n: _present(t, n in needed) for n, t in wire.items() if n in writable}, extra
         )
         self._patch = _adapter(
-            {n: NotRequired[_patched(model, n, t)] for n, t in wire.items() if n in writable}
+            {n: NotRequired[_patched(model, n, t)] for n, t in wire.items() if n in writable}, extra
         )
         needed -= set(model.key)
         # What was read can be sent back whole: what the server sets is passed over.
@@ -73,7 +78,7 @@ class Values:
         served |= dict.fromkeys([*model.computed, *model.virtual], NotRequired[Any])
         self._served = set(served)
         self._replace = _adapter(
-            served | {n: _present(t, n in needed) for n, t in wire.items() if n in writable}
+            served | {n: _present(t, n in needed) for n, t in wire.items() if n in writable}, extra
         )
         self._python = {
             field.name: TypeAdapter(_optional(field, field.kind.limited())) for field in fields
@@ -83,6 +88,11 @@ class Values:
             for field in fields
             if field.kind.name == "json"
         }
+
+    @cached_property
+    def lenient(self) -> Values:
+        """The same, but what isn't known or may not be given is passed over."""
+        return Values(self.schema, self.model, "ignore")
 
     def create(self, body: bytes) -> dict[str, Any]:
         """The values of a new record's JSON body. Raises BadRequest or Invalid."""
@@ -199,10 +209,10 @@ def _links(schema: Schema, relation: spec.Many, wire: bool = True) -> Any:
     return Annotated[list[key], Field(max_length=MAX_LINKS)]
 
 
-def _adapter(fields: dict[str, Any]) -> TypeAdapter[Any]:
+def _adapter(fields: dict[str, Any], extra: Extra) -> TypeAdapter[Any]:
     make: Any = TypedDict
     made = make("Body", fields)
-    made.__pydantic_config__ = ConfigDict(strict=True, extra="forbid")
+    made.__pydantic_config__ = ConfigDict(strict=True, extra=extra)
     return TypeAdapter(made)
 
 

@@ -25,8 +25,7 @@ def test_values_nulls_and_defaults(loader: Loader) -> None:
         'b,PAR,NA,3,big\n"c,",PAR,2013-01-01T05:00:00+01:00,0,small\n',
     )
     assert result.exit_code == 0, result.output
-    assert "3 rows read, 3 loaded, 0 rejected" in said(result)
-    assert "2 values are null" in said(result)
+    assert "3 rows read, 3 stored, 0 refused" in said(result)
     cities = loader.sql("select code, name, land from cities order by code")
     assert [tuple(row.values()) for row in cities] == [
         ("BER", None, None),
@@ -104,39 +103,42 @@ def test_what_is_wrong_is_told_with_its_line(case: str, loader: Loader) -> None:
     result = loader.load(str(path), "--null", "NA")
     assert result.exit_code == 1
     assert reason in said(result)
-    assert "nothing was loaded" in said(result)
+    assert "nothing was stored" in said(result)
     assert not loader.sql("select 1 as one from workers")
     assert not loader.changes()
 
 
-def test_part_of_a_file_is_loaded_when_asked(loader: Loader) -> None:
+def test_what_is_refused_is_written_down_to_be_mended(loader: Loader) -> None:
     rows = "".join(f"w{number},{number % 30}\n" for number in range(100))
-    rejects = loader.folder / "rejects.csv"
-    result = loader.load(
-        "--partial", "--rejects", str(rejects), workers=f"name,hours\n{rows}w7,1\nw8,1\n"
-    )
+    refused = loader.folder / "refused.csv"
+    text = f"name,hours\n{rows}w7,1\nw8,1\nx\n"
+    result = loader.load(f"--skip-bad={refused}", workers=text)
     assert result.exit_code == 0, result.output
-    bad = sum(number % 30 > 24 for number in range(100)) + 2
-    assert f"102 rows read, {102 - bad} loaded, {bad} rejected" in said(result)
-    assert f"… and {bad - 5} more rejected rows" in said(result)
-    assert len(loader.sql("select 1 as one from workers")) == 102 - bad
-    assert len(loader.changes()) == 102 - bad
-    with rejects.open(newline="") as file:
+    bad = sum(number % 30 > 24 for number in range(100)) + 3
+    assert f"103 rows read, {103 - bad} stored, {bad} refused" in said(result)
+    assert f"… and {bad - 10} more refused rows" in said(result)
+    assert len(loader.sql("select 1 as one from workers")) == 103 - bad
+    assert len(loader.changes()) == 103 - bad
+    with refused.open(newline="") as file:
         found = list(csv.reader(file))
-    assert found[0] == ["file", "line", "reason", "row"]
+    assert found[0] == ["refused_because", "name", "hours"]
     assert len(found) == bad + 1
-    assert found[1][:2] == ["workers.csv", "27"]
-    assert found[1][3:] == ["w25", "25"]
-    assert [row[2] for row in found[-2:]] == ["name: name is taken"] * 2
+    assert sorted(row[1:] for row in found[-3:]) == [["w7", "1"], ["w8", "1"], ["x"]]
+    assert all("name is taken" in row[0] for row in found if row[1] in ("w7", "w8"))
+    mended = [[row[0], f"{row[1]}{place}", "1"] for place, row in enumerate(found[1:])]
+    with refused.open("w", newline="") as file:
+        csv.writer(file).writerows([found[0], *mended])
+    again = loader.load(f"workers={refused}", "--skip-bad")
+    assert f"{bad} rows read, {bad} stored, 0 refused" in said(again)
 
 
 def test_missing_references_are_rejected_by_default(loader: Loader) -> None:
     result = loader.load("--null", "NA", cities=CITIES, shops="code,city\na,ROM\nb,XXX\nc,YYY\n")
     assert result.exit_code == 1
     assert "line 3: city: there is no City XXX" in said(result)
-    assert "city: 2 rows have 2 keys that no City has (rejected): XXX, YYY" in said(result)
+    assert "city: 2 rows have 2 keys that no City has (refused): XXX, YYY" in said(result)
     assert not loader.sql("select 1 as one from shops")
-    assert len(loader.sql("select 1 as one from cities")) == 3
+    assert not loader.sql("select 1 as one from cities")
 
 
 def test_missing_references_are_emptied(loader: Loader) -> None:
@@ -207,27 +209,33 @@ def test_a_record_may_refer_to_one_below_it(loader: Loader) -> None:
 
 
 def test_hooks_run_and_the_database_makes_keys(loader: Loader) -> None:
-    result = loader.load("--partial", counts="n\n1\n2\n3\n")
+    result = loader.load("--skip-bad", counts="n\n1\n2\n3\n")
     assert result.exit_code == 0, result.output
     assert "line 3: even numbers are not for us" in said(result)
     assert [row["n"] for row in loader.sql("select n from counts order by id")] == [1, 3]
     assert [change.id for change in loader.changes()] == ["1", "2"]
 
 
-def test_columns_by_another_name_and_unknown_ones(loader: Loader) -> None:
+def test_columns_by_another_name_and_constants(loader: Loader) -> None:
     result = loader.load(
-        "--rename",
+        "--map",
         "workers.who=name",
+        "--ignore",
+        "colour",
+        "--set",
+        "cities.land=Oz",
         workers="who,colour\nann,red\n",
-        cities="code,who\nROM,x\n",
+        cities="code,name\nROM,x\n",
     )
     assert result.exit_code == 0, result.output
-    assert "left out, for there are no such fields: colour" in said(result)
+    assert "passed over: colour" in said(result)
     assert loader.sql("select full_name from workers") == [{"full_name": "ann"}]
+    assert loader.sql("select land from cities") == [{"land": "Oz"}]
 
 
-def test_a_file_that_fails_keeps_those_before_it(loader: Loader) -> None:
+def test_one_command_is_whole_or_not_at_all(loader: Loader) -> None:
     result = loader.load(cities=CITIES, shops="code,city\na,XXX\n", hours="city,at\nROM,x\n")
     assert result.exit_code == 1
-    assert len(loader.sql("select 1 as one from cities")) == 3
-    assert "hours" not in said(result)
+    assert not loader.sql("select 1 as one from cities")
+    assert not loader.changes()
+    assert "nothing was stored" in said(result)

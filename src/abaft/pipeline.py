@@ -194,7 +194,7 @@ class Pipeline:
             raise store_fault(error) from error
 
     async def load(self, load: Load, session: Session) -> dict[int, Fault]:
-        """The way of many new records at once: no rule is asked and no hook is run.
+        """The way of many records at once: no rule is asked and no hook is run.
 
         The faults of those that were refused, by their place; the others are stored.
         """
@@ -207,7 +207,7 @@ class Pipeline:
         faults = {}
         for place, reason in refused.items():
             values = dict(zip(load.names, load.rows[place], strict=True))
-            draft = Draft(model, WriteIntent(model.name, "create"), values, frozenset(values))
+            draft = Draft(model, WriteIntent(model.name, load.action), values, frozenset(values))
             faults[place] = write_fault(self.schema, draft, reason)
         return faults
 

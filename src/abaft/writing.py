@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -100,23 +100,33 @@ class Draft:
 
 
 def change_rows(
-    model: Model, names: Sequence[str], rows: Sequence[Sequence[Any]]
+    model: Model,
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    shown: Collection[str],
+    links: Mapping[str, Sequence[Sequence[Any]]] | None = None,
 ) -> list[tuple[str, str]]:
-    """The written key and the change record's data of each new record; hidden fields left out."""
+    """The written key and the change record's data of each record; hidden fields left out.
+
+    Of the `names` only those `shown` are told; `links` are the keys of to-many relations.
+    """
     fields = [model.fields[name] for name in names]
-    columns = list(zip(*rows, strict=True))
+    columns: list[Any] = list(zip(*rows, strict=True))
     places = [names.index(name) for name in model.key]
     key = [map(url_part, each(fields[at].kind.spell, columns[at])) for at in places]
-    shown = [
+    told = [
         (field.name, column if _shown_as_is(field.kind) else each(field.kind.show, column))
         for field, column in zip(fields, columns, strict=True)
-        if not field.hidden
+        if field.name in shown and not field.hidden
     ]
-    shown_names = [name for name, _ in shown]
+    for name, lists in (links or {}).items():
+        if not model.many[name].hidden:
+            told.append((name, [[str(item) for item in items] for items in lists]))
+    told_names = [name for name, _ in told]
     data = [
-        orjson.dumps(dict(zip(shown_names, row, strict=True))).decode()
-        for row in zip(*(column for _, column in shown), strict=True)
-    ]
+        orjson.dumps(dict(zip(told_names, row, strict=True))).decode()
+        for row in zip(*(column for _, column in told), strict=True)
+    ] or ["{}"] * len(rows)
     return list(zip(map(",".join, zip(*key, strict=True)), data, strict=True))
 
 

@@ -28,8 +28,10 @@ cli = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
 )
-for verb in (new.new, dev.dev, serve.serve, load.load, routes.routes):
+for verb in (new.new, dev.dev, serve.serve):
     cli.command()(verb)
+cli.command(cls=load.WithOptional)(load.load)
+cli.command()(routes.routes)
 
 
 def _version(wanted: bool) -> None:

@@ -1,161 +1,306 @@
-"""`abaft load`: records out of CSV files."""
+"""`abaft load`: records out of CSV, NDJSON and JSON, from files and pipes."""
 
 from __future__ import annotations
 
 import asyncio
-import csv
 import gc
-from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from typer.core import TyperCommand
 
 from abaft.app import App
+from abaft.base import clock
+from abaft.base.errors import nearest
 from abaft.cli.console import err
-from abaft.cli.load_job import Choices, Outcome, load_file
+from abaft.cli.load_cells import Reading, find_zone
+from abaft.cli.load_columns import Mapped
+from abaft.cli.load_job import Choices, Loader, Outcome, Told
 from abaft.cli.load_links import read_policies
+from abaft.cli.load_open import LoadError
 from abaft.cli.load_report import report
-from abaft.cli.load_source import LoadError, Source, find_sources
+from abaft.cli.load_source import Source, find_sources
 from abaft.cli.target import find
+from abaft.model.expr import TRUE
+from abaft.model.spec import Model
+
+QUIET = 10.0
+"""Seconds between two lines of progress where there is no terminal."""
+_OPTIONAL = ("--skip-bad", "--upsert", "--resume")
+
+
+class WithOptional(TyperCommand):
+    """A command some of whose options may be given without a value: `--upsert`, `--upsert=sku`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [f"{arg}=" if arg in _OPTIONAL else arg for arg in args])
+
 
 Application = Annotated[str, typer.Argument(metavar="APP", help="The application, like app.py.")]
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="[COLLECTION=]FILE",
-        help="CSV files, plain, .zip or .gz; a file named like a collection needs no name.",
+        metavar="[COLLECTION=]FILE…",
+        help="CSV, NDJSON or JSON, plain, .gz or .zip; a folder of such; COLLECTION=- is standard "
+        "input. A file named like a collection needs no name.",
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(metavar="csv|ndjson|json", help="Where neither name nor content tells."),
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[COLLECTION.]COLUMN=FIELD", help="A column or member by another name. Repeatable."
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="[COLLECTION.]FIELD=VALUE",
+        help="The same value for every row. Repeatable.",
+    ),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN", help="A column to pass over; '*': all that are no fields. Repeatable."
     ),
 ]
 Null = Annotated[
-    list[str] | None, typer.Option(metavar="WORD", help="A word that stands for null, like NA.")
+    list[str] | None,
+    typer.Option(metavar="WORD", help="A word that stands for null, like NA. Repeatable."),
+]
+Zone = Annotated[
+    str | None, typer.Option(help="The zone of times that have none, like Europe/Berlin.")
+]
+Delimiter = Annotated[
+    str | None, typer.Option(metavar="CHARACTER", help="Between cells; a tab for .tsv.")
+]
+Encoding = Annotated[
+    str | None, typer.Option(help="UTF-8, or what a byte order mark tells, if not given.")
+]
+Raw = Annotated[
+    bool,
+    typer.Option("--raw", help="Keep the apostrophe in front of cells that look like formulas."),
 ]
 MissingRefs = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[RELATION=]null|create|reject",
         help="What becomes of a reference that leads nowhere: emptied, a record made of the key "
-        "alone, or the row rejected (the default).",
+        "alone, or the row refused (the default).",
     ),
 ]
-Rename = Annotated[
-    list[str] | None,
-    typer.Option(metavar="[COLLECTION.]COLUMN=FIELD", help="A column by another name."),
+SkipBad = Annotated[
+    str | None,
+    typer.Option(
+        "--skip-bad",
+        metavar="[=FILE]",
+        help="Store what can be; refused rows go to a file, in the input's format, with reasons.",
+    ),
 ]
-Partial = Annotated[
-    bool, typer.Option(help="Load the rows that can be, not a whole file or nothing.")
+Upsert = Annotated[
+    str | None,
+    typer.Option(
+        "--upsert",
+        metavar="[=FIELD,…]",
+        help="Change the records that are there already, by their key or by a unique field.",
+    ),
 ]
-Rejects = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Where to write rejected rows, as CSV.")
-]
-Delimiter = Annotated[
-    str | None, typer.Option(metavar="CHARACTER", help="Between cells; a tab for .tsv.")
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        metavar="[=NAME]",
+        help="Store batch by batch and, run again, go on where it ended. Not all or nothing.",
+    ),
 ]
 
 
 def load(
     app: Application,
     files: Files,
+    format: Format = None,
+    map: Map = None,
+    set_: Set = None,
+    ignore: Ignore = None,
     null: Null = None,
-    missing_refs: MissingRefs = None,
-    rename: Rename = None,
-    partial: Partial = False,
-    rejects: Rejects = None,
+    zone: Zone = None,
     delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    raw: Raw = False,
+    missing_refs: MissingRefs = None,
+    upsert: Upsert = None,
+    skip_bad: SkipBad = None,
+    resume: Resume = None,
 ) -> None:
-    """Load records from CSV files, each whole or not at all, above the rules.
+    """Load records from CSV, NDJSON or JSON: all of them, or nothing where a row is refused.
 
-    Files that others refer to are loaded first. Each record leaves its change record.
+    It stands above the rules, like whoever may run it. Files that others refer to are loaded
+    first; each record leaves its change record. Exit code 0: stored (with --skip-bad: but for the
+    refused rows); 1: nothing was stored, or with --resume not all; 2: the command is wrong.
     """
     found = find(app)
-    sources = find_sources(files, found.app.schema)
-    if delimiter is not None and len(delimiter) != 1:
-        raise LoadError(f"--delimiter {delimiter!r}: write one character")
-    with ExitStack() as stack:
-        choices = Choices(
-            policy=read_policies(missing_refs or (), found.app.schema),
-            rejects=stack.enter_context(_rejects(rejects)),
-            nulls=frozenset(null or ()),
-            renames=_renames(rename or []),
-            partial=partial,
-            delimiter=delimiter,
-        )
-        outcomes = asyncio.run(_load_all(found.app, sources, choices))
-    if rejects is not None and any(outcome.rejected for outcome in outcomes):
-        err.print(f"  the rejected rows are in {rejects}", soft_wrap=True)
-    if any(outcome.failed for outcome in outcomes):
+    delimiter = _delimiter(delimiter)
+    _encoding(encoding)
+    sources = find_sources(files, found.app.schema, format, delimiter, encoding)
+    choices = Choices(
+        policy=read_policies(missing_refs or (), found.app.schema),
+        reading=Reading(frozenset(null or ()), find_zone(zone), raw),
+        mapped=_mapped(_pairs("--map", map), _pairs("--set", set_), ignore or ()),
+        skip_bad=skip_bad is not None,
+        refused=Path(skip_bad) if skip_bad else None,
+        upsert=_keys(upsert, [source.model for source in sources]),
+        resume=resume,
+    )
+    outcomes: list[Outcome] = []
+    try:
+        asyncio.run(_load(found.app, sources, choices, outcomes))
+    except KeyboardInterrupt:
+        fail_interrupted(resume is not None)
+    if any(outcome.failure for outcome in outcomes):
         raise typer.Exit(1)
 
 
-def _renames(written: list[str]) -> dict[str, str]:
-    renames = {}
-    for text in written:
-        old, equals, new = text.partition("=")
+def fail_interrupted(resumable: bool) -> None:
+    """Says what an interrupted load leaves behind; the exit code is that of SIGINT."""
+    kept = "run the same command to go on" if resumable else "nothing was stored"
+    err.print(f"[bold red]✗[/] interrupted: {kept}")
+    raise typer.Exit(130)
+
+
+def _delimiter(written: str | None) -> str | None:
+    delimiter = {"\\t": "\t", "tab": "\t"}.get(written or "", written)
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise LoadError(f"--delimiter {written!r}: write one character, or tab")
+    return delimiter
+
+
+def _encoding(name: str | None) -> None:
+    try:
+        "".encode(name or "utf-8")
+    except LookupError:
+        raise LoadError(f"--encoding {name}: write one like utf-8, latin-1 or cp1252") from None
+
+
+def _pairs(option: str, written: Iterable[str] | None) -> dict[str, str]:
+    pairs = {}
+    for text in written or ():
+        split = text.rpartition if option == "--map" else text.partition
+        old, equals, new = split("=")
         if not equals or not old:
-            raise LoadError(f"--rename {text}: write COLUMN=FIELD")
-        renames[old] = new
-    return renames
+            wanted = "COLUMN=FIELD" if option == "--map" else "FIELD=VALUE"
+            raise LoadError(f"{option} {text}: write {wanted}")
+        pairs[old] = new
+    return pairs
 
 
-async def _load_all(app: App, sources: list[Source], choices: Choices) -> list[Outcome]:
-    """The files' outcomes, up to the first that failed."""
+def _mapped(
+    renames: Mapping[str, str], constants: Mapping[str, str], ignored: Iterable[str]
+) -> Callable[[Source], Mapped]:
+    passed = frozenset(ignored)
+    return lambda source: Mapped(_own(source, renames), passed, _own(source, constants))
+
+
+def _own(source: Source, pairs: Mapping[str, str]) -> dict[str, str]:
+    """Those that are for this file: all but those that name another's collection."""
+    own = {}
+    for old, new in pairs.items():
+        collection, dot, name = old.partition(".")
+        if not dot:
+            own[old] = new
+        elif collection == source.name:
+            own[name] = new
+    return own
+
+
+def _keys(written: str | None, models: list[Model]) -> Callable[[Model], tuple[str, ...] | None]:
+    """The fields by which each model's stored records are known."""
+    if written is None:
+        return lambda model: None
+    fields = tuple(name.strip() for name in written.split(",")) if written else ()
+    if fields:
+        for model in models:
+            _check_key(model, fields)
+    return lambda model: fields or model.key
+
+
+def _check_key(model: Model, fields: tuple[str, ...]) -> None:
+    known = [model.key, *(row.fields for row in model.unique_sets() if row.where == TRUE)]
+    for name in fields:
+        if name not in model.fields:
+            hint = nearest(name, model.fields)
+            raise LoadError(
+                f"--upsert={','.join(fields)}: {model.name} has no field {name!r}: {hint}"
+            )
+    if not any(set(fields) == set(key) for key in known):
+        choices = "; ".join(dict.fromkeys(",".join(key) for key in known))
+        raise LoadError(
+            f"--upsert={','.join(fields)}: {model.name} may have several records with the same "
+            f"{' and '.join(fields)}. What tells one: {choices}"
+        )
+
+
+async def _load(app: App, sources: list[Source], choices: Choices, outcomes: list[Outcome]) -> None:
     # Millions of values come and go in no circles: looking for some costs a tenth of the time.
     gc.disable()
-    outcomes: list[Outcome] = []
     await app.start()
     try:
-        with _progress() as progress:
-            for source in sources:
-                task = progress.add_task(source.name, total=None, rows="")
-                outcome = await load_file(app.pipeline, source, choices, _teller(progress, task))
-                progress.remove_task(task)
-                report(outcome)
-                outcomes.append(outcome)
-                if outcome.failed:
-                    break
+        with tempfile.TemporaryDirectory(prefix="abaft-load-") as folder, _progress() as told:
+            sources = [_rereadable(source, Path(folder)) for source in sources]
+            outcomes += await Loader(app.pipeline, sources, choices, told).run()
     finally:
+        gc.enable()
         await app.stop()
-    return outcomes
+    for outcome in outcomes:
+        report(outcome)
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description:12}"),
-        BarColumn(),
-        TextColumn("{task.fields[rows]}"),
-        TimeElapsedColumn(),
-        console=err,
-        transient=True,
-    )
-
-
-def _teller(progress: Progress, task: Any) -> Callable[[int, int, int], None]:
-    def told(position: int, size: int, rows: int) -> None:
-        progress.update(task, completed=position, total=size or None, rows=f"{rows:,} rows")
-
-    return told
+def _rereadable(source: Source, folder: Path) -> Source:
+    """A source whose records refer to each other is read twice."""
+    model = source.model
+    targets = [one.target for one in model.one.values()]
+    targets += [many.target for many in model.many.values() if many.writable]
+    return source.kept(folder) if model.name in targets else source
 
 
 @contextmanager
-def _rejects(path: Path | None) -> Any:
-    """Writes rejected rows as CSV: file, line, reason, then the row's cells."""
-    opened: list[IO[str]] = []
-    writer: Any = None
+def _progress() -> Any:
+    """A bar for each file on a terminal, a line now and then elsewhere."""
+    if not err.is_terminal:
+        yield _lines()
+        return
+    columns = BarColumn(), TextColumn("{task.fields[rows]}"), TimeElapsedColumn()
+    with Progress(
+        TextColumn("{task.description:12}"), *columns, console=err, transient=True
+    ) as bars:
+        tasks: dict[str, Any] = {}
 
-    def reject(source: Source, line: int, reason: str, cells: list[str]) -> None:
-        nonlocal writer
-        if path is None:
-            return
-        if writer is None:
-            opened.append(path.open("w", encoding="utf-8", errors="replace", newline=""))
-            writer = csv.writer(opened[0])
-            writer.writerow(["file", "line", "reason", "row"])
-        writer.writerow([source.path.name, line, reason, *cells])
+        def told(source: Source, position: int, size: int, rows: int) -> None:
+            if source.file not in tasks:
+                tasks[source.file] = bars.add_task(source.name, total=None, rows="")
+            shown = f"{rows:,} rows"
+            bars.update(tasks[source.file], completed=position, total=size or None, rows=shown)
 
-    try:
-        yield reject
-    finally:
-        for file in opened:
-            file.close()
+        yield told
+
+
+def _lines() -> Told:
+    last = clock.monotonic()
+
+    def told(source: Source, position: int, size: int, rows: int) -> None:
+        nonlocal last
+        if clock.monotonic() - last > QUIET:
+            last = clock.monotonic()
+            part = f" ({position / size:.0%})" if size else ""
+            err.print(f"  {source.name}: {rows:,} rows{part}")
+
+    return told

@@ -1,46 +1,50 @@
-"""Loads one file: all of it or, unless part is taken for enough, nothing."""
+"""Loads files: all of them or nothing, or what can be, or batch by batch to go on later."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import closing
+import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
-from abaft.answers import Unit
 from abaft.base import clock
 from abaft.base.actor import SYSTEM
-from abaft.base.errors import Fault
-from abaft.cli.load_columns import Batch, Columns
+from abaft.cli.load_cells import Reading
+from abaft.cli.load_columns import Columns, Mapped
 from abaft.cli.load_links import Link, Policy, Resolver, make_links
-from abaft.cli.load_source import Line, Rows, Source
-from abaft.model.spec import Model, One
+from abaft.cli.load_open import LoadError
+from abaft.cli.load_refused import Refused, refused_path
+from abaft.cli.load_rows import Line, Rows
+from abaft.cli.load_source import Source
+from abaft.cli.load_write import Counts, Writer
+from abaft.model.spec import Model
 from abaft.pipeline import Pipeline
-from abaft.plan.types import Load, WriteIntent
 from abaft.store.base import Session, StoreError
+from abaft.store.sql.progress import Progress, Progresses
 from abaft.store_faults import store_fault
-from abaft.writing import Draft, change_rows, run_after
+from abaft.writing import run_after
 
 AT_ONCE = 5_000
+TOLD = 10
+"""Refused rows that are told of one by one."""
 
-
-class Rejects(Protocol):
-    """Where rejected rows go."""
-
-    def __call__(self, source: Source, line: int, reason: str, cells: list[str]) -> None: ...
+Told = Callable[[Source, int, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
     """How files are read, and what becomes of what isn't right."""
 
-    policy: Callable[[Model, One], Policy]
-    rejects: Rejects
-    nulls: frozenset[str] = frozenset()
-    renames: Mapping[str, str] = field(default_factory=dict)
-    partial: bool = False
-    delimiter: str | None = None
+    policy: Callable[[Model, str], Policy]
+    reading: Reading = field(default_factory=Reading)
+    mapped: Callable[[Source], Mapped] = lambda source: Mapped()
+    skip_bad: bool = False
+    refused: Path | None = None
+    upsert: Callable[[Model], tuple[str, ...] | None] = lambda model: None
+    resume: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -49,187 +53,272 @@ class Outcome:
 
     source: Source
     read: int = 0
-    loaded: int = 0
-    nulls: int = 0
-    rejected: int = 0
+    before: int = 0
+    refused: int = 0
     reasons: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
     failure: str = ""
+    refused_in: Path | None = None
     seconds: float = 0.0
-
-    @property
-    def failed(self) -> bool:
-        return bool(self.failure)
 
 
 class _GivenUp(Exception):
-    """Rolls the file's transaction back."""
+    """Rolls the transaction back."""
 
 
-async def load_file(
-    pipeline: Pipeline, source: Source, choices: Choices, progress: Callable[[int, int, int], None]
-) -> Outcome:
-    """Loads the file in one transaction; `progress` is told (bytes, of how many, rows).
+class Loader:
+    """The work on some files, in order."""
 
-    Raises LoadError where the file can't be read, and Fault where the database can't be reached.
-    """
-    begun = clock.monotonic()
-    outcome = Outcome(source)
-    with closing(Rows(source.path, choices.delimiter)) as rows:
-        job = _Job(pipeline, source, choices, rows, outcome)
-        try:
-            async with pipeline.store.transaction() as session:
-                await job.run(session, lambda: progress(rows.position(), rows.size, outcome.read))
-                if outcome.rejected and not choices.partial:
-                    raise _GivenUp
-        except _GivenUp:
-            outcome.loaded = 0
-            outcome.failure = "nothing was loaded, since not every row could be"
-        except StoreError as error:
-            outcome.loaded = 0
-            fault = store_fault(error)
-            outcome.failure = (
-                f"nothing was loaded: {fault.detail} ({str(error) or 'at the commit'})"
-            )
+    def __init__(
+        self, pipeline: Pipeline, sources: list[Source], choices: Choices, told: Told
+    ) -> None:
+        self.pipeline, self.sources, self.choices, self.told = pipeline, sources, choices, told
+        self.outcomes: list[Outcome] = []
+
+    async def run(self) -> list[Outcome]:
+        """What became of the files, up to the first that failed.
+
+        Raises LoadError where a file can't be read, and Fault where the database can't be reached.
+        """
+        if self.choices.resume is None:
+            await self._together()
         else:
-            for draft in job.written:
-                await run_after(pipeline, draft, SYSTEM)
-    outcome.seconds = clock.monotonic() - begun
-    return outcome
+            for source in self.sources:
+                with _Job(self, source) as job:
+                    await job.run_on(self.choices.resume)
+                    if job.outcome.failure:
+                        break
+        return self.outcomes
+
+    async def _together(self) -> None:
+        """All in one transaction."""
+        with ExitStack() as stack:
+            jobs = []
+            try:
+                async with self.pipeline.store.transaction(patient=True) as session:
+                    for source in self.sources:
+                        jobs.append(stack.enter_context(_Job(self, source)))
+                        await jobs[-1].run(session)
+                        if jobs[-1].outcome.refused and not self.choices.skip_bad:
+                            raise _GivenUp
+            except _GivenUp:
+                self._nothing(jobs, "since not every row can be")
+            except StoreError as error:
+                fault = store_fault(error)
+                why = f"{fault.detail} ({str(error) or 'at the commit'})"
+                self._nothing(jobs, why)
+            except BaseException:
+                self._nothing(jobs, "")
+                raise
+            for job in jobs:
+                await job.finish()
+
+    def _nothing(self, jobs: list[_Job], why: str) -> None:
+        for job in jobs:
+            job.outcome.counts = Counts()
+            job.outcome.failure = f"nothing was stored, {why}"
+            job.refused.discard()
+            job.outcome.refused_in = None
 
 
 class _Job:
     """The work on one file: chunks are read while those before them are being written."""
 
-    def __init__(
-        self, pipeline: Pipeline, source: Source, choices: Choices, rows: Rows, outcome: Outcome
-    ) -> None:
-        model = source.model
-        self.pipeline, self.source, self.choices = pipeline, source, choices
-        self.model, self.rows, self.outcome = model, rows, outcome
-        self.columns = Columns(
-            model,
-            pipeline.validators[model.name],
-            rows.header,
-            choices.nulls,
-            renames_of(source, choices.renames),
-        )
-        outcome.unknown = self.columns.unknown
-        outcome.links = make_links(pipeline.schema, model, self.columns.names, choices.policy)
-        self.written: list[Draft] = []
-        # Hooks, and keys that the database makes, need each record's own statement.
-        hooks = model.hooks_for("before", "create") + model.hooks_for("after", "create")
-        self.singly = bool(hooks) or not self.columns.complete
+    def __init__(self, loader: Loader, source: Source) -> None:
+        self.loader, self.pipeline, self.choices = loader, loader.pipeline, loader.choices
+        self.source, self.model = source, source.model
+        self.outcome = Outcome(source)
+        loader.outcomes.append(self.outcome)
+        self._stack = ExitStack()
 
-    async def run(self, session: Session, told: Callable[[], None]) -> None:
+    def __enter__(self) -> _Job:
+        with ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _open(self, stack: ExitStack) -> None:
+        self.begun = clock.monotonic()
+        model, schema, choices = self.model, self.pipeline.schema, self.choices
+        on = choices.upsert(model)
+        self.rows = stack.enter_context(closing(self.source.open()))
+        self.columns = self._columns(self.rows, on is not None)
+        self.refused = self._refused_file()
+        stack.callback(self.refused.close)
+        names = [*model.fields, *(name for name, many in model.many.items() if many.writable)]
+        self.outcome.links = make_links(schema, model, names, choices.policy)
+        deferred = any(link.own and not link.soft for link in self.outcome.links)
+        self.writer = Writer(self.pipeline, model, on, deferred, self.outcome.counts)
+
+    def _columns(self, rows: Rows, partial: bool) -> Columns:
+        try:
+            return Columns(
+                self.pipeline.schema,
+                self.model,
+                self.pipeline.validators[self.model.name],
+                self.choices.reading,
+                self.choices.mapped(self.source),
+                rows.header,
+                partial,
+            )
+        except LoadError as error:
+            raise self._in_file(error) from None
+
+    def _in_file(self, error: LoadError) -> LoadError:
+        return LoadError(f"{self.source.file}: {error}")
+
+    def _refused_file(self) -> Refused:
+        several = len(self.loader.sources) > 1
+        rows, source = self.rows, self.source
+        path = refused_path(self.choices.refused, source.name, rows.format, several, source.path)
+        return Refused(path, rows.format, rows.header, getattr(rows, "delimiter", ","))
+
+    async def run(self, session: Session) -> None:
+        """All of the file within a transaction."""
+        await self._know_own()
         resolver = Resolver(self.pipeline, session)
-        self._know_own()
         pending: asyncio.Task[None] | None = None
-        for chunk in self.rows.chunks(AT_ONCE):
-            batch = self._read(chunk)
-            told()
+        try:
+            for chunk in self.rows.chunks(AT_ONCE):
+                batches = self._read(chunk)
+                if pending is not None:
+                    await pending
+                pending = asyncio.create_task(self._write(session, resolver, batches))
+                await asyncio.sleep(0)
             if pending is not None:
                 await pending
-            batch = await self._resolved(resolver, batch)
-            pending = asyncio.create_task(self._write(session, batch))
-            await asyncio.sleep(0)
-        if pending is not None:
-            await pending
-        told()
+        finally:
+            if pending is not None:
+                pending.cancel()
+        self._tell()
 
-    def _know_own(self) -> None:
+    async def run_on(self, name: str) -> None:
+        """The file in batches, each for good; what an earlier run did is passed over."""
+        store: Any = self.pipeline.store
+        progresses = Progresses(store.dialect)
+        name = f"{name or self.source.file}/{self.source.name}"
+        done = await store.run(lambda: progresses.read(name))
+        before = done.rows if done is not None else 0
+        if done is not None:
+            self.refused.go_on(done.counts.get("refused_bytes", 0))
+        await self._know_own()
+        digest = hashlib.blake2b(digest_size=16)
+        for chunk in self.rows.chunks(AT_ONCE):
+            known, fresh = _split(chunk, before - self.outcome.read)
+            digest.update(repr([row for _, row in known]).encode("utf-8", "surrogatepass"))
+            self.outcome.read += len(known)
+            if known and self.outcome.read == before:
+                self._same(done, digest.hexdigest())
+            if not fresh:
+                continue
+            digest.update(repr([row for _, row in fresh]).encode("utf-8", "surrogatepass"))
+            if not await self._stored(progresses, name, digest.hexdigest(), fresh):
+                break
+        if self.outcome.read < before:
+            raise self._in_file(LoadError(f"it has fewer rows than the {before:,} loaded before"))
+        self.outcome.before = before
+        await self.finish()
+
+    def _same(self, done: Progress, digest: str) -> None:
+        if done.digest != digest:
+            raise self._in_file(
+                LoadError(
+                    f"its first {done.rows:,} rows aren't those that were loaded before under this "
+                    "name: is it the same file? Another load has another --resume=NAME"
+                )
+            )
+
+    async def _stored(
+        self, progresses: Progresses, name: str, digest: str, chunk: list[Line]
+    ) -> bool:
+        """Whether the rows are stored for good, with how far the load has come."""
+        refused, counts = self.outcome.refused, self.outcome.counts.copy()
+        try:
+            async with self.pipeline.store.transaction(patient=True) as session:
+                batches = self._read(chunk)
+                await self._write(session, Resolver(self.pipeline, session), batches)
+                if self.outcome.refused > refused and not self.choices.skip_bad:
+                    raise _GivenUp
+                told = {**self.outcome.counts.as_dict(), "refused_bytes": self.refused.size()}
+                state = Progress(name, self.outcome.read, digest, told, clock.now())
+                await session.run(lambda: progresses.keep(state))
+        except _GivenUp:
+            self.outcome.counts = self.writer.counts = counts
+            self.outcome.read -= len(chunk)
+            self.outcome.failure = (
+                f"stopped after {self.outcome.read:,} rows, which are stored: mend the refused "
+                "ones and run the same command again, or add --skip-bad"
+            )
+            self.refused.discard()
+            return False
+        except StoreError as error:
+            raise store_fault(error) from error
+        return True
+
+    async def _know_own(self) -> None:
         """A record may refer to one that comes later in the same file: the keys are read first."""
         own = [link for link in self.outcome.links if link.own]
-        if not own:
+        if not own or not set(self.model.key) <= self._told():
             return
-        places = [self.columns.names.index(name) for name in self.model.key]
-        with closing(Rows(self.source.path, self.choices.delimiter)) as rows:
+        with closing(self.source.open()) as rows:
+            columns = self._columns(rows, True)
             for chunk in rows.chunks(AT_ONCE):
-                batch, _ = self.columns.read(chunk)
-                keys = [batch.columns[place] for place in places]
-                for link in own:
-                    link.known.update(keys[0] if len(keys) == 1 else zip(*keys, strict=True))
+                for batch in columns.read(chunk)[0]:
+                    keys = [batch.column(name) for name in self.model.key]
+                    for link in own:
+                        link.known.update(keys[0] if len(keys) == 1 else zip(*keys, strict=True))
 
-    def _read(self, chunk: list[Line]) -> Batch:
-        batch, problems = self.columns.read(chunk)
-        for place, reason in problems.items():
-            self._reject(chunk[place], reason)
+    def _told(self) -> set[str | None]:
+        """The fields that the file names, as far as it tells them first."""
+        if self.rows.header is None:
+            return set(self.model.key)
+        return {self.columns.field_of(name) for name in self.rows.header}
+
+    def _read(self, chunk: list[Line]) -> list[Any]:
+        try:
+            batches, problems = self.columns.read(chunk)
+        except LoadError as error:
+            raise self._in_file(error) from None
+        self._reject([(chunk[place], reason) for place, reason in sorted(problems.items())])
         self.outcome.read += len(chunk)
-        self.outcome.nulls += sum(column.count(None) for column in batch.columns)
-        return batch
+        self.outcome.unknown = list(self.columns.passed)
+        return batches
 
-    async def _resolved(self, resolver: Resolver, batch: Batch) -> Batch:
-        """The rows whose references are settled."""
-        for link in self.outcome.links:
-            if not batch.lines:
-                break
-            refused = await resolver.resolve(link, batch)
-            for place, reason in refused.items():
-                self._reject(batch.lines[place], reason)
-            batch = batch.without(refused)
-        return batch
+    async def _write(self, session: Session, resolver: Resolver, batches: list[Any]) -> None:
+        for batch in batches:
+            for link in self.outcome.links:
+                if batch.lines:
+                    refused = await resolver.resolve(link, batch)
+                    self._reject([(batch.lines[p], why) for p, why in refused.items()])
+                    batch = batch.without(refused)
+            if batch.lines:
+                self._reject(await self.writer.write(session, batch))
+        self._tell()
 
-    async def _write(self, session: Session, batch: Batch) -> None:
-        if not batch.lines:
-            return
-        rows = batch.rows()
-        if self.singly:
-            faults = await self._write_singly(session, rows)
-        else:
-            faults = await self.pipeline.load(self._load(rows), session)
-        for place, fault in faults.items():
-            self._reject(batch.lines[place], _reason(fault))
-        self.outcome.loaded += len(rows) - len(faults)
+    def _tell(self) -> None:
+        source = self.rows.source
+        self.loader.told(self.source, source.position(), source.size, self.outcome.read)
 
-    def _load(self, rows: list[tuple[Any, ...]]) -> Load:
-        names = self.columns.names
-        return Load(
-            model=self.model,
-            names=names,
-            rows=rows,
-            changes=change_rows(self.model, names, rows),
-            at=clock.now(),
-            actor=SYSTEM.name,
-            deferred=any(link.own and not link.soft for link in self.outcome.links),
-        )
-
-    async def _write_singly(
-        self, session: Session, rows: list[tuple[Any, ...]]
-    ) -> dict[int, Fault]:
-        faults = {}
-        for place, row in enumerate(rows):
-            values = dict(zip(self.columns.names, row, strict=True))
-            intent = WriteIntent(self.model.name, "create", values)
-            try:
-                answer = await self.pipeline.write(intent, SYSTEM, Unit(session))
-            except Fault as fault:
-                faults[place] = fault
-            else:
-                self.written.append(answer.draft)
-        return faults
-
-    def _reject(self, line: Line, reason: str) -> None:
-        number, cells = line
-        self.outcome.rejected += 1
-        if len(self.outcome.reasons) < 5:
+    def _reject(self, rows: list[tuple[Line, str]]) -> None:
+        self.outcome.refused += len(rows)
+        for (number, _), reason in rows[: TOLD - len(self.outcome.reasons)]:
             self.outcome.reasons.append(f"line {number}: {reason}")
-        self.choices.rejects(self.source, number, reason, cells)
+        if self.choices.skip_bad and rows:
+            self.refused.add(rows)
+            self.outcome.refused_in = self.refused.path
+
+    async def finish(self) -> None:
+        self.outcome.seconds = clock.monotonic() - self.begun
+        if not self.outcome.failure or self.choices.resume is not None:
+            for draft in self.writer.drafts:
+                await run_after(self.pipeline, draft, SYSTEM)
 
 
-def renames_of(source: Source, renames: Mapping[str, str]) -> dict[str, str]:
-    """Those that are for this file: all but those that name another's collection."""
-    found = {}
-    for old, new in renames.items():
-        collection, dot, column = old.partition(".")
-        if not dot:
-            found[old] = new
-        elif collection == source.name:
-            found[column] = new
-    return found
-
-
-def _reason(fault: Fault) -> str:
-    if not fault.errors:
-        return fault.detail or fault.title
-    return "; ".join(f"{problem.pointer[1:]}: {problem.detail}" for problem in fault.errors)
+def _split(chunk: list[Line], known: int) -> tuple[list[Line], list[Line]]:
+    known = max(known, 0)
+    return chunk[:known], chunk[known:]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from abaft.answers import Unit
 from abaft.base.actor import SYSTEM
 from abaft.base.errors import Fault
+from abaft.cli.load_cells import ABSENT
 from abaft.cli.load_columns import Batch
-from abaft.cli.load_source import LoadError
+from abaft.cli.load_open import LoadError
 from abaft.model import expr as e
-from abaft.model.spec import Model, One, Schema
+from abaft.model.spec import Model, Schema
 from abaft.pipeline import Pipeline
 from abaft.plan.types import Pick, ReadIntent, ReadShape, WriteIntent
 from abaft.store.base import Session
@@ -27,7 +28,7 @@ AT_ONCE = 1_000
 PAIRS_AT_ONCE = 50
 
 
-def read_policies(written: Iterable[str], schema: Schema) -> Callable[[Model, One], Policy]:
+def read_policies(written: Iterable[str], schema: Schema) -> Callable[[Model, str], Policy]:
     """What `null`, `dest=create` and `flights.dest=create` say for a relation; the nearest wins.
 
     Raises LoadError for a relation or a policy that isn't.
@@ -41,8 +42,8 @@ def read_policies(written: Iterable[str], schema: Schema) -> Callable[[Model, On
             raise LoadError(f"--missing-refs {text}: there is no relation {where!r}")
         chosen[where] = policy
 
-    def of(model: Model, one: One) -> Policy:
-        for name in (f"{model.collection}.{one.name}", one.name, ""):
+    def of(model: Model, relation: str) -> Policy:
+        for name in (f"{model.collection}.{relation}", relation, ""):
             if name in chosen:
                 return chosen[name]
         return "reject"
@@ -53,23 +54,25 @@ def read_policies(written: Iterable[str], schema: Schema) -> Callable[[Model, On
 def _is_relation(where: str, schema: Schema) -> bool:
     collection, _, name = where.rpartition(".")
     models = [schema.collections.get(collection)] if collection else schema.collections.values()
-    return any(model is not None and name in model.one for model in models)
+    return any(model is not None and name in {**model.one, **model.many} for model in models)
 
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """A relation of the records that are loaded; `held` are the places of its key in a row.
+    """A relation of the records that are loaded; `held` are the fields that hold its key.
 
-    A relation without a constraint is `soft`: it may lead nowhere, which is only counted.
+    A relation without a constraint is `soft`: it may lead nowhere, which is only counted. One to
+    `many` records holds a list of keys.
     """
 
-    one: One
+    name: str
     target: Model
-    held: tuple[int, ...]
+    held: tuple[str, ...]
     policy: Policy
     empties: bool
     own: bool
     soft: bool
+    many: bool = False
     known: set[Any] = field(default_factory=set)
     missing: Counter[Any] = field(default_factory=Counter)
     created: list[Any] = field(default_factory=list)
@@ -77,14 +80,22 @@ class Link:
 
     def keys(self, batch: Batch) -> Sequence[Any]:
         """The key that each row holds: a value, or a tuple where it has several fields."""
-        columns = [batch.columns[place] for place in self.held]
+        columns = [batch.column(name) for name in self.held]
         return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
 
+    def wanted(self, keys: Sequence[Any]) -> set[Any]:
+        """The keys that must lead somewhere."""
+        if self.many:
+            return {key for listed in keys if listed is not ABSENT for key in listed}
+        return {key for key in set(keys) if not self.is_null(key)}
+
     def is_null(self, key: Any) -> bool:
-        return key is None if len(self.held) == 1 else None in key
+        if len(self.held) > 1:
+            return None in key or ABSENT in key
+        return key is None or key is ABSENT
 
     def spelled(self, key: Any) -> str:
-        parts = (key,) if len(self.held) == 1 else key
+        parts = (key,) if len(self.target.key) == 1 else key
         kinds = [self.target.fields[name].kind for name in self.target.key]
         return ",".join(kind.spell(part) for kind, part in zip(kinds, parts, strict=True))
 
@@ -93,33 +104,42 @@ class Link:
         self.missing[key] += 1
         if self.soft:
             return None
-        if self.policy == "null" and self.empties:
-            for place in self.held:
-                batch.columns[place][row] = None
+        if self.policy == "null" and self.many:
+            listed = batch.column(self.name)
+            listed[row] = [item for item in listed[row] if item != key]
             return None
-        reason = f"{self.one.name}: there is no {self.target.name} {self.spelled(key)}"
+        if self.policy == "null" and self.empties:
+            for name in self.held:
+                batch.column(name)[row] = None
+            return None
+        reason = f"{self.name}: there is no {self.target.name} {self.spelled(key)}"
         return f"{reason}, and it can't be null" if self.policy == "null" else reason
 
 
 def make_links(
-    schema: Schema, model: Model, names: Sequence[str], policy: Callable[[Model, One], Policy]
+    schema: Schema, model: Model, names: Collection[str], policy: Callable[[Model, str], Policy]
 ) -> list[Link]:
     """The relations that the file has the keys of."""
     links = []
     for one in model.one.values():
-        if not set(one.columns) <= set(names):
-            continue
-        links.append(
-            Link(
-                one=one,
-                target=schema.models[one.target],
-                held=tuple(names.index(name) for name in one.columns),
-                policy=policy(model, one),
-                empties=all(model.fields[name].nullable for name in one.columns),
-                own=one.target == model.name,
-                soft=not one.constraint,
+        if set(one.columns) <= set(names):
+            links.append(
+                Link(
+                    name=one.name,
+                    target=schema.models[one.target],
+                    held=one.columns,
+                    policy=policy(model, one.name),
+                    empties=all(model.fields[name].nullable for name in one.columns),
+                    own=one.target == model.name,
+                    soft=not one.constraint,
+                )
             )
-        )
+    for many in model.many.values():
+        if many.writable and many.name in names:
+            target = schema.models[many.target]
+            own = many.target == model.name
+            chosen = policy(model, many.name)
+            links.append(Link(many.name, target, (many.name,), chosen, True, own, False, many=True))
     return links
 
 
@@ -133,19 +153,21 @@ class Resolver:
 
     async def resolve(self, link: Link, batch: Batch) -> dict[int, str]:
         """Settles each row whose key leads nowhere; why those are refused that are, by place."""
-        keys = link.keys(batch)
-        await self._look_up(link, {key for key in set(keys) if not link.is_null(key)})
+        keys = list(link.keys(batch))
+        wanted = link.wanted(keys)
+        await self._look_up(link, wanted)
         refused: dict[int, str] = {}
-        if link.missing.keys().isdisjoint(keys) and not link.created:
+        if link.missing.keys().isdisjoint(wanted) and not link.created:
             return refused
         created = set(link.created)
-        for place, key in enumerate(list(keys)):
-            if key in created:
-                link.for_created += 1
-            elif key in link.missing:
-                reason = link.settle(batch, place, key)
-                if reason is not None:
-                    refused[place] = reason
+        for place, held in enumerate(keys):
+            for key in held if link.many and held is not ABSENT else (held,):
+                if key in created:
+                    link.for_created += 1
+                elif key in link.missing:
+                    reason = link.settle(batch, place, key)
+                    if reason is not None:
+                        refused[place] = reason
         return refused
 
     async def _look_up(self, link: Link, keys: set[Any]) -> None:
@@ -165,7 +187,7 @@ class Resolver:
 
     async def _create(self, link: Link, key: Any) -> None:
         """The record that a key stands for, with nothing but its key."""
-        parts = (key,) if len(link.held) == 1 else key
+        parts = (key,) if len(link.target.key) == 1 else key
         values = dict(zip(link.target.key, parts, strict=True))
         intent = WriteIntent(link.target.name, "create", values)
         try:

@@ -1,62 +1,134 @@
-"""Files of records: where they go, in which order, and their rows with line numbers."""
+"""What is loaded from where: files and pipes, the models they hold, and in which order."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+import shutil
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, cast
+from typing import Any
 
-from abaft.base.errors import SetupError, nearest
+from abaft.base.errors import nearest
+from abaft.cli.load_open import Input, LoadError
+from abaft.cli.load_rows import FORMATS, Format, Rows, open_rows
 from abaft.model.spec import Model, Schema
 
-LONGEST_CELL = 16 * 1024 * 1024
-
-Line = tuple[int, list[str]]
-
-
-class LoadError(SetupError):
-    """A file that can't be loaded at all."""
+_SUFFIXES: dict[str, Format] = {
+    "csv": "csv",
+    "tsv": "csv",
+    "tab": "csv",
+    "ndjson": "ndjson",
+    "jsonl": "ndjson",
+    "json": "json",
+}
+MANIFEST = "abaft.json"
+"""What an export of everything says of itself; no records are in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file and the model whose records it holds."""
+    """A file, or with `path` None standard input, and the model whose records it holds."""
 
-    path: Path
+    path: Path | None
     model: Model
+    format: Format | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
 
     @property
     def name(self) -> str:
         return self.model.collection
 
+    @property
+    def file(self) -> str:
+        return "-" if self.path is None else self.path.name
 
-def find_sources(written: Iterable[str], schema: Schema) -> list[Source]:
-    """What `FILE` and `COLLECTION=FILE` name; files that others refer to come first.
+    def open(self) -> Rows:
+        """The rows from the start. Raises LoadError where there is no making sense of them."""
+        parts = self.file.lower().split(".")[1:]
+        suffix = next((part for part in parts if part in _SUFFIXES), "")
+        delimiter = self.delimiter or ("\t" if suffix in ("tsv", "tab") else None)
+        wanted = self.format or _SUFFIXES.get(suffix)
+        return open_rows(Input(self.path, self.encoding), wanted, delimiter)
 
-    Raises LoadError where a file isn't there or its collection can't be told.
+    def kept(self, folder: Path) -> Source:
+        """The same, to be read more than once: what comes from a pipe is written down."""
+        if self.path is not None and self.path.is_file():
+            return self
+        with ExitStack() as stack:
+            read = stack.enter_context(self.path.open("rb")) if self.path else sys.stdin.buffer
+            path = folder / (self.path.name if self.path else f"{self.name}.pipe")
+            shutil.copyfileobj(read, stack.enter_context(path.open("wb")))
+        return replace(self, path=path)
+
+
+def find_sources(
+    written: Iterable[str],
+    schema: Schema,
+    wanted: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+) -> list[Source]:
+    """What `FILE`, `COLLECTION=FILE`, `COLLECTION=-` and a folder name; files that others refer to
+    come first.
+
+    Raises LoadError, with all that is wrong, where a file isn't there or its collection can't be
+    told.
     """
-    return _in_order([_source(text, schema) for text in written], schema)
+    if wanted is not None and wanted not in FORMATS:
+        raise LoadError(f"--format {wanted}: {nearest(wanted, FORMATS)}")
+    sources: list[Source] = []
+    faults: list[str] = []
+    for text in written:
+        for each in _files(text):
+            try:
+                sources.append(_source(each, schema))
+            except LoadError as error:
+                faults.append(str(error))
+    names = [source.file for source in sources]
+    if names.count("-") > 1:
+        faults.append("standard input can be read but once: name it for one collection")
+    if faults:
+        raise LoadError("\n  ".join(faults))
+    chosen: Any = wanted
+    return [
+        replace(source, format=chosen, delimiter=delimiter, encoding=encoding)
+        for source in in_order(sources, schema)
+    ]
+
+
+def _files(written: str) -> list[str]:
+    folder = Path(written)
+    if not folder.is_dir():
+        return [written]
+    files = sorted(
+        str(path)
+        for path in folder.iterdir()
+        if path.is_file() and path.name != MANIFEST and not path.name.startswith(".")
+    )
+    if not files:
+        raise LoadError(f"there are no files in {folder}")
+    return files
 
 
 def _source(written: str, schema: Schema) -> Source:
     name, equals, rest = written.partition("=")
     if equals and not Path(written).exists():
-        path = Path(rest)
-        model = _model(name, schema)
+        model = find_model(name, schema)
         if model is None:
             raise LoadError(f"there is no collection {name!r}: {_known(name, schema)}")
+        if rest == "-":
+            return Source(None, model)
+        path = Path(rest)
     else:
+        if written == "-":
+            raise LoadError("what comes from standard input needs a collection: COLLECTION=-")
         path = Path(written)
         name = path.name.partition(".")[0]
-        model = _model(name, schema)
-    if not path.is_file():
+        model = find_model(name, schema)
+    if not path.exists() or path.is_dir():
         raise LoadError(f"there is no file {path}")
     if model is None:
         raise LoadError(
@@ -65,7 +137,8 @@ def _source(written: str, schema: Schema) -> Source:
     return Source(path, model)
 
 
-def _model(name: str, schema: Schema) -> Model | None:
+def find_model(name: str, schema: Schema) -> Model | None:
+    """The model of a collection, a model's name or a table's."""
     return schema.collections.get(name) or next(
         (model for model in schema.collections.values() if name in (model.name, model.table)), None
     )
@@ -75,7 +148,7 @@ def _known(name: str, schema: Schema) -> str:
     return nearest(name, schema.collections)
 
 
-def _in_order(sources: list[Source], schema: Schema) -> list[Source]:
+def in_order(sources: list[Source], schema: Schema) -> list[Source]:
     """Each after those that its relations lead to, as far as they lead in no circle."""
     waiting, ordered = list(sources), []
     while waiting:
@@ -90,84 +163,6 @@ def _in_order(sources: list[Source], schema: Schema) -> list[Source]:
 
 
 def _needs(model: Model) -> set[str]:
-    return {one.target for one in model.one.values()}
-
-
-class Rows:
-    """The rows of a CSV file (RFC 4180), plain, in a .zip or a .gz; read as they are asked for."""
-
-    def __init__(self, path: Path, delimiter: str | None = None) -> None:
-        self.path = path
-        self._raw, self.size = _open(path)
-        # What isn't UTF-8 is told with its line, by the cell that holds it.
-        self._text = io.TextIOWrapper(self._raw, "utf-8-sig", errors="surrogateescape", newline="")
-        csv.field_size_limit(LONGEST_CELL)
-        tabs = path.name.partition(".")[2].startswith("tsv")
-        self._reader = csv.reader(self._text, delimiter=delimiter or ("\t" if tabs else ","))
-        try:
-            self.header = self._header()
-        except LoadError:
-            self.close()
-            raise
-
-    def _header(self) -> list[str]:
-        for lines in self.chunks(1):
-            for _, cells in lines:
-                return cells
-        raise LoadError(f"{self.path} is empty: its first line must name the columns")
-
-    def chunks(self, size: int) -> Iterator[list[Line]]:
-        """The rows, at most `size` at a time, each with the line that it begins on."""
-        while True:
-            first = self._reader.line_num + 1
-            try:
-                rows = list(islice(self._reader, size))
-            except csv.Error as error:
-                raise LoadError(f"{self.path}, line {self._reader.line_num}: {error}") from error
-            except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
-                raise LoadError(f"{self.path} is damaged: {error}") from error
-            if not rows:
-                return
-            numbers: Iterable[int] = range(first, first + len(rows))
-            if self._reader.line_num - first + 1 != len(rows):
-                numbers = _numbers(first, rows)
-            yield [line for line in zip(numbers, rows, strict=True) if line[1]]
-
-    def position(self) -> int:
-        """Bytes of `size` that were read."""
-        return self._raw.tell()
-
-    def close(self) -> None:
-        self._text.close()
-
-
-def _numbers(line: int, rows: list[list[str]]) -> Iterator[int]:
-    """The lines on which rows begin, some of which have line breaks in their cells."""
-    for cells in rows:
-        yield line
-        line += 1 + sum(cell.count("\n") for cell in cells)
-
-
-def _open(path: Path) -> tuple[IO[bytes], int]:
-    """The file's bytes, unpacked, and how many there are as far as that is known."""
-    if path.suffix == ".zip":
-        return _open_zip(path)
-    if path.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(path)), 0
-    return path.open("rb"), path.stat().st_size
-
-
-def _open_zip(path: Path) -> tuple[IO[bytes], int]:
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise LoadError(f"{path} is no zip file: {error}") from error
-    inside = [
-        row
-        for row in archive.infolist()
-        if not row.is_dir() and not row.filename.startswith("__MACOSX/")
-    ]
-    if len(inside) != 1:
-        names = ", ".join(row.filename for row in inside[:5])
-        raise LoadError(f"{path} must hold one file, not {len(inside)}: {names}")
-    return archive.open(inside[0]), inside[0].file_size
+    """The models that records of this one may refer to."""
+    lists = (many.target for many in model.many.values() if many.writable)
+    return {*(one.target for one in model.one.values()), *lists}

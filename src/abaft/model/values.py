@@ -44,6 +44,8 @@ _CODES = {
     "url_type": "type",
 }
 
+_NUMBERS = ("integer", "float")
+
 
 class Values:
     """The validators of one model: for a new record, a changed one and a replaced one."""
@@ -83,11 +85,8 @@ class Values:
         self._python = {
             field.name: TypeAdapter(_optional(field, field.kind.limited())) for field in fields
         } | {name: TypeAdapter(_links(schema, model.many[name], wire=False)) for name in many}
-        self._whole = {
-            field.name: TypeAdapter(wire[field.name])
-            for field in fields
-            if field.kind.name == "json"
-        }
+        self._wire = wire
+        self._wired: dict[str, TypeAdapter[Any]] = {}
 
     @cached_property
     def lenient(self) -> Values:
@@ -132,7 +131,7 @@ class Values:
         def read(text: str) -> Any:
             try:
                 if kind.name == "json":
-                    return self._whole[name].validate_json(text, strict=True)
+                    return self._of_wire(name).validate_json(text, strict=True)
                 return self._python[name].validate_python(kind.parse(text))
             except ValidationError as error:
                 detail = error.errors()[0]["msg"]
@@ -142,13 +141,30 @@ class Values:
 
         return read
 
+    def _of_wire(self, name: str) -> TypeAdapter[Any]:
+        """What reads a field's value as JSON; made when it is first needed."""
+        if name not in self._wired:
+            self._wired[name] = TypeAdapter(self._wire[name])
+        return self._wired[name]
+
+    def loaded(self, name: str, value: Any) -> Any:
+        """A field's value of one in a JSON file; ValueError says what is wrong with it."""
+        try:
+            if type(value) in (int, float) and self.model.fields[name].kind.name in _NUMBERS:
+                return self._python[name].validate_python(value)
+            return self._of_wire(name).validate_json(dumps(value), strict=True)
+        except ValidationError as error:
+            raise ValueError(f"{str(value)[:60]!r}: {error.errors()[0]['msg']}") from None
+        except TypeError as error:
+            raise ValueError(f"{str(value)[:60]!r}: {error}") from None
+
     def json(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Whole JSON values, once a patch has been merged into them."""
         values: dict[str, Any] = {}
         problems: list[Problem] = []
         for name, value in given.items():
             try:
-                values[name] = self._whole[name].validate_json(dumps(value), strict=True)
+                values[name] = self._of_wire(name).validate_json(dumps(value), strict=True)
             except ValidationError as error:
                 problems += [_problem(self.model, row, (name,)) for row in error.errors()]
         if problems:

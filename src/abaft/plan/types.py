@@ -275,10 +275,11 @@ class WritePlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Load:
-    """Many new records of one model at once, above the rules.
+    """Many records of one model at once, above the rules: new ones, or changes of stored ones.
 
-    `rows` are values in the order of `names`; `changes` are each row's written key and the data of
-    its change record. With `deferred` a relation may lead to a record that comes later.
+    `rows` are values in the order of `names`, which hold the key; `changes` are each row's written
+    key and the data of its change record; `links` are each row's keys of to-many relations. With
+    `deferred` a relation may lead to a record that comes later.
     """
 
     model: Model
@@ -288,6 +289,25 @@ class Load:
     at: datetime
     actor: str
     deferred: bool = False
+    action: Literal["create", "update"] = "create"
+    links: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """Asks which records are stored already: those whose fields `on` have a row's first values.
+
+    `names` are `on` and the fields whose values are to be compared besides.
+    """
+
+    model: Model
+    on: tuple[str, ...]
+    names: tuple[str, ...]
+    rows: Sequence[Sequence[Any]]
+
+
+Matched = tuple[tuple[Any, ...], bool]
+"""A stored record's key, and whether it has all the values of the row already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from abaft.base.errors import AbaftError
-from abaft.plan.types import Change, Load, ReadPlan, WritePlan
+from abaft.model.spec import Model
+from abaft.plan.types import Change, Load, Match, Matched, ReadPlan, WritePlan
 
 Row = Sequence[Any]
 Rows = Sequence[Row]
@@ -160,7 +161,13 @@ class Session(Protocol):
         """Runs a program made by calling `program`, all of it or nothing; gives its result."""
 
     async def load(self, load: Load) -> dict[int, StoreError]:
-        """Stores the records with their change records, but for those refused: by their place."""
+        """Stores records with their change records, but for those refused: by their place."""
+
+    async def match(self, match: Match) -> list[Matched | None]:
+        """The stored record of each row, held against other writes; None where there is none."""
+
+    async def numbers(self, model: Model, count: int) -> list[int]:
+        """Keys for new records as the database makes them; none where it can't tell."""
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         """Rows of a statement of the user's own, with bound values."""
@@ -190,8 +197,11 @@ class Store(Session, Protocol):
     def compile_write(self, plan: WritePlan) -> Any:
         """Makes a write ready."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Session]:
-        """All that is done with the session lands together or not at all."""
+    def transaction(self, patient: bool = False) -> AbstractAsyncContextManager[Session]:
+        """All that is done with the session lands together or not at all.
+
+        A `patient` one may take its time, and pause: who loads a file waits for it.
+        """
 
     def stream(
         self, compiled: Any, values: Values, seconds: float = 0

@@ -14,19 +14,20 @@ from typing import Any
 
 from abaft.base import clock
 from abaft.base.settings import Settings
-from abaft.model.spec import Schema
-from abaft.plan.types import Change, Load, ReadPlan, WritePlan
+from abaft.model.spec import Model, Schema
+from abaft.plan.types import Change, Load, Match, Matched, ReadPlan, WritePlan
 from abaft.store import postgres_changes as feed
 from abaft.store import postgres_session as steps
 from abaft.store.base import Capabilities, Item, Lost, Row, Session, Values
 from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, write_lane
 from abaft.store.postgres_errors import CONFLICTS, FAILURES, gone, translate, translate_write
-from abaft.store.postgres_load import Copy, Refused
+from abaft.store.postgres_load import Refused
 from abaft.store.postgres_pool import Connection, Pool, check_server
 from abaft.store.postgres_schema import unique_columns, upgrade, views
 from abaft.store.postgres_session import PostgresSession
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.idempotency import Answers
+from abaft.store.sql.load import Tables
 from abaft.store.sql.postgres import PostgresDialect
 from abaft.store.sql.read import ReadStatement, compile_read
 from abaft.store.sql.statement import Binder
@@ -35,6 +36,10 @@ from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_joined
 
 _USUAL = 8
 """How often a limit is asked for before it gets a statement of its own."""
+_PATIENCE = (
+    "set local statement_timeout = 0; set local lock_timeout = 0;"
+    "set local idle_in_transaction_session_timeout = 0"
+)
 _ATTEMPTS = 8
 _PAUSE = 0.01
 
@@ -69,6 +74,7 @@ class PostgresStore:
         self.settings = settings
         self.dialect = PostgresDialect()
         self.tables = make_tables(schema, self.dialect)
+        self._load_tables = Tables(schema, self.dialect)
         self.changes_table = feed.feed_table(self.dialect.type)
         self.answers = Answers(self.dialect)
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -203,12 +209,17 @@ class PostgresStore:
             await steps.commit(connection, self._columns)
         return result
 
-    def _copy(self, load: Load) -> Copy:
-        return Copy(load, self.tables, self.dialect)
-
     async def load(self, load: Load) -> Refused:
         async with self.transaction() as session:
             return await session.load(load)
+
+    async def match(self, match: Match) -> list[Matched | None]:
+        async with self.transaction() as session:
+            return await session.match(match)
+
+    async def numbers(self, model: Model, count: int) -> list[int]:
+        async with self.transaction() as session:
+            return await session.numbers(model, count)
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         async with self._line.patient.hold(self._until()) as connection:
@@ -220,20 +231,26 @@ class PostgresStore:
                 raise translate_write(error, self._columns) from error
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
+    async def transaction(self, patient: bool = False) -> AsyncIterator[Session]:
         async with self._line.patient.hold(self._until()) as connection:
             try:
                 await steps.begin(connection)
+                if patient:
+                    await connection.execute(_PATIENCE)
             except Exception as error:
                 if gone(error):
                     connection.terminate()
                 raise translate(error, self._columns) from error
             try:
-                yield PostgresSession(connection, self._columns, self._copy)
+                yield PostgresSession(connection, self._columns, self._load_tables, self._turn)
             except BaseException:
                 await steps.roll_back(connection)
                 raise
             await steps.commit(connection, self._columns)
+
+    def _turn(self, model: Model) -> str:
+        table = self.tables[model.name]
+        return "true" if model.place in self._views else str(self.dialect.in_turn(table))
 
     async def stream(
         self, compiled: Read, values: Values, seconds: float = 0

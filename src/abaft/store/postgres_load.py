@@ -1,66 +1,157 @@
-"""Many new records at once on PostgreSQL: COPY in its text format, which reads every type.
+"""Many records at once on PostgreSQL: COPY in its text format, which reads every type.
 
 Its binary format would be smaller, but the driver has none for the types whose codecs are ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, time, timedelta
 from io import BytesIO
 from typing import Any
 
-import sqlalchemy as sa
-
+from abaft.model.spec import Model
 from abaft.model.times import MICROSECOND
-from abaft.plan.types import Load
-from abaft.store.base import StoreError
+from abaft.plan.types import Load, Match, Matched
+from abaft.store.base import Busy, StoreError
 from abaft.store.postgres_pool import Connection
 from abaft.store.sql.changes import CHANGES, KINDS
-from abaft.store.sql.dialect import Dialect
+from abaft.store.sql.load import Table, Tables, assigned, compared, pairs
 
 Refused = dict[int, StoreError]
+
+STAGE = "abaft_load"
+"""The temporary table through which rows reach stored records."""
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _FOLLOW = (
     "select setval(s, greatest((select max({column}) from {table}), nextval(s))) "
     "from pg_get_serial_sequence($1, $2) s"
 )
+_NUMBERS = (
+    "select nextval(s) from pg_get_serial_sequence($1, $2) s, generate_series(1, $3::bigint) "
+    "where s is not null"
+)
 
 
 class Copy:
     """A load with its values encoded, of which any part can be sent."""
 
-    def __init__(self, load: Load, tables: Mapping[str, sa.Table], dialect: Dialect) -> None:
-        fields = [load.model.fields[name] for name in load.names]
-        self.deferred = load.deferred
-        self.table, self.schema = load.model.table, load.model.schema or None
-        self.columns = [field.column for field in fields]
-        encoders = [dialect.encoder(field.kind) for field in fields]
-        self.rows = [_line(row, encoders) for row in load.rows]
+    def __init__(self, load: Load, tables: Tables) -> None:
+        self.load, self.tables = load, tables
+        self.table = tables.of(load.model)
+        self.rows = _lines(self.table, load.names, load.rows)
         same = (load.at, load.actor, load.model.name)
         plain = [None] * len(KINDS)
-        self.changes = [_line((*same, key, "create", data), plain) for key, data in load.changes]
-        self.follow = self._follow(load, dialect)
-
-    def _follow(self, load: Load, dialect: Dialect) -> tuple[str, str, str] | None:
-        """What lets the numbers that the database gives go on after those that were loaded."""
-        field = load.model.fields[load.model.key[0]]
-        if not field.generated or field.name not in load.names:
-            return None
-        quote = dialect.sa.identifier_preparer.quote
-        table = ".".join(quote(part) for part in (self.schema, self.table) if part)
-        return _FOLLOW.format(column=quote(field.column), table=table), table, field.column
+        self.changes = [_line((*same, key, load.action, data), plain) for key, data in load.changes]
 
     async def send(self, connection: Connection, places: range) -> None:
         """Stores the records at these places, and their change records."""
-        if self.deferred:
+        if self.load.deferred:
             await connection.execute("set constraints all deferred")
-        lines = (self.rows[i] for i in places)
-        await _copy(connection, self.table, self.columns, lines, self.schema)
-        await _copy(connection, CHANGES, list(KINDS), (self.changes[i] for i in places))
-        if self.follow is not None:
-            await connection.fetch(*self.follow)
+        lines = self.rows[places.start : places.stop]
+        if self.load.action == "create":
+            columns = [self.table.column(name) for name in self.load.names]
+            await _copy(connection, self.table.model.table, columns, lines, self.table.model.schema)
+            await self._follow(connection)
+        elif assigned(self.load):
+            await _stage(connection, self.table, self.load.names, lines)
+            await connection.execute(_update(self.table, self.load))
+        for relation in self.load.links:
+            await self._link(connection, relation, places)
+        changes = self.changes[places.start : places.stop]
+        await _copy(connection, CHANGES, list(KINDS), changes)
+
+    async def _follow(self, connection: Connection) -> None:
+        """Lets the numbers that the database gives go on after those that were loaded."""
+        field = self.load.model.fields[self.load.model.key[0]]
+        if field.generated:
+            quoted = self.table.quoted
+            sql = _FOLLOW.format(column=self.table.quote(field.column), table=quoted)
+            await connection.fetch(sql, quoted, field.column)
+
+    async def _link(self, connection: Connection, relation: str, places: range) -> None:
+        table, sides = self.tables.link(self.load.model, relation)
+        if self.load.action == "update":
+            at = self.load.names.index(self.load.model.key[0])
+            keys = [[self.load.rows[place][at]] for place in places]
+            await _stage(connection, table, sides[:1], _lines(table, sides[:1], keys))
+            ours = table.columns(sides[:1])
+            await connection.execute(
+                f"delete from {table.quoted} where {ours} in (select {ours} from {STAGE})"
+            )
+        lines = _lines(table, sides, pairs(self.load, relation, places))
+        columns = [table.column(side) for side in sides]
+        await _copy(connection, table.model.table, columns, lines, table.model.schema)
+
+
+def _update(table: Table, load: Load) -> str:
+    sets = [f"{table.columns([name])} = {_at(table, name, 's')}" for name in assigned(load)]
+    same = [f"{_at(table, name)} = {_at(table, name, 's')}" for name in load.model.key]
+    where = " and ".join(same)
+    return f"update {table.quoted} set {', '.join(sets)} from {STAGE} s where {where}"
+
+
+async def match(
+    connection: Connection, tables: Tables, match: Match, turn: str
+) -> list[Matched | None]:
+    """Asks for all rows in one statement, and locks what is found.
+
+    `turn` is the condition under which the change feed lets a stored row be written.
+    """
+    table = tables.of(match.model)
+    lines = _lines(table, match.names, match.rows)
+    numbered = (f"{place}\t{line}" for place, line in enumerate(lines))
+    await _stage(connection, table, match.names, numbered, "0::bigint as abaft_place, ")
+    stored, keys = table.quoted, match.model.key
+    same = [
+        f"{_at(table, name)} is not distinct from {_at(table, name, 's')}"
+        for name in compared(match)
+    ]
+    on = [
+        f"{table.folded(name, _at(table, name))} = {table.folded(name, _at(table, name, 's'))}"
+        for name in match.on
+    ]
+    found: list[Matched | None] = [None] * len(match.rows)
+    for row in await connection.fetch(
+        f"select s.abaft_place, {' and '.join(same) or 'true'}, {turn}, "
+        f"{', '.join(_at(table, name) for name in keys)} "
+        f"from {stored} join {STAGE} s on {' and '.join(on)} for update of {stored}"
+    ):
+        place, is_same, in_turn, *key = row
+        if not in_turn:
+            raise Busy("others have just changed records that are to be changed: try again")
+        found[place] = (table.decoded(keys, key), is_same)
+    return found
+
+
+def _at(table: Table, name: str, place: str = "") -> str:
+    return f"{place or table.quoted}.{table.columns([name])}"
+
+
+async def numbers(connection: Connection, tables: Tables, model: Model, count: int) -> list[int]:
+    """The next numbers of the key's sequence; none where it has none."""
+    table = tables.of(model)
+    column = table.column(model.key[0])
+    return [row[0] for row in await connection.fetch(_NUMBERS, table.quoted, column, count)]
+
+
+async def _stage(
+    connection: Connection,
+    table: Table,
+    names: Sequence[str],
+    lines: Iterable[str],
+    first: str = "",
+) -> None:
+    """Puts rows into a temporary table whose columns are those of a stored one."""
+    await connection.execute(f"drop table if exists pg_temp.{STAGE}")
+    await connection.execute(
+        f"create temporary table {STAGE} on commit drop as "
+        f"select {first}{table.columns(names)} from {table.quoted} with no data"
+    )
+    columns = [*(["abaft_place"] if first else []), *(table.column(name) for name in names)]
+    await _copy(connection, STAGE, columns, lines)
+    await connection.execute(f"analyze {STAGE}")
 
 
 async def _copy(
@@ -68,12 +159,17 @@ async def _copy(
     table: str,
     columns: list[str],
     lines: Iterable[str],
-    schema: str | None = None,
+    schema: str = "",
 ) -> None:
     source = BytesIO("".join(lines).encode())
     await connection.copy_to_table(
-        table, source=source, columns=columns, schema_name=schema, format="text"
+        table, source=source, columns=columns, schema_name=schema or None, format="text"
     )
+
+
+def _lines(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    encoders = [table.dialect.encoder(table.model.fields[name].kind) for name in names]
+    return [_line(row, encoders) for row in rows]
 
 
 def _line(row: Sequence[Any], encoders: Sequence[Any]) -> str:

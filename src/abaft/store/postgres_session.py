@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 
-from abaft.plan.types import Load
+from abaft.model.spec import Model
+from abaft.plan.types import Load, Match, Matched
+from abaft.store import postgres_load as loads
 from abaft.store.base import (
     CheckViolation,
     HeldOff,
@@ -23,6 +25,7 @@ from abaft.store.postgres_batch import WriteLane, runs
 from abaft.store.postgres_errors import Columns, gone, translate, translate_write
 from abaft.store.postgres_load import Copy, Refused
 from abaft.store.postgres_pool import Connection
+from abaft.store.sql.load import Tables
 from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.write import WriteStatement
@@ -117,11 +120,16 @@ class PostgresSession:
     """A transaction's view: what it wrote it reads. Tasks that share it take turns."""
 
     def __init__(
-        self, connection: Connection, columns: Columns, copy: Callable[[Load], Copy]
+        self,
+        connection: Connection,
+        columns: Columns,
+        tables: Tables,
+        turn: Callable[[Model], str],
     ) -> None:
         self._connection = connection
         self._columns = columns
-        self._copy = copy
+        self._tables = tables
+        self._turn_of = turn
         self._turn = asyncio.Lock()
         self._mark = "SAVEPOINT step"
 
@@ -166,7 +174,7 @@ class PostgresSession:
         return await self._step(lambda: drive(self._connection, program))
 
     async def load(self, load: Load) -> Refused:
-        return await self._some(self._copy(load), range(len(load.rows)))
+        return await self._some(Copy(load, self._tables), range(len(load.rows)))
 
     async def _some(self, copy: Copy, places: range) -> Refused:
         """Stores all but what is refused; a few bad rows among thousands cost a few tries."""
@@ -181,6 +189,19 @@ class PostgresSession:
             first = await self._some(copy, places[:middle])
             return first | await self._some(copy, places[middle:])
         return {}
+
+    async def match(self, match: Match) -> list[Matched | None]:
+        turn = self._turn_of(match.model)
+        found: list[Matched | None] = await self._step(
+            lambda: loads.match(self._connection, self._tables, match, turn)
+        )
+        return found
+
+    async def numbers(self, model: Model, count: int) -> list[int]:
+        found: list[int] = await self._step(
+            lambda: loads.numbers(self._connection, self._tables, model, count)
+        )
+        return found
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await self._step(

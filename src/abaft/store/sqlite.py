@@ -20,12 +20,22 @@ import sqlalchemy as sa
 
 from abaft.base import clock
 from abaft.base.settings import Settings
-from abaft.model.spec import Schema
-from abaft.plan.types import Change, Load, ReadPlan, WritePlan
-from abaft.store.base import Capabilities, Item, Lost, QueryTimeout, Row, Rows, Session, Values
+from abaft.model.spec import Model, Schema
+from abaft.plan.types import Change, Load, Match, Matched, ReadPlan, WritePlan
+from abaft.store.base import (
+    Capabilities,
+    Item,
+    Lost,
+    QueryTimeout,
+    Row,
+    Rows,
+    Session,
+    Values,
+)
 from abaft.store.sql.changes import change_statement, change_types, changes_table
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.idempotency import Answers
+from abaft.store.sql.load import Tables
 from abaft.store.sql.read import ReadStatement, compile_read
 from abaft.store.sql.sqlite import SqliteDialect
 from abaft.store.sql.statement import Binder, Statement
@@ -69,7 +79,7 @@ class SqliteStore:
         self.settings = settings
         self.dialect = SqliteDialect()
         self.tables = make_tables(schema, self.dialect)
-        self.loader = Loader(self.tables, self.dialect)
+        self.loader = Loader(Tables(schema, self.dialect))
         sequence = sa.Column("seq", sa.Integer, primary_key=True)
         self.changes_table = changes_table(sa.MetaData(), change_types(self.dialect.type), sequence)
         self._change = change_statement(self._context(), self.changes_table)
@@ -200,6 +210,14 @@ class SqliteStore:
         refused: Refused = await self._writer.submit(self.loader.work(load), alone=True)
         return refused
 
+    async def match(self, match: Match) -> list[Matched | None]:
+        async with self.transaction() as session:
+            return await session.match(match)
+
+    async def numbers(self, model: Model, count: int) -> list[int]:
+        async with self.transaction() as session:
+            return await session.numbers(model, count)
+
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         result: list[dict[str, Any]] = await self._writer.submit(
             lambda connection: dictionaries(connection, text, values)
@@ -207,14 +225,15 @@ class SqliteStore:
         return result
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
-        exclusive = Exclusive(self.settings.query_timeout)
+    async def transaction(self, patient: bool = False) -> AsyncIterator[Session]:
+        exclusive = Exclusive(None if patient else self.settings.query_timeout)
         done = self._writer.submit(exclusive.work, alone=True)
         await asyncio.wait({done, exclusive.begun}, return_when=asyncio.FIRST_COMPLETED)
         if not exclusive.begun.done():
             await done  # it couldn't begin
         try:
-            yield SqliteSession(exclusive, self.loader, self.settings.query_timeout)
+            seconds = float("inf") if patient else self.settings.query_timeout
+            yield SqliteSession(exclusive, self.loader, seconds)
         except BaseException:
             exclusive.roll_back()
             await asyncio.wait({done})

@@ -29,6 +29,10 @@ class Reader:
     def _late(self) -> bool:
         return self._timer() > self.until
 
+    def endless(self) -> None:
+        """Lets what is run take its time, until the next call of `rows`."""
+        self._until = float("inf")
+
     def rows(self, sql: str, args: tuple[Any, ...], seconds: float) -> Rows:
         """The rows; QueryTimeout when they take longer."""
         self.until = self._timer() + seconds

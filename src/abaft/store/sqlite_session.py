@@ -8,7 +8,8 @@ from typing import Any
 import apsw
 
 from abaft.base import clock
-from abaft.plan.types import Load
+from abaft.model.spec import Model
+from abaft.plan.types import Load, Match, Matched
 from abaft.store.base import HeldOff, Item, Program, QueryTimeout, Row, Rows, Values
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.write import WriteStatement
@@ -53,6 +54,14 @@ class SqliteSession:
     async def load(self, load: Load) -> Refused:
         refused: Refused = await self._exclusive.do(self._loader.work(load))
         return refused
+
+    async def match(self, match: Match) -> list[Matched | None]:
+        found: list[Matched | None] = await self._exclusive.do(self._loader.match(match))
+        return found
+
+    async def numbers(self, model: Model, count: int) -> list[int]:
+        found: list[int] = await self._exclusive.do(self._loader.numbers(model, count))
+        return found
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         result: list[dict[str, Any]] = await self._exclusive.do(

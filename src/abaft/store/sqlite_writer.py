@@ -173,7 +173,7 @@ def refusal(error: apsw.ConstraintError) -> StoreError:
 class Exclusive:
     """A transaction that a task holds open: its steps run on the writer thread, one by one."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float | None) -> None:
         self._deadline = deadline
         self._steps: queue.SimpleQueue[tuple[Work | None, asyncio.Future[Any] | None]]
         self._steps = queue.SimpleQueue()
@@ -205,7 +205,7 @@ class Exclusive:
             try:
                 step, future = self._steps.get(timeout=self._deadline)
             except queue.Empty:
-                raise Busy(f"the transaction was idle for {self._deadline:g} s") from None
+                raise Busy(f"the transaction was idle for {self._deadline} s") from None
             if step is None:
                 if future is None:
                     return

@@ -103,9 +103,8 @@ class Writer:
         if not batch.lines:
             return refused
         # What the database fills in where the file has nothing is left to it.
-        lacking = {
-            n: column.count(ABSENT) for n, column in zip(batch.names, batch.columns, strict=True)
-        }
+        stored = [name for name in batch.names if name in self.model.fields]
+        lacking = {name: batch.column(name).count(ABSENT) for name in stored}
         mixed = any(0 < count < len(batch.lines) for count in lacking.values())
         if mixed or self._hooked["create"] or not await self._numbered(session, batch):
             return refused + await self._singly(session, batch, self._creation)

@@ -1,0 +1,34 @@
+"""A list that is long: rows are made by the database itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abaft import App, Me, Model, allow
+
+
+class Wave(Model, key="number", stamps=False):
+    number: int
+    height: float
+    text: str
+
+    @allow("read", "create")
+    def everyone(wave, me: Me) -> bool:
+        return True
+
+
+_ROWS = "insert into waves (number, height, text) select i, i / 4.0, 'wave ' || i || ' of the sea' "
+FILL = {
+    "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n where i < {count}) "
+    + _ROWS
+    + "from n",
+    "postgres": _ROWS + "from generate_series(1, {count}) n(i)",
+}
+
+
+async def fill(app: App, db: Any, count: int) -> None:
+    """Makes waves 1 to `count`."""
+    await db.as_system().sql(FILL[app.store.capabilities.name].format(count=count))
+
+
+app = App(Wave, sinks=[])

@@ -17,7 +17,7 @@ from abaft.model.spec import Model
 from abaft.model.trace import trace
 from abaft.pipeline import Pipeline
 from abaft.plan.resolve import column_of, picks, scopes_of
-from abaft.plan.types import Change, Pick, ReadIntent, ReadShape, Sort, WriteIntent
+from abaft.plan.types import Change, Deleted, Pick, ReadIntent, ReadShape, Sort, Verb, WriteIntent
 from abaft.store.base import StoreError
 from abaft.store_faults import store_fault
 
@@ -65,15 +65,28 @@ class Database:
         """The same data, under the rules for another actor."""
         return Database(self._pipeline, actor, self._unit)
 
-    async def get(self, model: type[M], key: Any, *, expand: Iterable[str] = ()) -> M:
+    async def get(
+        self,
+        model: type[M],
+        key: Any,
+        *,
+        expand: Iterable[str] = (),
+        deleted: Deleted = "without",
+    ) -> M:
         """The record of this key: a value, a tuple for a composite key, or a record.
 
+        One that was softly deleted is found with `deleted="with"`, by who might delete it.
         Raises NotFound where there is none that the actor may read.
         """
         spec = self._spec(model)
         pick = picks(self._pipeline.schema, spec, None, tuple(expand), 8)
         shape = ReadShape(
-            spec.name, "one", self._by_key(spec), pick=pick, hidden=self._actor.system
+            spec.name,
+            "one",
+            self._by_key(spec),
+            pick=pick,
+            hidden=self._actor.system,
+            deleted=deleted,
         )
         answer = await self._pipeline.read(
             ReadIntent(shape, self._key(spec, key, "key.")), self._actor, self._unit
@@ -92,13 +105,14 @@ class Database:
         limit: int = 100,
         offset: int = 0,
         scope: str | Sequence[str] | None = None,
+        deleted: Deleted = "without",
     ) -> list[M]:
         """The records that satisfy `where`, in order.
 
         `scope` names the scopes that hold in place of the default ones; "all": none of them.
         """
         spec = self._spec(model)
-        shape, values = self._page(spec, where, sort, expand, scope)
+        shape, values = self._page(spec, where, sort, expand, scope, deleted)
         values |= {"limit": limit, "offset": offset}
         answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._unit)
         return [self._typed(spec, row[0]) for row in answer.rows]
@@ -111,10 +125,11 @@ class Database:
         sort: str | Sequence[str] = (),
         expand: Iterable[str] = (),
         scope: str | Sequence[str] | None = None,
+        deleted: Deleted = "without",
     ) -> AsyncIterator[M]:
         """The same, without a limit; in bounded memory, but within a transaction."""
         spec = self._spec(model)
-        shape, values = self._page(spec, where, sort, expand, scope)
+        shape, values = self._page(spec, where, sort, expand, scope, deleted)
         values |= {"limit": 2**62, "offset": 0}
         intent = ReadIntent(shape, values)
         if self._unit is not None:
@@ -132,11 +147,13 @@ class Database:
         where: Where[M] | None = None,
         *,
         scope: str | Sequence[str] | None = None,
+        deleted: Deleted = "without",
     ) -> int:
         """How many records satisfy `where`."""
         spec = self._spec(model)
         condition, values = self._where(spec, where)
-        shape = ReadShape(spec.name, "count", condition, scopes=_scopes(spec, scope))
+        scopes = _scopes(spec, scope)
+        shape = ReadShape(spec.name, "count", condition, scopes=scopes, deleted=deleted)
         answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._unit)
         return int(answer.rows[0][0])
 
@@ -162,11 +179,21 @@ class Database:
         written: M = await self._write(spec, WriteIntent(spec.name, "update", given, key))
         return written
 
-    async def delete(self, record: Record, /) -> None:
-        """Deletes the record."""
+    async def delete(self, record: Record, /, *, purge: bool = False) -> None:
+        """Deletes the record; with `purge` for good, where deletes are soft."""
         spec = self._spec(type(record))
-        intent = WriteIntent(spec.name, "delete", {}, self._key(spec, record))
+        verb: Verb = "purge" if purge and spec.soft_delete else ""
+        intent = WriteIntent(spec.name, "delete", {}, self._key(spec, record), verb=verb)
         await self._write(spec, intent)
+
+    async def restore(self, record: M, /) -> M:
+        """Undoes a soft delete, and gives the record as it is then."""
+        spec = self._spec(type(record))
+        if not spec.soft_delete:
+            raise BadRequest(f"{spec.name} has no soft deletes to be undone", code="not_offered")
+        intent = WriteIntent(spec.name, "update", {}, self._key(spec, record), verb="restore")
+        restored: M = await self._write(spec, intent)
+        return restored
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
@@ -249,6 +276,7 @@ class Database:
         sort: str | Sequence[str],
         expand: Iterable[str],
         scope: str | Sequence[str] | None,
+        deleted: Deleted,
     ) -> tuple[ReadShape, dict[str, Any]]:
         condition, values = self._where(spec, where)
         names = sort.split(",") if isinstance(sort, str) else sort
@@ -268,6 +296,7 @@ class Database:
             offset=True,
             hidden=self._actor.system,
             scopes=_scopes(spec, scope),
+            deleted=deleted,
         )
         return shape, values
 

@@ -93,7 +93,7 @@ class Pipeline:
         A record that another write changed in between is read again, a few times over.
         """
         stages = Stages()
-        self.permit(intent.model, intent.action, actor)
+        self.permit(intent.model, intent.needed, actor)
         for _ in range(TRIES):
             draft = await make_draft(self, intent, actor, unit)
             stages.mark("before")
@@ -214,7 +214,7 @@ class Pipeline:
     def _permit_all(self, intents: Sequence[Intent], actor: Actor) -> None:
         seen = set()
         for intent in intents:
-            action = intent.action if isinstance(intent, WriteIntent) else "read"
+            action: Action = intent.needed if isinstance(intent, WriteIntent) else "read"
             place = (intent.model, action)
             if place not in seen:
                 seen.add(place)

@@ -17,11 +17,11 @@ from abaft.base.errors import Invalid, Problem
 from abaft.model import expr as e
 from abaft.model.kinds import Kind, own_key
 from abaft.model.records import plain, record_from_json, record_of
-from abaft.model.spec import Hook, Model, url_part
+from abaft.model.spec import DELETED, Hook, Model, url_part
 from abaft.model.values import merge_patch, summary
 from abaft.observe.events import HookFailed
 from abaft.plan.explain import missing, refusal
-from abaft.plan.types import ReadIntent, ReadShape, WriteIntent, WriteShape
+from abaft.plan.types import Deleted, ReadIntent, ReadShape, WriteIntent, WriteShape
 
 if TYPE_CHECKING:
     from abaft.answers import Unit
@@ -50,6 +50,7 @@ class Draft:
             match=self.intent.etags is not None,
             seen=self.seen is not None,
             where=self.intent.where,
+            verb=self.intent.verb,
         )
 
     def key(self) -> Mapping[str, Any]:
@@ -166,6 +167,10 @@ def first_draft(model: Model, intent: WriteIntent, actor: Actor) -> Draft:
     if once and not intent.replace:
         raise _settled(once)
     values = changed(model, intent.values) if intent.action == "update" else {}
+    if intent.verb == "restore":
+        values[DELETED] = None
+    elif intent.action == "delete" and model.soft_delete and intent.verb != "purge":
+        values[DELETED] = clock.now()
     return Draft(model, intent, values, frozenset(intent.values))
 
 
@@ -202,7 +207,7 @@ def fill(model: Model, given: Mapping[str, Any], actor: Actor) -> dict[str, Any]
     for name, field in model.fields.items():
         if name in given:
             values[name] = given[name]
-        elif field.stamp:
+        elif field.stamp in ("created", "updated"):
             values[name] = stamp
         elif field.default_me and actor.id is not None:
             values[name] = own_key(field.kind)(actor.id)
@@ -260,14 +265,18 @@ def _merges(intent: WriteIntent, model: Model) -> bool:
 
 
 async def _stored(
-    pipeline: Pipeline, model: Model, key: Mapping[str, Any], unit: Unit | None
+    pipeline: Pipeline,
+    model: Model,
+    key: Mapping[str, Any],
+    unit: Unit | None,
+    deleted: Deleted = "without",
 ) -> str | None:
     """All that is stored of the record of this key, as JSON."""
     where = e.all_of(
         e.Compare("eq", e.Column(name), e.Param(f"key.{name}", model.fields[name].kind))
         for name in model.key
     )
-    shape = ReadShape(model.name, "one", where, whole=True)
+    shape = ReadShape(model.name, "one", where, whole=True, deleted=deleted)
     values = {f"key.{name}": value for name, value in key.items()}
     answer = await pipeline.read(ReadIntent(shape, values), SYSTEM, unit)
     return answer.rows[0][0] if answer.rows else None
@@ -293,7 +302,7 @@ async def dangling_relations(pipeline: Pipeline, draft: Draft, unit: Unit | None
 async def _with_stored(pipeline: Pipeline, draft: Draft, unit: Unit | None) -> Draft:
     """The draft with the stored record; the write will hold only while it is still the same."""
     model = draft.model
-    text = await _stored(pipeline, model, draft.intent.key, unit)
+    text = await _stored(pipeline, model, draft.intent.key, unit, "with")
     if text is None:
         raise missing(model)
     values = dict(draft.values)

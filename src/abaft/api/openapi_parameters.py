@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from abaft.api.filters import OPERATORS, suits
 from abaft.api.openapi_answers import parameter
 from abaft.base.settings import Settings
 from abaft.model.kinds import Kind
 from abaft.model.schemas import JsonSchema, asked
-from abaft.model.spec import Field, Model, Schema
+from abaft.model.spec import DELETED, Field, Model, Schema
 from abaft.model.switches import EVERY
+from abaft.plan.types import Deleted
 
 Parameter = dict[str, Any]
 
@@ -49,7 +50,27 @@ class Parameters:
 
     def page(self) -> list[Parameter]:
         """A list's."""
-        return [self._sort(), *self.shape(), *self._scope(), *self._place(), *self.filters()]
+        return [
+            self._sort(),
+            *self.shape(),
+            *self._scope(),
+            *self.deleted(),
+            *self._place(),
+            *self.filters(),
+        ]
+
+    def deleted(self) -> list[Parameter]:
+        """Whether deleted records are asked for, where deletes are soft."""
+        if not self.model.soft_delete:
+            return []
+        schema = {"type": "string", "enum": list(get_args(Deleted)), "default": "without"}
+        return [_query(DELETED, schema, "Deleted records too, or only: for who might delete them.")]
+
+    def purge(self) -> list[Parameter]:
+        """Whether a delete is for good, where deletes are soft."""
+        said = "Delete for good, also what is deleted already."
+        schema = {"type": "boolean", "default": False}
+        return [_query("purge", schema, said)] if self.model.soft_delete else []
 
     def _scope(self) -> list[Parameter]:
         if not self.model.scopes:
@@ -111,7 +132,9 @@ class Parameters:
 
     def filters(self) -> list[Parameter]:
         """Equality by field; the other operators are named by what it says."""
-        found = [self._filter(field.name, field.kind, asked(field.kind)) for field in self.fields]
+        soft = self.model.soft_delete
+        plain = [field for field in self.fields if not (soft and field.name == DELETED)]
+        found = [self._filter(field.name, field.kind, asked(field.kind)) for field in plain]
         for name in self.model.one:
             if name not in self.model.fields:
                 found.append(self._by_relation(name, self.model.one[name].columns))

@@ -54,6 +54,20 @@ class Operations:
         return {
             base: {"get": self._list(), "post": self._create()},
             f"{base}/{self.parameters.path()}": record,
+        } | self._parts(f"{base}/{self.parameters.path()}")
+
+    def _parts(self, base: str) -> dict[str, Any]:
+        """What stands below a record's path, by the switches of the model."""
+        found: dict[str, Any] = {}
+        if self.model.soft_delete:
+            found[f"{base}/restore"] = {"post": self._restore()}
+        return {path: {"parameters": self.parameters.key(), **row} for path, row in found.items()}
+
+    def _restore(self) -> dict[str, Any]:
+        said = "Undoes a delete, and that of what went along."
+        return self._operation("restore", "delete", self.model.name, said) | {
+            "parameters": [*self.parameters.shape(), parameter("If-Match")],
+            "responses": self._changed() | self._problems(404, 409, 412, 422),
         }
 
     def _operation(self, verb: str, action: Action, noun: str, said: str = "") -> dict[str, Any]:
@@ -123,7 +137,11 @@ class Operations:
     def _read(self) -> dict[str, Any]:
         ok = _shown("The record", self._record()) | {"headers": {"ETag": ETAG}}
         return self._operation("read", "read", self.model.name) | {
-            "parameters": [*self.parameters.shape(), parameter("If-None-Match")],
+            "parameters": [
+                *self.parameters.shape(),
+                *self.parameters.deleted(),
+                parameter("If-None-Match"),
+            ],
             "responses": {"200": ok, "304": _unchanged()} | self._problems(404, 406, 422),
         }
 
@@ -157,8 +175,9 @@ class Operations:
         }
 
     def _delete(self) -> dict[str, Any]:
+        asked = [*self.parameters.shape(), *self.parameters.purge(), parameter("If-Match")]
         return self._operation("delete", "delete", self.model.name) | {
-            "parameters": [*self.parameters.shape(), parameter("If-Match"), *_WRITING],
+            "parameters": [*asked, *_WRITING],
             "responses": {"204": {"description": "Deleted"}} | self._problems(404, 409, 412, 422),
         }
 

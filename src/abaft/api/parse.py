@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast, get_args
 from urllib.parse import unquote
 
 from abaft.api import cursor as cursors
@@ -13,14 +13,15 @@ from abaft.api.filters import parse_filter
 from abaft.base.errors import BadRequest, NotFound, Problem, nearest
 from abaft.base.settings import Settings
 from abaft.model import expr as e
-from abaft.model.spec import Model, Schema
+from abaft.model.spec import DELETED, Model, Schema
 from abaft.plan.read import orders_of
 from abaft.plan.resolve import column_of, picks, scopes_of, visible
-from abaft.plan.types import CountMode, Order, Pick, ReadIntent, ReadShape, Sort
+from abaft.plan.types import CountMode, Deleted, Order, Pick, ReadIntent, ReadShape, Sort
 
 KEPT = 2_000
 LIST_PARAMETERS = ("sort", "expand", "fields", "limit", "cursor", "offset", "count", "scope")
 ONE_PARAMETERS = ("expand", "fields")
+LIVING: Deleted = "without"
 _VALUES = ("limit", "cursor", "offset")
 
 
@@ -89,22 +90,26 @@ class Parser:
         place = (model.name, query.decode("latin-1"))
         shape = self._picks.get(place)
         if shape is None:
-            shape = ReadShape(model.name, "one", key_condition(model), pick=self.pick(model, query))
+            pick = self.pick(model, query, ("deleted",) if model.soft_delete else ())
+            where, deleted = key_condition(model), _deleted(model, dict(self._pairs(query)))
+            shape = ReadShape(model.name, "one", where, pick=pick, deleted=deleted)
             if len(self._picks) >= KEPT:
                 del self._picks[next(iter(self._picks))]
             self._picks[place] = shape
         return shape
 
-    def pick(self, model: Model, query: bytes) -> Pick:
-        """What `fields` and `expand` alone ask for; other parameters are faults."""
+    def pick(self, model: Model, query: bytes, also: tuple[str, ...] = ()) -> Pick:
+        """What `fields` and `expand` ask for; but for those in `also`, others are faults."""
         asked = dict(self._pairs(query))
         for name in asked:
-            if name not in ONE_PARAMETERS:
-                detail = (
-                    f"there is no parameter {name[:80]!r} here: {nearest(name, ONE_PARAMETERS)}"
-                )
+            if name not in (known := (*ONE_PARAMETERS, *also)):
+                detail = f"there is no parameter {name[:80]!r} here: {nearest(name, known)}"
                 raise bad(name, "unknown_parameter", detail)
         return self._pick(model, asked)
+
+    def flag(self, query: bytes, name: str) -> bool:
+        """Whether the parameter is true; it is false where it isn't given."""
+        return word(dict(self._pairs(query)), name, ("false", "true")) == "true"
 
     def _pick(self, model: Model, asked: Mapping[str, str]) -> Pick:
         fields, expand = _names("fields", asked), _names("expand", asked) or ()
@@ -232,7 +237,7 @@ class Parser:
         readers = []
         problems: list[Problem] = []
         for place, (name, value) in enumerate(pairs):
-            if name in LIST_PARAMETERS:
+            if name in LIST_PARAMETERS or (name == DELETED and model.soft_delete):
                 continue
             with _gathered(problems):
                 self._known(model, name)
@@ -253,13 +258,16 @@ class Parser:
             pick = self._pick(model, asked)
         with _gathered(problems):
             count = _count(self.settings, asked)
-        scopes = None
+        scopes, deleted = None, LIVING
         with _gathered(problems):
             scopes = _scopes(model, asked)
+        with _gathered(problems):
+            deleted = _deleted(model, asked)
         _refuse(problems)
         where = e.all_of(wheres)
         paged = "offset" in asked
-        shape = ReadShape(model.name, "page", where, sort, pick, None, paged, count, scopes=scopes)
+        page = (where, sort, pick, None, paged, count)
+        shape = ReadShape(model.name, "page", *page, scopes=scopes, deleted=deleted)
         orders = orders_of(self.schema, model, sort)
         mark = cursors.order_mark(model.collection, orders)
         return Form(shape, orders, mark, tuple(readers))
@@ -332,7 +340,7 @@ def _key_hint(model: Model) -> str:
 
 
 def _structural(name: str) -> bool:
-    return name in LIST_PARAMETERS or name.endswith("[isnull]")
+    return name in LIST_PARAMETERS or name == DELETED or name.endswith("[isnull]")
 
 
 def _names(parameter: str, asked: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -342,6 +350,20 @@ def _names(parameter: str, asked: Mapping[str, str]) -> tuple[str, ...] | None:
     if any("" in name.removeprefix("-").split(".") for name in names):
         raise bad(parameter, "bad_value", f"{parameter} should be names with commas between")
     return names
+
+
+def word(asked: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """The parameter's value, one of the words; by default the first."""
+    given = asked.get(name, words[0])
+    if given not in words:
+        raise bad(name, "bad_value", f"{name} should be {' or '.join(words)}")
+    return given
+
+
+def _deleted(model: Model, asked: Mapping[str, str]) -> Deleted:
+    if not model.soft_delete:
+        return LIVING
+    return cast(Deleted, word(asked, DELETED, get_args(Deleted)))
 
 
 def _scopes(model: Model, asked: Mapping[str, str]) -> tuple[str, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from abaft.api import idempotency, preferences, respond
 from abaft.api.forms import FORMS, PLAIN, Negotiation, Variant, of_writes
 from abaft.api.idempotency import Idempotency
 from abaft.api.parse import Parser
+from abaft.api.parts import Handler, Part, find_part
 from abaft.api.reads import Reads
 from abaft.api.represent import represent
 from abaft.api.request import Disconnected, Request, check_url, headers_of
@@ -30,10 +31,11 @@ from abaft.base.errors import (
 )
 from abaft.base.settings import Settings
 from abaft.guard.limits import RateLimit
+from abaft.model.spec import Model
 from abaft.observe.events import LoadShed, Observer, RequestFailed
 from abaft.pipeline import Pipeline
 
-Handler = Callable[[Request], Awaitable[Answer]]
+NOWHERE: tuple[str, ...] = ()
 
 
 class Records:
@@ -73,6 +75,7 @@ class Records:
             "PATCH": writes.patch,
             "PUT": writes.put,
         }
+        self.parts = (Part("restore", _is_soft, {"POST": writes.restore}),)
 
     async def __call__(self, scope: Any, receive: Any, send: Any, path: str) -> None:
         """Answers one request; `path` is what follows the prefix, percent-encoded."""
@@ -107,7 +110,10 @@ class Records:
             hint = nearest(collection[:80], self.collections)
             raise NotFound(f"there is no collection {collection[:80]!r}", hint=hint)
         method = scope["method"]
-        handlers = self.one if key else self.many
+        handlers, given = (self.one if key else self.many), NOWHERE
+        if "/" in key:
+            key, _, rest = key.partition("/")
+            handlers, given = self._part(model, rest)
         if model.read_only:
             handlers = {verb: found for verb, found in handlers.items() if verb in ("GET", "HEAD")}
         handler = handlers.get(method)
@@ -117,7 +123,7 @@ class Records:
         variant = self._variant(method, headers)
         actor = await self.actor(headers)
         root, query = scope.get("root_path", ""), scope["query_string"]
-        request = Request(method, model, key, query, headers, actor, root, receive)
+        request = Request(method, model, key, query, headers, actor, root, receive, given)
         request.variant = variant
         if preferences.HEADER in headers:
             request.prefer = preferences.preferences(headers[preferences.HEADER])
@@ -139,6 +145,13 @@ class Records:
             return self.reading.variant(accept, encoding)
         # What is deleted needs no form.
         return PLAIN if method == "DELETE" else self.writing.variant(accept, encoding)
+
+    def _part(self, model: Model, path: str) -> tuple[Mapping[str, Handler], tuple[str, ...]]:
+        """What answers below a record's path."""
+        found = find_part(self.parts, model, path)
+        if found is None:
+            raise NotFound(f"a record of {model.collection} has nothing at {path[:80]!r}")
+        return found
 
     def _admit(self, scope: Any) -> None:
         if self.in_progress > self.settings.queue_limit:
@@ -163,6 +176,10 @@ class Records:
             challenge = {"www-authenticate": 'Bearer realm="abaft", error="invalid_token"'}
             raise Unauthorized("these credentials are not known", headers=challenge)
         return ANONYMOUS
+
+
+def _is_soft(model: Model) -> bool:
+    return model.soft_delete
 
 
 def _other(method: str, handlers: Mapping[str, Handler]) -> Answer:

@@ -31,8 +31,9 @@ class Disconnected(Exception):
 class Request:
     """What a handler answers: `key` is still percent-encoded, and empty for a whole collection.
 
-    With `given` the body is known, as it is for a request that came within another; with `unit`
-    it is answered within a transaction. `variant` is the form that the answer is to have.
+    `place` are the values in what follows the key. With `given` the body is known, as it is for a
+    request that came within another; with `unit` it is answered within a transaction. `variant` is
+    the form that the answer is to have.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Request:
     actor: Actor
     root: str
     receive: Any = None
+    place: tuple[str, ...] = ()
     given: bytes | None = None
     unit: Unit | None = None
     variant: Variant = PLAIN

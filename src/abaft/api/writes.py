@@ -15,7 +15,10 @@ from abaft.base.settings import Settings
 from abaft.model.spec import Action, Model
 from abaft.model.values import Values
 from abaft.pipeline import Pipeline
-from abaft.plan.types import Pick, WriteIntent
+from abaft.plan.types import Pick, Verb, WriteIntent
+
+PURGE = "purge"
+"""The parameter that makes of a soft delete one for good."""
 
 NOTHING = Pick(())
 
@@ -50,10 +53,12 @@ class Writes:
         return self._shown(request, 200, written)
 
     async def delete(self, request: Request) -> Answer:
-        """DELETE of a record."""
-        pick, key = self._reached(request, "delete")
+        """DELETE of a record; for good, where a soft one is asked to be by `purge=true`."""
+        also = (PURGE,) if request.model.soft_delete else ()
+        pick, key = self._reached(request, "delete", also)
+        verb: Verb = "purge" if also and self.parser.flag(request.query, PURGE) else ""
         etags, _ = _if_match(request.headers)
-        intent = WriteIntent(request.model.name, "delete", {}, key, pick, etags)
+        intent = WriteIntent(request.model.name, "delete", {}, key, pick, etags, verb=verb)
         await self.pipeline.write(intent, request.actor, request.unit)
         return Answer(204, None, not request.actor.anonymous)
 
@@ -105,16 +110,26 @@ class Writes:
             raise
         return self._made(request, written)
 
-    def _reached(self, request: Request, action: Action) -> tuple[Pick, dict[str, Any]]:
+    async def restore(self, request: Request) -> Answer:
+        """POST that undoes a soft delete."""
+        pick, key = self._reached(request, "delete")
+        etags, _ = _if_match(request.headers)
+        intent = WriteIntent(request.model.name, "update", {}, key, pick, etags, verb="restore")
+        written = await self.pipeline.write(intent, request.actor, request.unit)
+        return self._shown(request, 200, written)
+
+    def _reached(
+        self, request: Request, action: Action, also: tuple[str, ...] = ()
+    ) -> tuple[Pick, dict[str, Any]]:
         """What is to be shown of the record, and its key; the actor first."""
         self.pipeline.permit(request.model.name, action, request.actor)
-        pick = self._pick(request)
+        pick = self._pick(request, also)
         found = self.parser.key(request.model, request.key)
         return pick, {name.removeprefix("key."): value for name, value in found.items()}
 
-    def _pick(self, request: Request) -> Pick:
+    def _pick(self, request: Request, also: tuple[str, ...] = ()) -> Pick:
         """What is to be shown of the record; If-Match is held against all that was asked for."""
-        pick = self.parser.pick(request.model, request.query)
+        pick = self.parser.pick(request.model, request.query, also)
         minimal = request.prefer.minimal and b"if-match" not in request.headers
         return NOTHING if minimal else pick
 

@@ -17,6 +17,7 @@ from abaft.model import kinds
 from abaft.model.declare import Model
 from abaft.model.documents import Json
 from abaft.model.field import Many, Mark, Options, Sentinel, now
+from abaft.model.spec import DELETED
 from abaft.model.times import Date, DateTime, Duration, Time
 
 SIMPLE: dict[Any, type[kinds.Kind]] = {
@@ -46,9 +47,9 @@ class Shape:
 
     @classmethod
     def made(cls, name: str) -> Shape:
-        """A field that every model has: "id", "created" or "updated"."""
+        """A field that is abaft's own: "id", "created", "updated" or "deleted"."""
         kind: kinds.Kind = kinds.Uuid() if name == "id" else DateTime()
-        return cls(kind, made_for=name)
+        return cls(kind, nullable=name == DELETED, made_for=name)
 
 
 def read_annotation(model: str, name: str, annotation: Any, options: Options) -> Shape:

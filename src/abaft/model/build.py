@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from pydantic import TypeAdapter
 
@@ -20,7 +20,13 @@ from abaft.model.kinds import Kind
 from abaft.model.relations import link_model, many_relation, one_relation
 from abaft.model.spec import Check, Field, Hook, Many, One, Rule, Schema, Stamp
 from abaft.model.spec import Model as Spec
-from abaft.model.switches import conditional, named_scope, own_columns, plain_sets
+from abaft.model.switches import (
+    conditional,
+    named_scope,
+    own_columns,
+    plain_sets,
+    switched_fields,
+)
 from abaft.model.trace import trace
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
@@ -146,7 +152,7 @@ def _with_own(cls: type[Model], key: tuple[str, ...], shapes: dict[str, Shape]) 
         for name in ("created", "updated"):
             if name not in shapes:
                 own[name] = Shape.made(name)
-    return own
+    return own | switched_fields(cls, shapes)
 
 
 def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
@@ -161,9 +167,7 @@ def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
     default, default_me = _default(draft, name, kind, options)
     generated = _generated(draft, name, kind, default)
     made = shape.made_for
-    stamp: Stamp | None = (
-        "created" if made == "created" else "updated" if made == "updated" else None
-    )
+    stamp: Stamp | None = None if made is None or made == "id" else cast(Stamp, made)
     is_key = name in draft.key
     database = options.default is by_database
     if options.flags.get("stored") and draft.cls.__config__.managed:
@@ -278,6 +282,7 @@ def _spec(draft: Draft) -> Spec:
         one=draft.one,
         many=draft.many,
         uniques=plain_sets(config),
+        soft_delete=config.soft_delete,
         indexes=config.index,
         description=(draft.cls.__doc__ or "").strip(),
         computed={},

@@ -195,6 +195,7 @@ class Config:
     table: str | None = None
     collection: str | None = None
     stamps: bool = True
+    soft_delete: bool = False
     unique: tuple[tuple[str, ...] | Unique, ...] = ()
     index: tuple[tuple[str, ...], ...] = ()
     abstract: bool = False
@@ -231,10 +232,10 @@ class Model(metaclass=ModelMeta):
 
     Without a `key` of its own a model has `id` (UUIDv7), and unless `stamps=False`, `created` and
     `updated`. Class keywords: `key`, `table`, `collection`, `stamps`, `unique` and `index` (tuples
-    of field names over several fields; `Unique` for those of some records) and `abstract` for a
-    base that is no model itself. For an existing table: `schema` where it isn't in the database's
-    current one, `managed=False` where abaft must not change it, `read_only=True` for a view; these
-    have no stamps unless told.
+    of field names over several fields; `Unique` for those of some records), `soft_delete` to keep
+    what is deleted, and `abstract` for a base that is no model itself. For an existing table:
+    `schema` where it isn't in the database's current one, `managed=False` where abaft must not
+    change it, `read_only=True` for a view; these have no stamps unless told.
     """
 
     __config__: ClassVar[Config] = Config(abstract=True)
@@ -252,6 +253,7 @@ class Model(metaclass=ModelMeta):
         table: str | None = None,
         collection: str | None = None,
         stamps: bool | None = None,
+        soft_delete: bool = False,
         unique: Iterable[tuple[str, ...] | Unique] = (),
         index: Iterable[tuple[str, ...]] = (),
         abstract: bool = False,
@@ -267,6 +269,7 @@ class Model(metaclass=ModelMeta):
             table=table,
             collection=collection,
             stamps=managed if stamps is None else stamps,
+            soft_delete=soft_delete,
             unique=tuple(unique),
             index=tuple(index),
             abstract=abstract,

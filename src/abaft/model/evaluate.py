@@ -11,6 +11,7 @@ from abaft.base.actor import ANONYMOUS, Actor
 from abaft.model import expr as e
 from abaft.model.functions import FUNCTIONS, reduce
 from abaft.model.kinds import Kind
+from abaft.model.spec import DELETED
 
 _ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
@@ -101,6 +102,9 @@ class _Evaluator:
                 return self.reduce(node, scopes)
         record = self.reach(scopes[node.scope], node.hops)
         if record is None or (node.mask is not None and not self.holds(node.mask, [record])):
+            return None
+        if node.name == DELETED and node.name not in record.__dict__:
+            # A record made by hand is there.
             return None
         value = getattr(record, node.name)
         if hasattr(type(value), "__written__"):

@@ -8,12 +8,14 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from abaft.base.digest import fingerprint
-from abaft.model.expr import TRUE, Expr, Value
+from abaft.model.expr import TRUE, Column, Expr, IsNull, Value, all_of
 from abaft.model.kinds import Kind
 
 Action = Literal["read", "create", "update", "delete"]
 ACTIONS: tuple[Action, ...] = ("read", "create", "update", "delete")
 OnDelete = Literal["cascade", "restrict", "set null"]
+DELETED = "deleted"
+"""The field that tells when a record of a model with `soft_delete` was deleted."""
 Stamp = Literal["created", "updated", "deleted", "position"]
 
 
@@ -149,6 +151,9 @@ class Virtual:
     description: str = ""
 
 
+LIVING = IsNull(Column(DELETED))
+
+
 def url_part(text: str) -> str:
     """The text percent-encoded as one part of a key."""
     # Most keys need no encoding, and a load writes many.
@@ -175,6 +180,7 @@ class Model:
     scopes: tuple[Scope, ...] = ()
     computed: Mapping[str, Computed] = field(default_factory=dict)
     virtual: Mapping[str, Virtual] = field(default_factory=dict)
+    soft_delete: bool = False
     description: str = ""
     internal: bool = False
     schema: str = ""
@@ -209,7 +215,16 @@ class Model:
         """All that is unique but the key, each with the records that it is among."""
         single = [(row.name,) for row in self.fields.values() if row.unique]
         groups = [group for group in (*single, *self.uniques) if group != self.key]
-        return [*map(Unique, groups), *self.conditional]
+        sets = [*map(Unique, groups), *self.conditional]
+        if not self.soft_delete:
+            return sets
+        # What a deleted record holds may be used again.
+        return [Unique(row.fields, all_of((row.where, LIVING))) for row in sets]
+
+    @property
+    def living(self) -> Expr | None:
+        """What a record must be not to count as deleted; None where none can be so."""
+        return LIVING if self.soft_delete else None
 
     def hooks_for(self, when: str, action: Action) -> tuple[Hook, ...]:
         return tuple(hook for hook in self.hooks if hook.when == when and action in hook.actions)

@@ -1,19 +1,31 @@
-"""What a model's one-line switches make of it: conditional uniqueness, scopes."""
+"""What a model's one-line switches make of it: conditional uniqueness, scopes, soft delete."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from abaft.base.errors import ModelError, RuleError
 from abaft.model import expr as e
 from abaft.model import spec
+from abaft.model.annotations import Shape
 from abaft.model.declare import Config
+from abaft.model.declare import Model as Record
 from abaft.model.field import Unique
-from abaft.model.spec import Model, Schema, Scope
+from abaft.model.spec import DELETED, Model, Schema, Scope
 from abaft.model.trace import trace
 
 EVERY = "all"
 """What asks for a list without any scope; no scope may be called so."""
+
+
+def switched_fields(cls: type[Record], shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The fields that switches bring along."""
+    names = [DELETED] if cls.__config__.soft_delete else []
+    for name in names:
+        if name in shapes:
+            raise ModelError(f"{cls.__name__}.{name}: a switch brings this field")
+    return {name: Shape.made(name) for name in names}
 
 
 def plain_sets(config: Config) -> tuple[tuple[str, ...], ...]:

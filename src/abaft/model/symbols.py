@@ -55,7 +55,7 @@ class RecordSymbol(Symbol):
             one = model.one[name]
             via = tuple(self._column(column) for column in one.columns)
             target = self._schema.models[one.target]
-            hops = (*self._hops, e.Hop(name))
+            hops = (*self._hops, e.Hop(name, target.living))
             return RecordSymbol(self._schema, target, self._scope, hops, via)
         if name in model.many:
             return ManySymbol(self, name)
@@ -124,7 +124,9 @@ class ManySymbol(Symbol):
 
     def any(self, where: Callable[[Any], object] | None = None) -> Truth:
         condition, _ = self._asked(where, None)
-        return Truth(e.Exists(self._name, condition, self._record._hops, self._record._scope))
+        record = self._record
+        there = self._there()
+        return Truth(e.Exists(self._name, condition, record._hops, record._scope, *there))
 
     def all(self, where: Callable[[Any], object]) -> Truth:
         return ~self.any(lambda item: ~Truth(as_expr(where(item))))
@@ -152,8 +154,14 @@ class ManySymbol(Symbol):
         except NoSuchKind as error:
             raise Untraceable(str(error)) from None
         found = None if value is None else value.value
-        made = e.Reduce(name, self._name, found, condition, kind, record._hops, record._scope)
-        return ValueSymbol(made, kind)
+        place = (record._hops, record._scope, *self._there())
+        return ValueSymbol(e.Reduce(name, self._name, found, condition, kind, *place), kind)
+
+    def _there(self) -> tuple[e.Expr | None, e.Expr | None]:
+        """What records and links must be not to count as deleted."""
+        schema, many = self._record._schema, self._record._model.many[self._name]
+        link = None if many.link is None else schema.models[many.link].living
+        return schema.models[many.target].living, link
 
     def _asked(self, where: Any, of: Any) -> tuple[e.Expr, ValueSymbol | None]:
         """The condition and the value that functions of a record of the relation stand for."""

@@ -9,6 +9,7 @@ from abaft.base.errors import Forbidden, Problem
 from abaft.model import expr as e
 from abaft.model.computed import moved
 from abaft.model.spec import Action, Model, Schema
+from abaft.plan.types import Deleted
 
 
 class Access:
@@ -41,12 +42,27 @@ class Access:
             return e.Compare(node.op, node.left, e.Param("me", node.right.kind))
         return node
 
-    def records(self, model: Model, action: Action) -> e.Expr:
-        """Which records the actor may do this to."""
+    def rules(self, model: Model, action: Action) -> e.Expr:
+        """For which records the rules let the actor do this, were they there."""
         if self.system or (model.internal and action == "read"):
             return e.TRUE
         rules = [rule for rule in model.rules if action in rule.actions and not rule.fields]
         return e.any_of(self.fold(rule.where) for rule in rules)
+
+    def records(self, model: Model, action: Action, deleted: Deleted = "without") -> e.Expr:
+        """Which records the actor may do this to.
+
+        What was softly deleted isn't there, but for who might delete it and asks for it.
+        """
+        allowed = self.rules(model, action)
+        if model.living is None:
+            return allowed
+        if deleted == "without":
+            return e.all_of((model.living, allowed))
+        may = self.rules(model, "delete")
+        if deleted == "only":
+            return e.all_of((e.negate(model.living), allowed, may))
+        return e.all_of((allowed, e.any_of((model.living, may))))
 
     def field(self, model: Model, action: Action, name: str) -> e.Expr:
         """Of records within reach, for which the actor may do this to the field."""

@@ -33,7 +33,7 @@ def plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSha
     Raises Forbidden (Unauthorized where nobody is logged in) when no record may be read at all.
     """
     model = schema.models[shape.model]
-    allowed = access.records(model, "read")
+    allowed = access.records(model, "read", shape.deleted)
     if allowed == e.FALSE:
         refuse(access, f"{model.collection} may not be read")
     asked = access.protect(model, shape.where)
@@ -197,11 +197,13 @@ def orders_of(
         column, field, nullable = column_of(schema, model, step.path)
         if access is not None:
             value = access.value(column, [model])
-            nullable = nullable or not isinstance(value, e.Column) or value.mask is not None
+            nullable = nullable or _may_lack(value)
         else:
             value = column
         orders.append(Order(step.path, value, field.kind, step.descending, nullable))
         distinct = field.unique and not field.nullable and step.path == (field.name,)
+        # A deleted record may hold the same value.
+        distinct = distinct and not model.soft_delete
         if distinct and not model.guards(field.name):
             return tuple(orders)
     named = {
@@ -216,6 +218,13 @@ def orders_of(
             # Only of a group may a part of the key be null.
             orders.append(Order((name,), e.Column(name), part.kind, descending, part.nullable))
     return tuple(orders)
+
+
+def _may_lack(value: e.Value) -> bool:
+    """Whether a rule, or a delete, may leave the value out."""
+    if not isinstance(value, e.Column):
+        return True
+    return value.mask is not None or any(hop.guard is not None for hop in value.hops)
 
 
 def keyset(orders: tuple[Order, ...], nulls: tuple[bool, ...]) -> e.Expr:

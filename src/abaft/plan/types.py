@@ -9,7 +9,12 @@ from typing import Any, Literal
 
 from abaft.model.expr import TRUE, Expr, Value
 from abaft.model.kinds import Kind
-from abaft.model.spec import Model
+from abaft.model.spec import Action, Model
+
+Deleted = Literal["without", "with", "only"]
+"""Whether records that were softly deleted are meant too."""
+Verb = Literal["", "purge", "restore"]
+"""What a write does beside what its action says: deletes for good, or undoes a delete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,13 @@ class ReadShape:
     scopes: tuple[str, ...] | None = None
     terms: tuple[Term, ...] = ()
     having: Expr = TRUE
+    deleted: Deleted = "without"
     digest: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         parts = (self.model, self.kind, self.where, self.sort, self.pick, self.after, self.scopes)
         switches = (self.offset, self.count, self.whole, self.hidden, self.terms, self.having)
-        object.__setattr__(self, "digest", hash((parts, switches)))
+        object.__setattr__(self, "digest", hash((parts, switches, self.deleted)))
 
     def __hash__(self) -> int:
         # Asked for at every request: the tree of `where` is walked once.
@@ -115,6 +121,7 @@ class WriteShape:
     match: bool = False
     seen: bool = False
     where: Expr = TRUE
+    verb: Verb = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,12 @@ class WriteIntent:
     where_values: Mapping[str, Any] = field(default_factory=dict)
     pointer: str = ""
     needs: int = -1
+    verb: Verb = ""
+
+    @property
+    def needed(self) -> Action:
+        """Whose rules must allow it: a delete is undone by who might do it."""
+        return "delete" if self.verb == "restore" else self.action
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +267,7 @@ class WritePlan:
     whether the result may be shown; `targets` are conditions under which the records that given
     relations lead to may be seen, by relation; `where` tells, as the key does, which record is
     meant. With `late`, `after` is asked of the stored record: the database fills in what it asks
-    for.
+    for. Of a stored record that isn't as `reach` says, the writer learns that it isn't there.
     """
 
     model: Model
@@ -264,6 +277,7 @@ class WritePlan:
     before: Expr
     after: Expr
     visible: Expr
+    reach: Expr
     targets: tuple[tuple[str, Expr], ...]
     link_guards: tuple[tuple[str, Expr], ...]
     selection: Selection
@@ -271,6 +285,7 @@ class WritePlan:
     seen: Selection | None
     where: Expr = TRUE
     late: bool = False
+    verb: Verb = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

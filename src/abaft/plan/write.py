@@ -8,9 +8,11 @@ from abaft.model import expr as e
 from abaft.model.spec import Action, Model, Schema
 from abaft.plan.access import Access
 from abaft.plan.read import refuse, select, whole
-from abaft.plan.types import WritePlan, WriteShape
+from abaft.plan.types import Deleted, WritePlan, WriteShape
 
 VERBS = {"read": "read", "create": "created", "update": "changed", "delete": "deleted"}
+
+_MEANT: dict[str, Deleted] = {"purge": "with", "restore": "only"}
 
 
 def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteShape) -> WritePlan:
@@ -19,19 +21,23 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
     Raises Forbidden, or Unauthorized, where no record may be written so at all.
     """
     model = schema.models[shape.model]
-    rule = access.records(model, shape.action)
+    action: Action = "delete" if shape.verb == "restore" else shape.action
+    meant = _MEANT.get(shape.verb, "without")
+    rule = access.rules(model, action)
     if rule == e.FALSE:
-        refuse(access, f"{model.collection} may not be {VERBS[shape.action]}")
+        refuse(access, f"{model.collection} may not be {VERBS[action]}")
     fields = _field_rules(access, model, shape)
-    after = e.TRUE if shape.action == "delete" else e.all_of((rule, fields))
+    stored = access.records(model, action, meant)
+    after = e.TRUE if action == "delete" else e.all_of((rule, fields))
     return WritePlan(
         model=model,
         action=shape.action,
         assigned=tuple(name for name in shape.assigned if name in model.fields),
         links=tuple(name for name in shape.assigned if name in model.many),
-        before=e.TRUE if shape.action == "create" else e.all_of((rule, fields)),
+        before=e.TRUE if shape.action == "create" else e.all_of((stored, fields)),
         after=after,
         visible=access.records(model, "read"),
+        reach=access.records(model, "read", meant),
         targets=_targets(schema, access, model, shape),
         link_guards=_link_guards(schema, access, model, shape),
         selection=select(schema, settings, access, model, shape.pick),
@@ -39,6 +45,7 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
         seen=whole(schema, settings, model) if shape.seen else None,
         where=access.protect(model, shape.where),
         late=shape.action == "create" and _asks_the_database(model, shape, after),
+        verb=shape.verb,
     )
 
 

@@ -15,6 +15,7 @@ from abaft.store.base import GuardFailed, Program, Row, Rows, Values
 from abaft.store.sql.changes import change_statement
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.frame import Frame
+from abaft.store.sql.marking import Marking
 from abaft.store.sql.statement import Binder, Statement
 
 Make = Callable[[WritePlan], Any]
@@ -24,6 +25,9 @@ Taken = tuple[Model, dict[str, Any], str | None]
 
 def make_program(make: Make, plan: WritePlan, changes: sa.Table) -> Any:
     """What runs in place of the statement, or None where the statement is all."""
+    if plan.verb == "restore" or (plan.action == "delete" and plan.assigned):
+        spreading = make(plan).context.schema.inbound(plan.model)
+        return Marking(make, plan, changes) if spreading else None
     if plan.action == "delete":
         spreading = _spreading(make(plan).context.schema, plan.model)
         return _Deletion(make, plan, changes) if spreading else None

@@ -12,7 +12,7 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from abaft.base.errors import ModelError
 from abaft.model import expr as e
-from abaft.model.spec import Field, Model, One, Schema, Unique
+from abaft.model.spec import DELETED, LIVING, Field, Model, One, Schema, Unique
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.dialect import Dialect, Element
 from abaft.store.sql.frame import Frame
@@ -137,6 +137,10 @@ def index_groups(model: Model) -> list[Index]:
             add((field.name,))
     for fields in model.indexes:
         add(fields)
+    if model.soft_delete:
+        # For who looks into the bin; what is there is not in it.
+        name = _index_name(model, (DELETED,))
+        groups[name] = Index(name, (DELETED, *model.key), where=e.negate(LIVING))
     for one in model.one.values():
         # Without it, a delete of the target would read this whole table.
         if not any(_begins(group, one.columns) for group in groups.values()):

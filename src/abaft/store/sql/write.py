@@ -164,7 +164,7 @@ class WriteBuilder:
         where = [*self.by_key(), *self.guards()]
         if self.turn is not None:
             where.append(self.turn)
-        if self.plan.action == "delete":
+        if self.plan.action == "delete" and not self.plan.assigned:
             return sa.delete(self.table).where(*where)
         fields = self.model.fields
         values = {fields[name].column: value for name, value in self.taken().items()}
@@ -186,8 +186,8 @@ class WriteBuilder:
     def probe(self) -> Statement:
         """One row: may the record be seen, then the guards' answers; none where it isn't there."""
         read: Element = sa.literal_column("1")
-        if self.plan.action != "create" and self.plan.visible != e.TRUE:
-            read = sa.case((condition(self.plan.visible, [self.stored()]), 1), else_=0)
+        if self.plan.action != "create" and self.plan.reach != e.TRUE:
+            read = sa.case((condition(self.plan.reach, [self.stored()]), 1), else_=0)
         answers = [sa.case((check, 1), else_=0) for check in self.checks().values()]
         query = sa.select(*(column.label(f"c{i}") for i, column in enumerate([read, *answers])))
         if self.plan.action != "create":

@@ -66,7 +66,7 @@ class Operations:
     def _restore(self) -> dict[str, Any]:
         said = "Undoes a delete, and that of what went along."
         return self._operation("restore", "delete", self.model.name, said) | {
-            "parameters": [*self.parameters.shape(), parameter("If-Match")],
+            "parameters": [*self.parameters.shape(), parameter("If-Match"), *_WRITING],
             "responses": self._changed() | self._problems(404, 409, 412, 422),
         }
 

@@ -112,8 +112,7 @@ class Records:
         method = scope["method"]
         handlers, given = (self.one if key else self.many), NOWHERE
         if "/" in key:
-            key, _, rest = key.partition("/")
-            handlers, given = self._part(model, rest)
+            key, handlers, given = self._below(model, key)
         if model.read_only:
             handlers = {verb: found for verb, found in handlers.items() if verb in ("GET", "HEAD")}
         handler = handlers.get(method)
@@ -146,12 +145,11 @@ class Records:
         # What is deleted needs no form.
         return PLAIN if method == "DELETE" else self.writing.variant(accept, encoding)
 
-    def _part(self, model: Model, path: str) -> tuple[Mapping[str, Handler], tuple[str, ...]]:
-        """What answers below a record's path."""
-        found = find_part(self.parts, model, path)
-        if found is None:
-            raise NotFound(f"a record of {model.collection} has nothing at {path[:80]!r}")
-        return found
+    def _below(self, model: Model, path: str) -> tuple[str, Mapping[str, Handler], tuple[str, ...]]:
+        """The key, and what answers at the path below it; else the slash is of the key itself."""
+        key, _, rest = path.partition("/")
+        handlers, given = find_part(self.parts, model, rest) or (self.one, NOWHERE)
+        return (path if handlers is self.one else key), handlers, given
 
     def _admit(self, scope: Any) -> None:
         if self.in_progress > self.settings.queue_limit:

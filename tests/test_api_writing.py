@@ -144,7 +144,7 @@ POSTED = [
         json={"name": "e", "tags": ["nope"]},
         has=['"pointer":"/tags","code":"no_such_record"'],
     ),
-    Scenario("POST /api/files", 422, body=b"[]", headers=JSON, has=["not_an_object"]),
+    Scenario("POST /api/files", 422, body=b"7", headers=JSON, has=["not_an_object"]),
     Scenario("POST /api/files", 400, body=b"{", headers=JSON, has=["invalid_json"]),
     Scenario("POST /api/files", 400, body=b"", headers=JSON, has=["invalid_json"]),
     Scenario("POST /api/files", 400, body=b"\xff", headers=JSON, has=["invalid_json"]),

@@ -145,7 +145,7 @@ def bodies() -> list[tuple[bytes, int]]:
     return [
         (b"", 400), (b"nope", 400), (b"{", 400), (b'{"title":}', 400), (b"\xef\xbb\xbf{}", 400),
         (b'{"title":"\xff"}', 400), (b'{"title":"\\ud800"}', 400), (b"{} {}", 400), (deep, 400),
-        (b"[" * 5000, 400), (b"null", 422), (b"1", 422), (b'"x"', 422), (b"[]", 422), (b"{}", 422),
+        (b"[" * 5000, 400), (b"null", 422), (b"1", 422), (b'"x"', 422), (b"[1]", 422), (b"{}", 422),
         (b'{"title":null}', 422), (b'{"title":["x"]}', 422), (b'{"title":"too long"}', 422),
         (b'{"title":"x","words":1e400}', 422), (b'{"title":"x","words":NaN}', 422),
         (b'{"title":"x","facts":{"a":NaN}}', 422), (b'{"title":"x","__proto__":{}}', 422),

@@ -146,8 +146,7 @@ async def test_authz_2_a_scope_tells_no_more_than_may_be_read(api: Api) -> None:
 
 def test_the_document_names_the_scopes() -> None:
     app = App(Shelf, Book, database="sqlite:///unused.db")
-    parameters = app.openapi()["paths"]["/api/books"]["get"]["parameters"]
-    [found] = [row for row in parameters if row.get("name") == "scope"]
+    found = app.openapi()["components"]["parameters"]["Book.by.scope"]
     assert "`current` and `shelved`" in found["description"]
     assert "good" in str(found["schema"])
 

@@ -92,10 +92,17 @@ async def in_turn(
         except Fault as fault:
             if fault.status >= 500:
                 raise
-            outcomes.append(fault.within(intent.pointer))
+            outcomes.append(_placed(pipeline, intent, fault))
             if not every or intent.needs >= 0:
                 break
     return outcomes
+
+
+def _placed(pipeline: Pipeline, intent: Intent, fault: Fault) -> Fault:
+    """The fault with the write's place in the body; what has none is told by its key."""
+    if intent.pointer or isinstance(intent, ReadIntent) or not intent.key:
+        return fault.within(intent.pointer)
+    return fault.about(pipeline.schema.models[intent.model].written(intent.key))
 
 
 def merged(faults: Sequence[Fault]) -> Fault:

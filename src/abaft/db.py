@@ -34,15 +34,6 @@ def _told() -> Iterator[None]:
         raise store_fault(error) from error
 
 
-@contextmanager
-def _breaking(unit: Unit) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        unit.broken = True
-        raise
-
-
 def _scopes(spec: Model, given: str | Sequence[str] | None) -> tuple[str, ...] | None:
     if given is None:
         return None
@@ -202,11 +193,7 @@ class Database:
         One within another is part of it: where the inner fails, the outer lands no more. Other
         writes of SQLite wait meanwhile: keep it short. @after hooks run once it is durable.
         """
-        if self._unit is not None:
-            with _breaking(self._unit):
-                yield self
-            return
-        async with self._pipeline.transaction() as unit:
+        async with self._pipeline.unit(self._unit) as unit:
             yield Database(self._pipeline, self._actor, unit)
 
     async def sql(self, text: str, *values: Any) -> builtins.list[dict[str, Any]]:

@@ -135,15 +135,8 @@ class Pipeline:
         answers = await together(self, intents, actor, unit)
         if answers is not None:
             return answers
-        if unit is None:
-            async with self.transaction() as unit:
-                return await self._each(intents, actor, unit, every)
-        try:
+        async with self.unit(unit) as unit:
             return await self._each(intents, actor, unit, every)
-        except BaseException:
-            # What went before is in the transaction, and can't stay there without the rest.
-            unit.broken = True
-            raise
 
     async def _each(
         self, intents: Sequence[Intent], actor: Actor, unit: Unit, every: bool
@@ -183,6 +176,20 @@ class Pipeline:
             raise store_fault(error) from error
         for draft, actor in unit.written:
             await run_after(self, draft, actor)
+
+    @asynccontextmanager
+    async def unit(self, outer: Unit | None) -> AsyncIterator[Unit]:
+        """A transaction, or the one that is under way: what fails within breaks all of it."""
+        if outer is None:
+            async with self.transaction() as unit:
+                yield unit
+            return
+        try:
+            yield outer
+        except BaseException:
+            # What went before is in the transaction, and can't stay there without the rest.
+            outer.broken = True
+            raise
 
     async def probe(
         self, ready: Ready, values: Mapping[str, Any], unit: Unit | None

@@ -193,7 +193,8 @@ async def _reach(pipeline: Pipeline, draft: Draft, actor: Actor, unit: Unit | No
     answers = await pipeline.probe(ready, draft.bound(actor), unit)
     if answers is not None:
         # What the record will be is only known after the hooks.
-        answers = {name: answers[name] for name in ("read", "match", "before") if name in answers}
+        early = ("read", "where", "match", "before")
+        answers = {name: answers[name] for name in early if name in answers}
     fault = refusal(ready.plan, answers, actor)
     if fault is not None:
         raise fault

@@ -37,7 +37,7 @@ def extend(document: Document, schema: Schema, settings: Settings, secured: bool
     for model in served:
         operations = Operations(schema, settings, model, secured)
         paths |= operations.paths()
-        shared |= operations.parameters.shared()
+        shared |= operations.parameters.shared() | operations.parameters.finding()
         schemas |= components(schema, settings, model)
     whole = {
         **document,

@@ -52,8 +52,7 @@ TOTAL = {
     "schema": {"type": "integer", "minimum": 0},
 }
 LOCATION = {
-    "description": "Where the new record is",
-    "required": True,
+    "description": "Where the new record is, if it is one",
     "schema": {"type": "string", "format": "uri-reference"},
 }
 

@@ -50,14 +50,7 @@ class Parameters:
 
     def page(self) -> list[Parameter]:
         """A list's."""
-        return [
-            self._sort(),
-            *self.shape(),
-            *self._scope(),
-            *self.deleted(),
-            *self._place(),
-            *self.filters(),
-        ]
+        return [*self.shape(), *self._place(), *self._finding()]
 
     def deleted(self) -> list[Parameter]:
         """Whether deleted records are asked for, where deletes are soft."""
@@ -79,6 +72,27 @@ class Parameters:
         usual = [f"`{scope.name}`" for scope in self.model.scopes if scope.default]
         said = f"Conditions to hold in place of {' and '.join(usual) or 'none'}; `all`: none."
         return [_names("scope", names, said, only=EVERY)]
+
+    def found(self) -> list[Parameter]:
+        """Those of a write of all that a filter finds."""
+        most = min(self.settings.max_batch, self.settings.max_limit)
+        limit = {"type": "integer", "minimum": 1, "maximum": most}
+        flag = {"type": "boolean"}
+        return [
+            _query("limit", limit, "How many it may be at most.") | {"required": True},
+            _query("all", flag, "`true`: every record is meant; needed where no filter is given."),
+            _query("dry_run", flag, "`true`: tell what would come of it, and keep nothing."),
+            *self.shape(),
+            *self._finding(),
+        ]
+
+    def _finding(self) -> list[Parameter]:
+        return [parameter(name) for name in self.finding()]
+
+    def finding(self) -> dict[str, Parameter]:
+        """The parameters that tell which records, and in what order, by their components' names."""
+        asked = [self._sort(), *self._scope(), *self.deleted(), *self.filters()]
+        return {f"{self.model.name}.by.{_plain(row['name'])}": row for row in asked}
 
     def shape(self) -> list[Parameter]:
         """What is shown of a record, by reference to `shared()`."""
@@ -173,6 +187,11 @@ class Parameters:
             "explode": False,
             "x-operators": ["ne", "isnull"],
         }
+
+
+def _plain(name: str) -> str:
+    """A parameter's name as a component may have it."""
+    return name.replace("[", ".").replace("]", "")
 
 
 def _names(

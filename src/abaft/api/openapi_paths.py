@@ -14,7 +14,7 @@ from abaft.base.actor import ANONYMOUS
 from abaft.base.settings import Settings
 from abaft.model import names
 from abaft.model.expr import FALSE, TRUE
-from abaft.model.schemas import JsonSchema, optional
+from abaft.model.schemas import JsonSchema, optional, shown
 from abaft.model.spec import Action, Model, Schema
 from abaft.plan.access import Access
 
@@ -52,7 +52,7 @@ class Operations:
             "delete": self._delete(),
         }
         return {
-            base: {"get": self._list(), "post": self._create()},
+            base: {"get": self._list(), "post": self._create(), **self._bulk()},
             f"{base}/{self.parameters.path()}": record,
         } | self._parts(f"{base}/{self.parameters.path()}")
 
@@ -145,9 +145,44 @@ class Operations:
             "responses": {"200": ok, "304": _unchanged()} | self._problems(404, 406, 422),
         }
 
+    def _bulk(self) -> dict[str, Any]:
+        """A write of all that a filter finds."""
+        model, schema = self.model, ref(f"{self.model.name}Patch")
+        asked = [*self.parameters.found(), *_WRITING]
+        said = "All that the filter finds, or none of it."
+        merged = _body({JSON: schema, MERGE_PATCH: schema}, examples.changes(model))
+        patch = self._operation("update", "update", model.collection, said)
+        delete = self._operation("delete", "delete", model.collection, said)
+        key = {name: shown(model.fields[name].kind) for name in model.key}
+        keys = {"type": "object", "properties": key, "required": list(key)}
+        return {
+            "patch": {
+                **patch,
+                "operationId": f"update_many_{model.collection}",
+                "parameters": asked,
+                "requestBody": merged,
+                "responses": {"200": _json("The records as they are now", self._several())}
+                | self._problems(404, 409, 413, 415, 422),
+            },
+            "delete": {
+                **delete,
+                "operationId": f"delete_many_{model.collection}",
+                "parameters": [*asked, *self.parameters.purge()],
+                "responses": {"200": _json("The keys of what was deleted", _found(keys))}
+                | self._problems(404, 409, 422),
+            },
+        }
+
+    def _several(self) -> JsonSchema:
+        return _found(optional(self._record()) if self.unseen else self._record())
+
     def _create(self) -> dict[str, Any]:
-        body = _body({JSON: ref(f"{self.model.name}Create")}, examples.body(self.model, key=True))
-        return self._operation("create", "create", self.model.name) | {
+        one = ref(f"{self.model.name}Create")
+        most = self.settings.max_batch
+        schema = {"anyOf": [one, {"type": "array", "items": one, "maxItems": most}]}
+        body = _body({JSON: schema}, examples.body(self.model, key=True))
+        said = "A record, or with a list all of them in one transaction."
+        return self._operation("create", "create", self.model.name, said) | {
             "parameters": [*self.parameters.shape(), *_WRITING],
             "requestBody": body,
             "responses": {"201": self._made()} | self._problems(409, 413, 415, 422),
@@ -182,9 +217,13 @@ class Operations:
         }
 
     def _made(self) -> dict[str, Any]:
-        schema = optional(self._record()) if self.unseen else self._record()
+        record = optional(self._record()) if self.unseen else self._record()
+        listed = {"items": {"type": "array", "items": record}}
+        items: JsonSchema = {"type": "object", "properties": listed}
+        items |= {"required": ["items"], "additionalProperties": False}
+        schema = {"anyOf": [record, items]}
         said = "Created; null where it may not be read" if self.unseen else "Created"
-        etag = {**ETAG, "required": not self.unseen}
+        etag = {**ETAG, "required": False}
         key = dict.fromkeys(self.model.key)
         links = {
             verb: {
@@ -207,6 +246,22 @@ class Operations:
     def _problems(self, *statuses: int) -> dict[str, Any]:
         limited = (429,) if self.settings.requests_per_minute else ()
         return problems(*sorted({*_ALWAYS, *statuses, *limited}))
+
+
+def _found(item: JsonSchema) -> JsonSchema:
+    """What a write of many answers."""
+    refused = {"key": {"type": "string"}, "problem": ref("Problem")}
+    either = {"type": "object", "properties": refused, "required": list(refused)}
+    return {
+        "type": "object",
+        "properties": {
+            "count": {"type": "integer", "minimum": 0, "description": "How many were found"},
+            "items": {"type": "array", "items": item},
+            "refused": {"type": "array", "items": either, "description": "With `dry_run`"},
+        },
+        "required": ["count", "items"],
+        "additionalProperties": False,
+    }
 
 
 def _article(noun: str) -> str:

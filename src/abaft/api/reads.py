@@ -64,7 +64,7 @@ class Reads:
             raise
         if page.limit > self.settings.max_limit:
             return await self._stream(request, page)
-        answer = await self.pipeline.read(page.intent, actor)
+        answer = await self.pipeline.read(page.intent, actor, request.unit)
         texts, following, count = await self._parts(page, answer, actor)
         if by_lines:
             body = self._lined(request, answer.plan, texts)
@@ -89,7 +89,7 @@ class Reads:
         except Fault:
             self.pipeline.permit(model.name, "read", actor)  # 401 before 400 and 404
             raise
-        answer = await self.pipeline.read(intent, actor)
+        answer = await self.pipeline.read(intent, actor, request.unit)
         if not answer.rows:
             raise NotFound(f"there is no such {model.name}")
         text: str = answer.rows[0][0]

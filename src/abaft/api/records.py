@@ -67,6 +67,8 @@ class Records:
             "GET": reads.page,
             "HEAD": reads.page,
             "POST": writes.create,
+            "PATCH": writes.bulk.update,
+            "DELETE": writes.bulk.delete,
         }
         self.one: Mapping[str, Handler] = {
             "GET": reads.one,

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from abaft.answers import WriteAnswer
 from abaft.api import respond
+from abaft.api.bulk import NOTHING, Bulk, is_list, validators_for
 from abaft.api.parse import Parser
 from abaft.api.request import JSON, MERGE_PATCH, Request, check_content
 from abaft.api.respond import Answer
@@ -20,8 +21,6 @@ from abaft.plan.types import Pick, Verb, WriteIntent
 PURGE = "purge"
 """The parameter that makes of a soft delete one for good."""
 
-NOTHING = Pick(())
-
 
 class Writes:
     """Answers POST, PATCH, PUT and DELETE of every collection."""
@@ -30,6 +29,7 @@ class Writes:
         self.pipeline = pipeline
         self.settings = settings
         self.parser = parser
+        self.bulk = Bulk(pipeline, settings, parser)
 
     async def create(self, request: Request) -> Answer:
         """POST of a collection."""
@@ -37,7 +37,10 @@ class Writes:
         self.pipeline.permit(model.name, "create", request.actor)
         pick = self._pick(request)
         check_content(request.headers, (JSON,))
-        given = self._validators(request).create(await request.body(self.settings))
+        body = await request.body(self.settings)
+        if is_list(body):
+            return await self.bulk.create(request, pick, body)
+        given = self._validators(request).create(body)
         intent = WriteIntent(model.name, "create", given, pick=pick)
         return self._made(request, await self.pipeline.write(intent, request.actor, request.unit))
 
@@ -134,8 +137,7 @@ class Writes:
         return NOTHING if minimal else pick
 
     def _validators(self, request: Request) -> Values:
-        validators = self.pipeline.validators[request.model.name]
-        return validators.lenient if request.prefer.lenient else validators
+        return validators_for(self.pipeline, request)
 
     def _replacement(self, model: Model, given: dict[str, Any]) -> dict[str, Any]:
         """All that a client may set: what isn't given goes back to its default.

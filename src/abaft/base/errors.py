@@ -118,6 +118,15 @@ class Fault(AbaftError):
         found.errors = tuple(placed)
         return found
 
+    def about(self, label: str) -> Fault:
+        """The fault of one record of many, which it names."""
+        own = self.errors or (Problem("", self.code, self.detail or self.title),)
+        found = copy(self)
+        found.errors = tuple(
+            Problem(problem.pointer, problem.code, f"{label}: {problem.detail}") for problem in own
+        )
+        return found
+
     def as_dict(self) -> dict[str, object]:
         """The problem's members, in the order of RFC 9457."""
         members: dict[str, object] = {

@@ -63,6 +63,7 @@ class Settings:
     max_streams: int = setting(2, "lists a worker may stream at once, as NDJSON or CSV")
     stream_timeout: float = setting(600.0, "seconds a stream may take as a whole")
     compress_from: int = setting(2_048, "bytes from which an answer is compressed; 0: never")
+    max_batch: int = setting(1_000, "records that one request may write")
     change_retention_days: int = setting(30, "days that the change feed is kept; 0: for ever")
 
     def __post_init__(self) -> None:

@@ -64,12 +64,14 @@ class Values:
         writable = {field.name for field in fields if field.writable} | set(many)
         needed = {field.name for field in fields if field.required and field.writable}
         wire |= many
-        self._create = _adapter(
+        self._new = _body(
             {n: _present(t, n in needed) for n, t in wire.items() if n in writable}, extra
         )
+        self._create: TypeAdapter[Any] = TypeAdapter(self._new)
         self._patch = _adapter(
             {n: NotRequired[_patched(model, n, t)] for n, t in wire.items() if n in writable}, extra
         )
+        self._create_all: TypeAdapter[Any] | None = None
         needed -= set(model.key)
         # What was read can be sent back whole: what the server sets is passed over.
         served = {
@@ -96,6 +98,17 @@ class Values:
     def create(self, body: bytes) -> dict[str, Any]:
         """The values of a new record's JSON body. Raises BadRequest or Invalid."""
         return self._check(self._create, body)
+
+    def create_all(self, body: bytes, most: int) -> list[dict[str, Any]]:
+        """The values of each new record of a JSON list."""
+        if self._create_all is None:
+            # Beyond the limit nothing is looked at: to tell what is wrong would take long.
+            made: Any = self._new
+            self._create_all = TypeAdapter(Annotated[list[made], Field(max_length=most)])
+        try:
+            return self._create_all.validate_json(body)  # type: ignore[no-any-return]
+        except ValidationError as error:
+            raise _list_fault(self.model, error, most) from None
 
     def patch(self, body: bytes) -> dict[str, Any]:
         """The values of a merge patch's body (RFC 7396)."""
@@ -226,10 +239,14 @@ def _links(schema: Schema, relation: spec.Many, wire: bool = True) -> Any:
 
 
 def _adapter(fields: dict[str, Any], extra: Extra) -> TypeAdapter[Any]:
+    return TypeAdapter(_body(fields, extra))
+
+
+def _body(fields: dict[str, Any], extra: Extra) -> Any:
     make: Any = TypedDict
     made = make("Body", fields)
     made.__pydantic_config__ = ConfigDict(strict=True, extra=extra)
-    return TypeAdapter(made)
+    return made
 
 
 def unknown(model: Model, name: str) -> Problem:
@@ -251,6 +268,21 @@ def _fault(model: Model, error: ValidationError) -> BadRequest | Invalid:
     if not rows[0]["loc"]:
         return Invalid("the body must be a JSON object", code="not_an_object")
     problems = [_problem(model, row, ()) for row in rows[:100]]
+    return Invalid(summary(problems), errors=problems)
+
+
+def _list_fault(model: Model, error: ValidationError, most: int) -> BadRequest | Invalid:
+    rows = error.errors(include_url=False, include_input=False, include_context=False)
+    if not rows[0]["loc"] and rows[0]["type"] == "too_long":
+        return Invalid(f"a list may have {most} records", code="too_many_records")
+    if not rows[0]["loc"]:
+        return _fault(model, error)
+    problems = []
+    for row in rows[:100]:
+        place, *inner = row["loc"]
+        found = _problem(model, {**row, "loc": inner}, ())
+        pointer = found.pointer if inner else ""
+        problems.append(Problem(f"/{place}{pointer}", found.code, found.detail))
     return Invalid(summary(problems), errors=problems)
 
 

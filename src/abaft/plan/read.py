@@ -11,6 +11,7 @@ from abaft.model.spec import Field, Model, Schema
 from abaft.plan.access import Access
 from abaft.plan.resolve import column_of
 from abaft.plan.types import (
+    CountItem,
     FieldItem,
     Grouped,
     Item,
@@ -118,7 +119,10 @@ def select(
         if mask == e.FALSE:
             continue
         if name in model.many:
-            items.append(_many(schema, settings, access, model, name, mask, expand.get(name)))
+            many = _many(schema, settings, access, model, name, mask, expand.get(name))
+            items.append(many)
+            if name in expand and expand[name].count:
+                items.append(CountItem(f"{name}_count", mask, many))
         elif name in expand:
             target = schema.target(model, name)
             guard = access.records(target, "read")
@@ -177,14 +181,24 @@ def _many(
     link = schema.models[many.link] if many.link else None
     # A list of records keeps to their default scopes; keys are whole.
     scopes = e.TRUE if pick is None else access.scoped(target, None)
-    return ManyItem(
+    item = ManyItem(
         name=name,
         mask=mask,
         guard=e.all_of((access.records(target, "read"), scopes)),
         link_guard=access.records(link, "read") if link else e.TRUE,
-        # Keys are whole: who writes back a list that was cut would lose the rest.
-        limit=None if pick is None else settings.max_expand_items,
-        selection=None if pick is None else select(schema, settings, access, target, pick),
+        limit=None,
+        selection=None,
+        orders=orders_of(schema, target, (), access),
+    )
+    # Keys are whole: who writes back a list that was cut would lose the rest.
+    if pick is None:
+        return item
+    return replace(
+        item,
+        limit=pick.limit or settings.max_expand_items,
+        selection=select(schema, settings, access, target, pick),
+        where=access.protect(target, pick.where),
+        orders=orders_of(schema, target, pick.sort, access),
     )
 
 

@@ -27,10 +27,18 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """What is to be shown of a record: `fields` (None: all) and the relations to expand."""
+    """What is to be shown of a record: `fields` (None: all) and the relations to expand.
+
+    Of a to-many relation's records, which: those that satisfy `where`, in the order of `sort`, at
+    most `limit`; with `count` also how many there are.
+    """
 
     fields: tuple[str, ...] | None = None
     expand: tuple[tuple[str, Pick], ...] = ()
+    where: Expr = TRUE
+    sort: tuple[Sort, ...] = ()
+    limit: int | None = None
+    count: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +208,10 @@ class OneItem:
 
 @dataclass(frozen=True, slots=True)
 class ManyItem:
-    """A to-many relation: at most `limit` objects, or with `selection` None all their keys."""
+    """A to-many relation: at most `limit` objects, or with `selection` None all their keys.
+
+    `guard` is what rules and scopes say of the records, `where` what was asked.
+    """
 
     name: str
     mask: Expr
@@ -208,6 +219,17 @@ class ManyItem:
     link_guard: Expr
     limit: int | None
     selection: Selection | None
+    where: Expr = TRUE
+    orders: tuple[Order, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CountItem:
+    """How many records of a to-many relation there are, of which a page is shown."""
+
+    name: str
+    mask: Expr
+    of: ManyItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +241,7 @@ class WholeItem:
     mask: Expr = TRUE
 
 
-Item = FieldItem | OneItem | ManyItem | WholeItem
+Item = FieldItem | OneItem | ManyItem | CountItem | WholeItem
 
 
 @dataclass(frozen=True, slots=True)

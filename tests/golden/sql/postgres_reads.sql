@@ -5,7 +5,7 @@
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || ',"price":' || coalesce('"' || t1.price || '"', 'null') || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT CAST(to_json(t2.name) AS TEXT) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON true
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1 ORDER BY t1.id ASC
 LIMIT $1::BIGINT;
 
@@ -14,7 +14,7 @@ LIMIT $1::BIGINT;
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT CAST(to_json(t2.name) AS TEXT) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON true
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE t1.public = true ORDER BY t1.id ASC
 LIMIT $1::BIGINT;
@@ -24,7 +24,7 @@ LIMIT $1::BIGINT;
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || CASE WHEN (t1.author = $1::UUID) THEN ',"price":' || coalesce('"' || t1.price || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT CAST(to_json(t2.name) AS TEXT) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON true
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE t1.public = true OR t1.author = $2::UUID ORDER BY t1.id ASC
 LIMIT $3::BIGINT;
@@ -34,7 +34,7 @@ LIMIT $3::BIGINT;
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || ',"price":' || coalesce('"' || t1.price || '"', 'null') || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT CAST(to_json(t2.name) AS TEXT) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON true
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE lower(t1.title) = $1::VARCHAR COLLATE "C" AND t1.price > $2::NUMERIC(9, 2) AND t1.public = $3::BOOLEAN AND strpos(lower(t1.title), $4::VARCHAR COLLATE "C") > 0 AND t1.price = ANY ($5::NUMERIC(9, 2)[]) ORDER BY t1.id ASC
 LIMIT $6::BIGINT;
@@ -44,7 +44,7 @@ LIMIT $6::BIGINT;
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || CASE WHEN (t1.author = $1::UUID) THEN ',"price":' || coalesce('"' || t1.price || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT CAST(to_json(t2.name) AS TEXT) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON true
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE lower(t1.title) != $2::VARCHAR COLLATE "C" AND NOT coalesce(CASE WHEN (t1.author = $3::UUID) THEN t1.price END = ANY ($4::NUMERIC(9, 2)[]), false) AND CASE WHEN (t1.author = $5::UUID) THEN t1.price END IS NOT NULL AND (t1.public = true OR t1.author = $6::UUID) ORDER BY t1.id ASC
 LIMIT $7::BIGINT;
@@ -54,7 +54,7 @@ LIMIT $7::BIGINT;
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || CASE WHEN (t1.author = $1::UUID) THEN ',"price":' || coalesce('"' || t1.price || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t8.j, ','), '') || ']' AS anon_1
 FROM (SELECT CAST(to_json(t8.name) AS TEXT) AS j
 FROM post_topics AS t9 JOIN topics AS t8 ON true
-WHERE t9.post = t1.id AND t9.topic = t8.name ORDER BY t8.name) AS r_t8) || '}' AS c0, t1.id AS c1
+WHERE t9.post = t1.id AND t9.topic = t8.name ORDER BY t8.name ASC) AS r_t8) || '}' AS c0, t1.id AS c1
 FROM posts AS t1 LEFT OUTER JOIN users AS t2 ON t2.id = t1.author
 WHERE t2.name = $2::VARCHAR COLLATE "C" AND (EXISTS (SELECT 1
 FROM topics AS t3 JOIN post_topics AS t4 ON true
@@ -72,7 +72,7 @@ LIMIT $8::BIGINT;
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || ',"price":' || coalesce('"' || t1.price || '"', 'null') || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t3.j, ','), '') || ']' AS anon_1
 FROM (SELECT CAST(to_json(t3.name) AS TEXT) AS j
 FROM post_topics AS t4 JOIN topics AS t3 ON true
-WHERE t4.post = t1.id AND t4.topic = t3.name ORDER BY t3.name) AS r_t3) || '}' AS c0, t1.price AS c1, t2.name AS c2, t1.id AS c3
+WHERE t4.post = t1.id AND t4.topic = t3.name ORDER BY t3.name ASC) AS r_t3) || '}' AS c0, t1.price AS c1, t2.name AS c2, t1.id AS c3
 FROM posts AS t1 LEFT OUTER JOIN users AS t2 ON t2.id = t1.author ORDER BY t1.price DESC NULLS FIRST, t2.name ASC, t1.id ASC
 LIMIT $1::BIGINT;
 
@@ -85,7 +85,7 @@ FROM (SELECT '{"name":' || CAST(to_json(t3.name) AS TEXT) || ',"parent":' || coa
 FROM topics AS t5
 WHERE t5.name = t3.parent), coalesce(CAST(to_json(t3.parent) AS TEXT), 'null')) || '}' AS j
 FROM post_topics AS t4 JOIN topics AS t3 ON true
-WHERE t4.post = t1.id AND t4.topic = t3.name ORDER BY t3.name
+WHERE t4.post = t1.id AND t4.topic = t3.name ORDER BY t3.name ASC
 LIMIT 100) AS r_t3) || ',"comments":' || (SELECT '[' || coalesce(string_agg(r_t6.j, ','), '') || ']' AS anon_4
 FROM (SELECT '{"id":"' || t6.id || '","post":"' || t6.post || '","text":' || CAST(to_json(t6.text) AS TEXT) || ',"created":"' || replace(to_char(timezone('UTC', t6.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t6.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '"}' AS j
 FROM comments AS t6
@@ -93,7 +93,7 @@ WHERE t6.post = t1.id AND ((SELECT t7.public
 FROM posts AS t7
 WHERE t7.id = t6.post) = true OR (SELECT t8.author
 FROM posts AS t8
-WHERE t8.id = t6.post) = $2::UUID) ORDER BY t6.id
+WHERE t8.id = t6.post) = $2::UUID) ORDER BY t6.id ASC
 LIMIT 100) AS r_t6) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE t1.public = true OR t1.author = $3::UUID ORDER BY t1.id ASC
@@ -104,7 +104,7 @@ LIMIT $4::BIGINT;
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || CASE WHEN (t1.author = $1::UUID) THEN ',"price":' || coalesce('"' || t1.price || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT CAST(to_json(t2.name) AS TEXT) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON true
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1, (SELECT count(*) AS count_1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1, (SELECT count(*) AS count_1
 FROM posts AS t4
 WHERE lower(t4.title) = $2::VARCHAR COLLATE "C" AND (t4.public = true OR t4.author = $3::UUID)) AS c2
 FROM posts AS t1
@@ -116,7 +116,7 @@ LIMIT $5::BIGINT OFFSET $6::BIGINT;
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || ',"price":' || coalesce('"' || t1.price || '"', 'null') || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT CAST(to_json(t2.name) AS TEXT) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON true
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE (t1.id) > ($1::UUID) ORDER BY t1.id ASC
 LIMIT $2::BIGINT;
@@ -126,7 +126,7 @@ LIMIT $2::BIGINT;
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || ',"price":' || coalesce('"' || t1.price || '"', 'null') || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT CAST(to_json(t2.name) AS TEXT) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON true
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.price AS c1, t1.id AS c2
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.price AS c1, t1.id AS c2
 FROM posts AS t1
 WHERE t1.price <= $1::NUMERIC(9, 2) AND (t1.price < $1::NUMERIC(9, 2) OR t1.price = $1::NUMERIC(9, 2) AND t1.id < $2::UUID) ORDER BY t1.price DESC NULLS FIRST, t1.id DESC
 LIMIT $3::BIGINT;
@@ -136,7 +136,7 @@ LIMIT $3::BIGINT;
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || ',"price":' || coalesce('"' || t1.price || '"', 'null') || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT CAST(to_json(t2.name) AS TEXT) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON true
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.price AS c1, t1.created AS c2, t1.id AS c3
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.price AS c1, t1.created AS c2, t1.id AS c3
 FROM posts AS t1
 WHERE t1.price IS NULL AND (t1.price IS NULL AND t1.created < $1::TIMESTAMP WITH TIME ZONE OR t1.price IS NULL AND t1.created = $1::TIMESTAMP WITH TIME ZONE AND t1.id < $2::UUID) ORDER BY t1.price ASC NULLS LAST, t1.created DESC, t1.id DESC
 LIMIT $3::BIGINT;

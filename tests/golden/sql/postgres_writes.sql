@@ -11,7 +11,7 @@ FROM w)
 SELECT CASE WHEN (w.public = true OR w.author = $11::UUID) THEN '{"id":"' || w.id || '","title":' || CAST(to_json(w.title) AS TEXT) || CASE WHEN (w.author = $12::UUID) THEN ',"price":' || coalesce('"' || w.price || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (w.public IS true) THEN 'true' WHEN (w.public IS false) THEN 'false' END || ',"author":"' || w.author || '","created":"' || replace(to_char(timezone('UTC', w.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', w.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t1.j, ','), '') || ']' AS anon_10
 FROM (SELECT CAST(to_json(t1.name) AS TEXT) AS j
 FROM post_topics AS t2 JOIN topics AS t1 ON true
-WHERE t2.post = w.id AND t2.topic = t1.name ORDER BY t1.name) AS r_t1) || '}' END AS j, NULL AS k
+WHERE t2.post = w.id AND t2.topic = t1.name ORDER BY t1.name ASC) AS r_t1) || '}' END AS j, NULL AS k
 FROM w;
 
 -- why not: create of Post
@@ -59,7 +59,7 @@ FROM w)
 SELECT CASE WHEN (w.public = true OR w.author = $12::UUID) THEN '{"id":"' || w.id || '","title":' || CAST(to_json(w.title) AS TEXT) || CASE WHEN (w.author = $13::UUID) THEN ',"price":' || coalesce('"' || w.price || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (w.public IS true) THEN 'true' WHEN (w.public IS false) THEN 'false' END || ',"author":"' || w.author || '","created":"' || replace(to_char(timezone('UTC', w.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', w.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t1.j, ','), '') || ']' AS anon_7
 FROM (SELECT CAST(to_json(t1.name) AS TEXT) AS j
 FROM post_topics AS t2 JOIN topics AS t1 ON true
-WHERE t2.post = w.id AND t2.topic = t1.name ORDER BY t1.name) AS r_t1) || '}' END AS j, NULL AS k
+WHERE t2.post = w.id AND t2.topic = t1.name ORDER BY t1.name ASC) AS r_t1) || '}' END AS j, NULL AS k
 FROM w;
 
 -- why not: update of Post
@@ -94,7 +94,7 @@ FROM w)
 SELECT '{"topics":' || (SELECT '[' || coalesce(string_agg(r_t1.j, ','), '') || ']' AS anon_7
 FROM (SELECT CAST(to_json(t1.name) AS TEXT) AS j
 FROM post_topics AS t2 JOIN topics AS t1 ON true
-WHERE t2.post = w.id AND t2.topic = t1.name ORDER BY t1.name) AS r_t1) || '}' AS j, NULL AS k
+WHERE t2.post = w.id AND t2.topic = t1.name ORDER BY t1.name ASC) AS r_t1) || '}' AS j, NULL AS k
 FROM w;
 
 -- why not: update_to_many of Post

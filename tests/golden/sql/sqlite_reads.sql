@@ -5,7 +5,7 @@
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t2.name) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON 1 = 1
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1 ORDER BY t1.id ASC
 LIMIT ? OFFSET ?;
 
@@ -14,7 +14,7 @@ LIMIT ? OFFSET ?;
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t2.name) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON 1 = 1
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE t1.public = 1 ORDER BY t1.id ASC
 LIMIT ? OFFSET ?;
@@ -24,7 +24,7 @@ LIMIT ? OFFSET ?;
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || CASE WHEN (t1.author = ?) THEN ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t2.name) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON 1 = 1
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE t1.public = 1 OR t1.author = ? ORDER BY t1.id ASC
 LIMIT ? OFFSET ?;
@@ -34,7 +34,7 @@ LIMIT ? OFFSET ?;
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t2.name) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON 1 = 1
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE lower(t1.title) = ? AND t1.price > ? AND t1.public = ? AND instr(lower(t1.title), ?) > 0 AND t1.price IN (SELECT anon_2.value
 FROM json_each(?) AS anon_2) ORDER BY t1.id ASC
@@ -45,7 +45,7 @@ LIMIT ? OFFSET ?;
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || CASE WHEN (t1.author = ?) THEN ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t2.name) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON 1 = 1
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE lower(t1.title) != ? AND coalesce(CASE WHEN (t1.author = ?) THEN t1.price END IN (SELECT anon_2.value
 FROM json_each(?) AS anon_2), 0) = 0 AND CASE WHEN (t1.author = ?) THEN t1.price END IS NOT NULL AND (t1.public = 1 OR t1.author = ?) ORDER BY t1.id ASC
@@ -56,7 +56,7 @@ LIMIT ? OFFSET ?;
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || CASE WHEN (t1.author = ?) THEN ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t8.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t8.name) AS j
 FROM post_topics AS t9 JOIN topics AS t8 ON 1 = 1
-WHERE t9.post = t1.id AND t9.topic = t8.name ORDER BY t8.name) AS r_t8) || '}' AS c0, t1.id AS c1
+WHERE t9.post = t1.id AND t9.topic = t8.name ORDER BY t8.name ASC) AS r_t8) || '}' AS c0, t1.id AS c1
 FROM posts AS t1 LEFT OUTER JOIN users AS t2 ON t2.id = t1.author
 WHERE t2.name = ? AND (EXISTS (SELECT 1
 FROM topics AS t3 JOIN post_topics AS t4 ON 1 = 1
@@ -74,7 +74,7 @@ LIMIT ? OFFSET ?;
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t3.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t3.name) AS j
 FROM post_topics AS t4 JOIN topics AS t3 ON 1 = 1
-WHERE t4.post = t1.id AND t4.topic = t3.name ORDER BY t3.name) AS r_t3) || '}' AS c0, t1.price AS c1, t2.name AS c2, t1.id AS c3
+WHERE t4.post = t1.id AND t4.topic = t3.name ORDER BY t3.name ASC) AS r_t3) || '}' AS c0, t1.price AS c1, t2.name AS c2, t1.id AS c3
 FROM posts AS t1 LEFT OUTER JOIN users AS t2 ON t2.id = t1.author ORDER BY t1.price DESC NULLS FIRST, t2.name ASC, t1.id ASC
 LIMIT ? OFFSET ?;
 
@@ -87,7 +87,7 @@ FROM (SELECT '{"name":' || json_quote(t3.name) || ',"parent":' || coalesce((SELE
 FROM topics AS t5
 WHERE t5.name = t3.parent), coalesce(json_quote(t3.parent), 'null')) || '}' AS j
 FROM post_topics AS t4 JOIN topics AS t3 ON 1 = 1
-WHERE t4.post = t1.id AND t4.topic = t3.name ORDER BY t3.name
+WHERE t4.post = t1.id AND t4.topic = t3.name ORDER BY t3.name ASC
 LIMIT 100 OFFSET ?) AS r_t3) || ',"comments":' || (SELECT '[' || coalesce(group_concat(r_t6.j, ','), '') || ']' AS anon_4
 FROM (SELECT '{"id":"' || t6.id || '","post":"' || t6.post || '","text":' || json_quote(t6.text) || ',"created":"' || replace(t6.created, '.000000Z', 'Z') || '","updated":"' || replace(t6.updated, '.000000Z', 'Z') || '"}' AS j
 FROM comments AS t6
@@ -95,7 +95,7 @@ WHERE t6.post = t1.id AND ((SELECT t7.public
 FROM posts AS t7
 WHERE t7.id = t6.post) = 1 OR (SELECT t8.author
 FROM posts AS t8
-WHERE t8.id = t6.post) = ?) ORDER BY t6.id
+WHERE t8.id = t6.post) = ?) ORDER BY t6.id ASC
 LIMIT 100 OFFSET ?) AS r_t6) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE t1.public = 1 OR t1.author = ? ORDER BY t1.id ASC
@@ -106,7 +106,7 @@ LIMIT ? OFFSET ?;
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || CASE WHEN (t1.author = ?) THEN ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t2.name) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON 1 = 1
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1, (SELECT count(*) AS count_1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1, (SELECT count(*) AS count_1
 FROM posts AS t4
 WHERE lower(t4.title) = ? AND (t4.public = 1 OR t4.author = ?)) AS c2
 FROM posts AS t1
@@ -118,7 +118,7 @@ LIMIT ? OFFSET ?;
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t2.name) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON 1 = 1
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.id AS c1
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1
 FROM posts AS t1
 WHERE (t1.id) > (?) ORDER BY t1.id ASC
 LIMIT ? OFFSET ?;
@@ -128,7 +128,7 @@ LIMIT ? OFFSET ?;
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t2.name) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON 1 = 1
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.price AS c1, t1.id AS c2
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.price AS c1, t1.id AS c2
 FROM posts AS t1
 WHERE t1.price <= ? AND (t1.price < ? OR t1.price = ? AND t1.id < ?) ORDER BY t1.price DESC NULLS FIRST, t1.id DESC
 LIMIT ? OFFSET ?;
@@ -138,7 +138,7 @@ LIMIT ? OFFSET ?;
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t2.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t2.name) AS j
 FROM post_topics AS t3 JOIN topics AS t2 ON 1 = 1
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name) AS r_t2) || '}' AS c0, t1.price AS c1, t1.created AS c2, t1.id AS c3
+WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.price AS c1, t1.created AS c2, t1.id AS c3
 FROM posts AS t1
 WHERE t1.price IS NULL AND (t1.price IS NULL AND t1.created < ? OR t1.price IS NULL AND t1.created = ? AND t1.id < ?) ORDER BY t1.price ASC NULLS LAST, t1.created DESC, t1.id DESC
 LIMIT ? OFFSET ?;

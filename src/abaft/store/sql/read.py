@@ -11,6 +11,7 @@ from sqlalchemy.sql.selectable import FromClause
 from abaft.model import expr as e
 from abaft.model.spec import Model
 from abaft.plan.types import (
+    CountItem,
     Grouped,
     Item,
     ManyItem,
@@ -182,6 +183,8 @@ def record_json(frame: Frame, selection: Selection) -> Element:
 
 def member_json(frame: Frame, item: Item) -> Element:
     """The JSON text of one member, "null" where there is no value."""
+    if isinstance(item, CountItem):
+        return _many_count(frame, item.of)
     if isinstance(item, WholeItem):
         return record_json(frame, item.selection)
     if isinstance(item, ManyItem):
@@ -223,6 +226,29 @@ def _many_json(frame: Frame, item: ManyItem) -> Element:
     if e.FALSE in (item.guard, item.link_guard):
         return text_literal("[]")
     dialect = frame.context.dialect
+    inner, query = _members(frame, item)
+    shown = _key_json(inner) if item.selection is None else record_json(inner, item.selection)
+    orders = [_direction(folded(order.column, [inner]), order) for order in item.orders]
+    rows = (
+        query.with_only_columns(shown.label("j"))
+        .order_by(*orders)
+        .limit(None if item.limit is None else number(item.limit))
+        .subquery(f"r_{inner.table.name}")
+    )
+    joined = sa.func.coalesce(dialect.gather(rows.c.j), text_literal(""), type_=sa.String)
+    whole = concat([text_literal("["), joined, text_literal("]")])
+    return sa.select(whole).select_from(rows).scalar_subquery()
+
+
+def _many_count(frame: Frame, item: ManyItem) -> Element:
+    if e.FALSE in (item.guard, item.link_guard):
+        return text_literal("0")
+    _, query = _members(frame, item)
+    return sa.cast(query.with_only_columns(sa.func.count()).scalar_subquery(), sa.Text)
+
+
+def _members(frame: Frame, item: ManyItem) -> tuple[Frame, sa.Select[Any]]:
+    """The records of a to-many relation that may be shown and were asked for."""
     inner, link, where = members(frame, frame.model.many[item.name])
     if link is not None:
         inner.enclosing = link.enclosing = (*inner.enclosing, link.table)
@@ -230,20 +256,11 @@ def _many_json(frame: Frame, item: ManyItem) -> Element:
         where.append(condition(item.guard, [inner]))
     if link is not None and item.link_guard != e.TRUE:
         where.append(condition(item.link_guard, [link]))
-    shown = _key_json(inner) if item.selection is None else record_json(inner, item.selection)
+    if item.where != e.TRUE:
+        where.append(condition(item.where, [inner]))
     source = inner.table if link is None else link.table.join(inner.table, sa.true())
-    rows = (
-        sa.select(shown.label("j"))
-        .select_from(source)
-        .where(*where)
-        .order_by(*(folded(e.Column(name), [inner]) for name in inner.model.key))
-        .limit(None if item.limit is None else sa.literal_column(str(item.limit)))
-        .correlate(*frame.enclosing)
-        .subquery(f"r_{inner.table.name}")
-    )
-    joined = sa.func.coalesce(dialect.gather(rows.c.j), text_literal(""), type_=sa.String)
-    whole = concat([text_literal("["), joined, text_literal("]")])
-    return sa.select(whole).select_from(rows).scalar_subquery()
+    one: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(source)
+    return inner, one.where(*where).correlate(*frame.enclosing)
 
 
 def _key_json(frame: Frame) -> Element:

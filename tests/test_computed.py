@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from abaft import Many, Me, Model, Ref, allow, computed, field, length, virtual, when
+from abaft import Many, Me, Model, Ref, User, allow, computed, field, length, virtual, when
 from scenarios import Api, serving
 
 
@@ -193,3 +193,84 @@ async def test_virtual_fields_are_for_showing_alone(api: Api) -> None:
     for query in ("sort=label", "label=x", "shop.orders.label=x"):
         answer = await api.ask(f"GET /api/orders?{query}")
         assert answer.status_code == 400, query
+
+
+class Pay(Model, key="name", stamps=False):
+    """Salaries are the payee's own to know."""
+
+    name: str
+    team: str
+    salary: int
+    open: bool = True
+    bonuses: Many[Bonus] = field(back="pay")
+
+    @allow("read", "update")
+    def all_open(pay, me: Me) -> bool:
+        return pay.open
+
+    @allow("read", fields=["salary"])
+    def payroll(pay, me: Me) -> bool:
+        return me.has_role("payroll") | (pay.team == "public")
+
+    @computed
+    def double(pay) -> int:
+        return pay.salary * 2
+
+    @computed
+    def rank(pay) -> str:
+        return when(pay.salary > 50, "high", "low")
+
+    @computed
+    def bonus(pay) -> int:
+        return pay.bonuses.sum(lambda item: item.amount)
+
+    @computed
+    def band(pay) -> int:
+        return pay.salary / 100 + 0
+
+    @allow("read", fields=["band"])
+    def anybody(pay, me: Me) -> bool:
+        return True
+
+
+class Bonus(Model, key="number", stamps=False):
+    number: int
+    pay: Ref[Pay]
+    amount: int
+    open: bool
+
+    @allow("read")
+    def all_open(bonus, me: Me) -> bool:
+        return bonus.open
+
+
+@pytest.fixture
+async def payroll(database_url: str) -> AsyncIterator[Api]:
+    async with serving(database_url, Pay, Bonus, User) as api:
+        for name, team, salary in (("ann", "public", 100), ("ben", "secret", 40)):
+            await api.db.create(Pay, name=name, team=team, salary=salary)
+            await api.db.create(Bonus, number=salary, pay=name, amount=5, open=True)
+            await api.db.create(Bonus, number=salary + 1, pay=name, amount=7, open=False)
+        await api.person("clerk", "payroll")
+        yield api
+
+
+async def test_authz_2_a_computed_field_tells_no_more_than_what_may_be_read(payroll: Api) -> None:
+    shown = (await payroll.ask("GET /api/pays?sort=name&fields=double,rank,bonus")).json()["items"]
+    assert shown == [
+        {"double": 200, "rank": "high", "bonus": 5},
+        {"double": None, "rank": "low", "bonus": 5},
+    ]
+    found = await payroll.ask("GET /api/pays?double[gt]=0&fields=name")
+    assert [item["name"] for item in found.json()["items"]] == ["ann"]
+    found = await payroll.ask("GET /api/pays?rank=low&fields=name&sort=-double")
+    assert [item["name"] for item in found.json()["items"]] == ["ben"]
+    whole = await payroll.ask("GET /api/pays?sort=name&fields=double,bonus", "clerk")
+    assert whole.json()["items"] == [{"double": 200, "bonus": 5}, {"double": 80, "bonus": 5}]
+
+
+async def test_a_rule_of_its_own_makes_a_computed_field_trusted(payroll: Api) -> None:
+    shown = (await payroll.ask("GET /api/pays?sort=name&fields=band")).json()["items"]
+    assert shown == [{"band": 1.0}, {"band": 0.4}] or shown == [{"band": 1}, {"band": 0.4}]
+    found = await payroll.ask("GET /api/pays?band[lt]=1&fields=name")
+    assert [item["name"] for item in found.json()["items"]] == ["ben"]

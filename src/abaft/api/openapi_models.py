@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from abaft.base.settings import Settings
 from abaft.model.expr import TRUE
 from abaft.model.schemas import JsonSchema, field_schema, optional, shown, taken
@@ -50,6 +52,11 @@ def _writable(model: Model) -> list[Field]:
     return [field for field in model.fields.values() if field.writable]
 
 
+def _counted(name: str) -> JsonSchema:
+    said = f"How many `{name}` there are; only by `expand={name}(count)`"
+    return {"type": "integer", "description": said}
+
+
 class _Components:
     def __init__(self, schema: Schema, settings: Settings, model: Model) -> None:
         self.schema = schema
@@ -63,6 +70,9 @@ class _Components:
             field.name
             for field in self.model.fields.values()
             if not field.hidden and not self._masked(field.name)
+        ]
+        required += [
+            name for name in (*self.model.computed, *self.model.virtual) if not self._masked(name)
         ]
         required += [
             many.name
@@ -124,10 +134,24 @@ class _Components:
         for name, one in model.one.items():
             if not one.stored:
                 members[name] = self._unstored(one, suffix)
+        for name, computed in model.computed.items():
+            members[name] = field_schema(model, computed.field, shown)
         for name, many in model.many.items():
             if not many.hidden:
                 members[name] = self._many(many, suffix)
+                members.setdefault(f"{name}_count", _counted(name))
+        for name in model.virtual:
+            members[name] = self._virtual(name)
         return members
+
+    def _virtual(self, name: str) -> JsonSchema:
+        """What pydantic says of the function's annotation."""
+        found = self.model.virtual[name]
+        adapter: TypeAdapter[Any] = TypeAdapter(found.annotation)
+        template = "#/components/schemas/{model}"
+        schema: JsonSchema = adapter.json_schema(mode="serialization", ref_template=template)
+        self.definitions |= schema.pop("$defs", {})
+        return {**schema, "description": found.description} if found.description else schema
 
     def _relation(self, one: One, field: Field, suffix: str) -> JsonSchema:
         """The key; when expanded the object, unless that is missing or may not be read."""
@@ -178,11 +202,13 @@ class _Components:
 
     def _served(self) -> dict[str, Any]:
         """What was read can be sent back whole; what the server sets is passed over."""
-        return {
-            field.name: {"readOnly": True, "description": "Passed over: the server sets it"}
+        names = [
+            field.name
             for field in self.model.fields.values()
             if not (field.writable or field.hidden)
-        }
+        ]
+        passed = {"readOnly": True, "description": "Passed over: the server sets it"}
+        return dict.fromkeys([*names, *self.model.computed, *self.model.virtual], passed)
 
     def _given(self, fields: list[Field]) -> dict[str, Any]:
         return {field.name: self._taken(field) for field in fields} | self._links()

@@ -25,6 +25,7 @@ class Parameters:
         self.settings = settings
         self.model = model
         self.fields = [field for field in model.fields.values() if not field.hidden]
+        self.fields += [computed.field for computed in model.computed.values()]
         self.many = [name for name, many in model.many.items() if not many.hidden]
         self.one = [name for name in model.one if not self._hidden(name)]
 
@@ -107,7 +108,7 @@ class Parameters:
             most = self.settings.max_expand_paths
             said = f"Relations to show as objects, {most} at most; dots lead on."
             found[f"{self.model.name}.expand"] = _names("expand", names, said)
-        names = [field.name for field in self.fields]
+        names = [*(field.name for field in self.fields), *self.model.virtual]
         names += [name for name in relations if name not in names]
         names += self._beyond(relations, lambda there: [field.name for field in there.fields])
         said = "Only these members; dots lead into relations, which are expanded."

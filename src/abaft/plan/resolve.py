@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
 from abaft.base.errors import BadRequest, Problem, nearest
 from abaft.model import expr as e
 from abaft.model.spec import Field, Model, Schema
@@ -71,8 +75,13 @@ def picks(
     fields: tuple[str, ...] | None,
     expand: tuple[str, ...],
     max_depth: int,
+    pages: Mapping[tuple[str, ...], Pick] = MappingProxyType({}),
+    at: tuple[str, ...] = (),
 ) -> Pick:
-    """What `fields=` and `expand=` ask for; a dotted field expands its relation to that field."""
+    """What `fields=` and `expand=` ask for; a dotted field expands its relation to that field.
+
+    `pages` are what is asked of relations by their paths: their own fields, which, how many.
+    """
     names: list[str] | None = None if fields is None else []
     nested: dict[str, list[str]] = {}
     for field in fields or ():
@@ -90,10 +99,13 @@ def picks(
         below.setdefault(head, []).extend([rest] if rest else [])
     expanded = []
     for head in dict.fromkeys([*below, *nested, *_picked_relations(model, names)]):
-        target = _relation(schema, model, head, max_depth)
-        inner = tuple(nested[head]) if head in nested else None
-        pick = picks(schema, target, inner, tuple(below.get(head, ())), max_depth - 1)
-        expanded.append((head, pick))
+        target = relation(schema, model, head, max_depth)
+        page = pages.get((*at, head), Pick())
+        own = (*nested.get(head, ()), *(page.fields or ()))
+        inner = own if own or page.fields is not None else None
+        deeper = tuple(below.get(head, ()))
+        pick = picks(schema, target, inner, deeper, max_depth - 1, pages, (*at, head))
+        expanded.append((head, replace(page, fields=pick.fields, expand=pick.expand)))
     return Pick(None if names is None else tuple(names), tuple(expanded))
 
 
@@ -120,7 +132,8 @@ def scopes_of(model: Model, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in known if name in names)
 
 
-def _relation(schema: Schema, model: Model, name: str, max_depth: int) -> Model:
+def relation(schema: Schema, model: Model, name: str, max_depth: int) -> Model:
+    """The model that a relation of this name leads to; BadRequest where there is none."""
     relations = [*model.one, *_open_many(model)]
     hidden = name in model.fields and model.fields[name].hidden
     if name not in relations or hidden:

@@ -68,6 +68,8 @@ app = App(City, Shop, Worker, Hour, Visit, Count)
 class Loader:
     """A database, and files to load; the application is made anew each time, as by a command."""
 
+    models = MODELS
+
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.folder = url, folder
 
@@ -78,7 +80,7 @@ class Loader:
             path = self.folder / f"{name}.csv"
             path.write_text(text, "utf-8")
             paths.append(str(path))
-        app = write_app(self.folder, MODELS)
+        app = write_app(self.folder, self.models)
         return run("load", app, *paths, *arguments, database=self.url)
 
     def sql(self, text: str) -> list[dict[str, Any]]:
@@ -90,7 +92,7 @@ class Loader:
     async def _ask(self, question: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ABAFT_DATABASE", self.url)
-            app = find(write_app(self.folder, MODELS)).app
+            app = find(write_app(self.folder, self.models)).app
         await app.start()
         try:
             return await question(app.db(Actor(system=True)))

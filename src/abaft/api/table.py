@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,14 +45,20 @@ def columns(
 class Table:
     """Makes lines of the JSON texts of records."""
 
-    def __init__(self, selection: Selection, models: Mapping[str, Model]) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        models: Mapping[str, Model],
+        text: Callable[[str], str] | None = None,
+    ) -> None:
+        self._text = text or text_cell
         self._columns = list(columns(selection, models))
         self._flat = [column.path[0] for column in self._columns]
         self._deep = any(len(column.path) > 1 for column in self._columns)
 
     def head(self) -> bytes:
         """The line of names; dots lead into relations."""
-        names = [text_cell(".".join(column.path)) for column in self._columns]
+        names = [self._text(".".join(column.path)) for column in self._columns]
         return (",".join(names) + _END).encode()
 
     def lines(self, texts: Iterable[str]) -> bytes:
@@ -60,9 +66,11 @@ class Table:
         return "".join([self._line(orjson.loads(text)) for text in texts]).encode()
 
     def _line(self, record: dict[str, Any]) -> str:
+        text = self._text
         if self._deep:
-            return ",".join([cell(_member(record, column)) for column in self._columns]) + _END
-        return ",".join([cell(record.get(name)) for name in self._flat]) + _END
+            values = [_member(record, column) for column in self._columns]
+            return ",".join([cell(value, text) for value in values]) + _END
+        return ",".join([cell(record.get(name), text) for name in self._flat]) + _END
 
 
 def _member(record: dict[str, Any], column: Column) -> Any:
@@ -77,24 +85,29 @@ def _member(record: dict[str, Any], column: Column) -> Any:
     return value if column.key else None
 
 
-def cell(value: Any) -> str:
-    """The cell of a JSON value: null is empty, text that is empty has quotes."""
+def cell(value: Any, text: Callable[[str], str] | None = None) -> str:
+    """The cell of a JSON value: null is empty; `text` makes that of a text."""
+    text = text or text_cell
     if value is None:
         return ""
     if isinstance(value, str):
-        return text_cell(value)
+        return text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return orjson.dumps(value).decode()
-    return text_cell(orjson.dumps(value).decode())
+    return text(orjson.dumps(value).decode())
 
 
 def text_cell(text: str) -> str:
+    """The cell of a text, no formula; one that is empty has quotes."""
+    return quoted_cell(guarded(text))
+
+
+def quoted_cell(text: str) -> str:
     """The cell of a text, in quotes where it needs them."""
-    made = guarded(text)
-    if not made:
+    if not text:
         return '""'
-    if _QUOTED.search(made) is None:
-        return made
-    return '"' + made.replace('"', '""') + '"'
+    if _QUOTED.search(text) is None:
+        return text
+    return '"' + text.replace('"', '""') + '"'

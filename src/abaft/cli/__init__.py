@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from abaft.base.version import __version__
-from abaft.cli import dev, load, new, routes, serve
+from abaft.cli import dev, export, load, new, routes, serve
 from abaft.cli.console import clean_errors, out
 
 
@@ -31,7 +31,8 @@ cli = typer.Typer(
 for verb in (new.new, dev.dev, serve.serve):
     cli.command()(verb)
 cli.command(cls=load.WithOptional)(load.load)
-cli.command()(routes.routes)
+for last in (export.export, routes.routes):
+    cli.command()(last)
 
 
 def _version(wanted: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import compress
 from typing import Any
 
@@ -216,6 +217,7 @@ class Columns:
     def _batch(
         self, lines: list[Line], raw: Mapping[str, Sequence[Any]], problems: dict[int, list[str]]
     ) -> Batch:
+        self.now = clock.now()
         names, columns = [], []
         for name, texts in raw.items():
             names.append(name)
@@ -245,7 +247,7 @@ class Columns:
 
     def _fill(self, name: str, column: list[Any], problems: dict[int, list[str]]) -> None:
         """Puts defaults where the file has nothing."""
-        make = maker(self.model.fields[name])
+        make = maker(self.model.fields[name], self.now)
         for place, value in enumerate(column):
             if value is not ABSENT:
                 continue
@@ -274,10 +276,10 @@ class Columns:
 def complete(model: Model, batch: Batch) -> tuple[Batch, list[tuple[Line, str]]]:
     """The rows with what new records get where the file has nothing, and those that lack more."""
     problems: dict[int, str] = {}
-    columns = []
+    columns, now = [], clock.now()
     for name, column in zip(batch.names, batch.columns, strict=True):
         if name in model.fields and ABSENT in column and not model.fields[name].by_database:
-            make = maker(model.fields[name])
+            make = maker(model.fields[name], now)
             if make is None:
                 problems |= dict.fromkeys(range(len(column)), _needed(model, name))
             column = [None if make is None else make() for _ in column]
@@ -286,25 +288,24 @@ def complete(model: Model, batch: Batch) -> tuple[Batch, list[tuple[Line, str]]]
     return whole.without(problems), [(batch.lines[place], why) for place, why in problems.items()]
 
 
-def maker(field: Field) -> Callable[[], Any] | None:
+def maker(field: Field, now: datetime) -> Callable[[], Any] | None:
     """What gives a field that the file hasn't; None where only the file could.
 
     None is given for a key that the database makes.
     """
     if field.stamp in ("created", "updated"):
-        stamp = clock.now()
-        return lambda: stamp
+        return lambda: now
     if field.default is not None:
         return field.default
     return (lambda: None) if field.nullable or field.generated else None
 
 
 def _missing(model: Model, named: Iterable[str]) -> list[str]:
-    there = set(named)
+    there, now = set(named), clock.now()
     return [
         row.name
         for row in model.fields.values()
-        if not (row.name in there or row.by_database) and maker(row) is None
+        if not (row.name in there or row.by_database) and maker(row, now) is None
     ]
 
 

@@ -15,7 +15,7 @@ from abaft.cli.load_open import Input, LoadError
 from abaft.cli.load_rows import FORMATS, Format, Rows, open_rows
 from abaft.model.spec import Model, Schema
 
-_SUFFIXES: dict[str, Format] = {
+SUFFIXES: dict[str, Format] = {
     "csv": "csv",
     "tsv": "csv",
     "tab": "csv",
@@ -48,9 +48,9 @@ class Source:
     def open(self) -> Rows:
         """The rows from the start. Raises LoadError where there is no making sense of them."""
         parts = self.file.lower().split(".")[1:]
-        suffix = next((part for part in parts if part in _SUFFIXES), "")
+        suffix = next((part for part in parts if part in SUFFIXES), "")
         delimiter = self.delimiter or ("\t" if suffix in ("tsv", "tab") else None)
-        wanted = self.format or _SUFFIXES.get(suffix)
+        wanted = self.format or SUFFIXES.get(suffix)
         return open_rows(Input(self.path, self.encoding), wanted, delimiter)
 
     def kept(self, folder: Path) -> Source:

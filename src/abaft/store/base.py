@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -173,6 +173,10 @@ class Session(Protocol):
         """Rows of a statement of the user's own, with bound values."""
 
 
+Snapshot = Callable[[Any, Values], AsyncIterator[Row]]
+"""Gives the rows of compiled reads, in bounded memory, one read after the other."""
+
+
 class Store(Session, Protocol):
     """A database; every method is safe to call at once from many tasks of one loop."""
 
@@ -211,6 +215,9 @@ class Store(Session, Protocol):
         With `seconds` it ends by QueryTimeout when the database takes longer; whoever asks for no
         more rows has all given back by `aclose()`.
         """
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """Reads that all see the data of one moment, and may take their time."""
 
     async def changes(self, after: str, limit: int) -> list[Change]:
         """Change records after a position ("" for the first), in the order they became visible."""

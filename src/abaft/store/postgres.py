@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from abaft.base import clock
@@ -18,7 +19,7 @@ from abaft.model.spec import Model, Schema
 from abaft.plan.types import Change, Load, Match, Matched, ReadPlan, WritePlan
 from abaft.store import postgres_changes as feed
 from abaft.store import postgres_session as steps
-from abaft.store.base import Capabilities, Item, Lost, Row, Session, Values
+from abaft.store.base import Capabilities, Item, Lost, Row, Session, Snapshot, Values
 from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, write_lane
 from abaft.store.postgres_errors import CONFLICTS, FAILURES, gone, translate, translate_write
 from abaft.store.postgres_load import Refused
@@ -268,6 +269,16 @@ class PostgresStore:
                     args = statement.args(values)
                     async for record in connection.cursor(statement.sql, *args, prefetch=500):
                         yield tuple(record)
+            except FAILURES as error:
+                raise translate(error, self._columns) from error
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        async with self._line.patient.hold(self._until()) as connection:
+            try:
+                async with connection.transaction(isolation="repeatable_read", readonly=True):
+                    await connection.execute(_PATIENCE)
+                    yield partial(steps.stream, connection)
             except FAILURES as error:
                 raise translate(error, self._columns) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -66,6 +66,13 @@ async def rows(connection: Connection, statement: Statement, values: Values) -> 
 def expected(rows: Sequence[Row]) -> list[Row]:
     """How many rows the planner expects, of its answer to EXPLAIN."""
     return [(int(orjson.loads(rows[0][0])[0]["Plan"]["Plan Rows"]),)]
+
+
+async def stream(connection: Connection, compiled: Any, values: Values) -> AsyncIterator[Row]:
+    """The rows of a compiled read, some at a time, within the connection's transaction."""
+    statement: Statement = compiled.statement.statement
+    async for record in connection.cursor(statement.sql, *statement.args(values), prefetch=500):
+        yield tuple(record)
 
 
 async def drive(connection: Connection, make: Any) -> Any:

@@ -9,7 +9,7 @@ import asyncio
 import queue
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from abaft.store.base import (
     Row,
     Rows,
     Session,
+    Snapshot,
     Values,
 )
 from abaft.store.sql.changes import change_statement, change_types, changes_table
@@ -51,7 +52,7 @@ from abaft.store.sqlite_session import (
     drive,
     write_work,
 )
-from abaft.store.sqlite_stream import Stream
+from abaft.store.sqlite_stream import Stream, snapshot
 from abaft.store.sqlite_writer import Exclusive, RolledBack, Writer
 
 LOOP_BUDGET = 0.002
@@ -260,6 +261,9 @@ class SqliteStore:
                 rows = await stream.more()
         finally:
             await stream.close()
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        return snapshot(self.path, self._pool)
 
     async def changes(self, after: str, limit: int) -> list[Change]:
         sql = (

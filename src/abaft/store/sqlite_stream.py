@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from typing import Any
 
 import apsw
 
 from abaft.base import clock
-from abaft.store.base import Lost, QueryTimeout, Rows
+from abaft.store.base import Lost, QueryTimeout, Row, Rows, Snapshot, Values
 from abaft.store.sqlite_reader import Reader
 
 _SOME = 500
@@ -31,6 +32,10 @@ class Stream:
         """The first rows."""
         return await self._run(lambda: self._begin(sql, args))
 
+    async def again(self, sql: str, args: tuple[Any, ...]) -> Rows:
+        """The first rows of another statement, in the transaction that was begun."""
+        return await self._run(lambda: self._execute(sql, args))
+
     async def more(self) -> Rows:
         """The next rows; none after the last."""
         return await self._run(self._some)
@@ -49,7 +54,11 @@ class Stream:
         self._reader = reader
         if not self._until:
             raise apsw.InterruptError  # ended before it was there to be ended
-        self._cursor = reader.connection.execute(sql, args)
+        return self._execute(sql, args)
+
+    def _execute(self, sql: str, args: tuple[Any, ...]) -> Rows:
+        assert self._reader is not None
+        self._cursor = self._reader.connection.execute(sql, args)
         return self._some()
 
     def _some(self) -> Rows:
@@ -80,3 +89,23 @@ class Stream:
             raise QueryTimeout from None
         except apsw.BusyError as error:
             raise Lost(str(error)) from error
+
+
+@asynccontextmanager
+async def snapshot(path: str, threads: Executor) -> AsyncIterator[Snapshot]:
+    """Reads within one transaction, one after the other, that may take their time."""
+    stream = Stream(path, float("inf"), threads)
+    await stream.begin("begin", ())
+
+    async def rows(compiled: Any, values: Values) -> AsyncIterator[Row]:
+        statement = compiled.statement.statement
+        some = await stream.again(statement.sql, statement.args(values))
+        while some:
+            for row in some:
+                yield row
+            some = await stream.more()
+
+    try:
+        yield rows
+    finally:
+        await stream.close()

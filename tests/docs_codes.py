@@ -9,7 +9,7 @@ from abaft.base.errors import Fault
 
 SOURCE = Path(__file__).parent.parent / "src" / "abaft"
 # Functions that make a fault of (place, code, detail), and the fault's status.
-MAKERS = {"bad": 400, "_bad": 400}
+MAKERS = {"bad": 400, "_bad": 400, "Wrong": 400}
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:

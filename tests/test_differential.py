@@ -20,6 +20,7 @@ from differential.engines import Engine
 from differential.models import sees
 from differential.oracle import answer, document, tree
 from differential.questions import ACTORS, Question, questions
+from differential.texts import written
 from differential.worlds import World, worlds
 
 QUESTIONS = 5
@@ -100,3 +101,20 @@ def test_rules_mean_what_the_same_rules_by_hand_do(world: World) -> None:
             if not actor.system:
                 allowed = any(evaluate(rule, [record], actor) for rule in rules)
                 assert allowed == sees(actor, record)
+
+
+@quick
+@given(world=worlds(), asked=st.lists(written(), min_size=QUESTIONS, max_size=QUESTIONS))
+def test_val_4_engines_answer_filter_texts_as_plain_python_does(
+    engines: list[Engine], world: World, asked: list[Question]
+) -> None:
+    hold_together(engines, world, asked)
+
+
+@pytest.mark.slow
+@thorough
+@given(world=worlds(), asked=st.lists(written(), min_size=QUESTIONS, max_size=QUESTIONS))
+def test_val_4_engines_answer_filter_texts_as_plain_python_does_2000_times(
+    engines: list[Engine], world: World, asked: list[Question]
+) -> None:
+    hold_together(engines, world, asked)

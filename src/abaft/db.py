@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 from abaft.answers import Unit
 from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import BadRequest, NotFound
+from abaft.language.parse import parse_condition
 from abaft.model import expr as e
 from abaft.model.declare import Model as Record
 from abaft.model.records import plain, record_from_json, record_of
@@ -22,7 +23,8 @@ from abaft.store.base import StoreError
 from abaft.store_faults import store_fault
 
 M = TypeVar("M", bound=Record)
-Where = Callable[[M], bool] | Callable[[M, Any], bool]
+Where = Callable[[M], bool] | Callable[[M, Any], bool] | str
+"""A function of a record, or a text of the filter language."""
 
 
 @contextmanager
@@ -291,6 +293,10 @@ class Database:
         """The traced condition with its constants as parameters, so that one plan serves all."""
         if where is None:
             return e.TRUE, {}
+        if isinstance(where, str):
+            pipeline = self._pipeline
+            said = parse_condition(pipeline.schema, pipeline.settings, spec, where, "w", "")
+            return said.where, dict(said.bind())
         values: dict[str, Any] = {}
 
         def named(node: Any) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args
 
-from abaft.api.filters import OPERATORS, suits
 from abaft.api.openapi_answers import parameter
 from abaft.base.settings import Settings
+from abaft.language.operators import OPERATORS, suits
 from abaft.model.kinds import Kind
 from abaft.model.schemas import JsonSchema, asked
 from abaft.model.spec import DELETED, Field, Model, Schema
@@ -92,7 +92,8 @@ class Parameters:
 
     def finding(self) -> dict[str, Parameter]:
         """The parameters that tell which records, and in what order, by their components' names."""
-        asked = [self._sort(), *self._scope(), *self.deleted(), *self.filters()]
+        asked = [self._language(), self._sort(), *self._scope(), *self.deleted()]
+        asked += self.filters()
         return {f"{self.model.name}.by.{_plain(row['name'])}": row for row in asked}
 
     def shape(self) -> list[Parameter]:
@@ -114,6 +115,14 @@ class Parameters:
         said = "Only these members; dots lead into relations, which are expanded."
         found[f"{self.model.name}.fields"] = _names("fields", names, said)
         return found
+
+    def _language(self) -> Parameter:
+        said = (
+            "A condition in the filter language (docs/query.md), beside the filters by field: "
+            "`a = 1 and (b contains 'x' or any(c, d is null))`."
+        )
+        schema = {"type": "string", "minLength": 1, "maxLength": self.settings.max_filter_length}
+        return _query("filter", schema, said)
 
     def _sort(self) -> Parameter:
         names = self._ordered() + self._beyond(self.one, lambda there: there._ordered())

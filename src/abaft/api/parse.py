@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 from urllib.parse import unquote
 
 from abaft.api import cursor as cursors
-from abaft.api.filters import parse_filter
+from abaft.api.filters import LIST_PARAMETERS, Reader, parse_where
 from abaft.base.errors import BadRequest, NotFound, Problem, nearest
 from abaft.base.settings import Settings
 from abaft.model import expr as e
 from abaft.model.spec import DELETED, Model, Schema
 from abaft.plan.read import orders_of
-from abaft.plan.resolve import column_of, picks, scopes_of, visible
+from abaft.plan.resolve import column_of, picks, scopes_of
 from abaft.plan.types import CountMode, Deleted, Order, Pick, ReadIntent, ReadShape, Sort
 
 KEPT = 2_000
-LIST_PARAMETERS = ("sort", "expand", "fields", "limit", "cursor", "offset", "count", "scope")
+SHAPING = tuple(name for name in LIST_PARAMETERS if name != "filter")
 ONE_PARAMETERS = ("expand", "fields")
 LIVING: Deleted = "without"
 _VALUES = ("limit", "cursor", "offset")
@@ -32,7 +32,7 @@ class Form:
     shape: ReadShape
     orders: tuple[Order, ...]
     mark: str
-    readers: tuple[tuple[int, Callable[[str], dict[str, Any]]], ...]
+    readers: tuple[tuple[int, Reader], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,9 @@ def bad(parameter: str, code: str, detail: str) -> BadRequest:
 def _refuse(problems: list[Problem]) -> None:
     if problems:
         code = problems[0].code if len(problems) == 1 else "bad_parameters"
-        raise BadRequest("; ".join(p.detail for p in problems[:5]), code=code, errors=problems)
+        details = [problem.detail for problem in problems[:5]]
+        between = "\n" if any("\n" in detail for detail in details) else "; "
+        raise BadRequest(between.join(details), code=code, errors=problems)
 
 
 @contextmanager
@@ -234,15 +236,13 @@ class Parser:
     def _parse_form(self, model: Model, pairs: list[tuple[str, str]]) -> Form:
         """Every wrong parameter is told at once."""
         wheres: list[e.Expr] = []
-        readers = []
+        readers: list[tuple[int, Reader]] = []
         problems: list[Problem] = []
         for place, (name, value) in enumerate(pairs):
-            if name in LIST_PARAMETERS or (name == DELETED and model.soft_delete):
+            if name in SHAPING or (name == DELETED and model.soft_delete):
                 continue
             with _gathered(problems):
-                self._known(model, name)
-                found = parse_filter(self.schema, self.settings, model, name, value, place)
-                found.read(value)
+                found = parse_where(self.schema, self.settings, model, name, value, place)
                 wheres.append(found.where)
                 readers.append((place, found.read))
         most = self.settings.max_filters
@@ -271,14 +271,6 @@ class Parser:
         orders = orders_of(self.schema, model, sort)
         mark = cursors.order_mark(model.collection, orders)
         return Form(shape, orders, mark, tuple(readers))
-
-    def _known(self, model: Model, name: str) -> None:
-        head = name.partition("[")[0].partition(".")[0]
-        if head not in visible(model):
-            known = [*visible(model), *LIST_PARAMETERS]
-            hint = nearest(head, known)
-            detail = f"{model.collection} has no field or parameter {head[:80]!r}: {hint}"
-            raise bad(name, "unknown_parameter", detail)
 
     def _sort(self, model: Model, asked: Mapping[str, str]) -> tuple[Sort, ...]:
         steps: list[Sort] = []

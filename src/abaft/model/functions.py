@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from abaft.model.kinds import INT_MAX, INT_MIN, Float, Integer, Kind, Number, Text
-from abaft.model.times import Date
+from abaft.model.times import MICROSECOND, Date, DateTime, Duration
 
 DIGITS = 18
 HUGE, TINY = 1e150, 1e-150
@@ -23,6 +23,8 @@ TEXT = frozenset({"text", "email", "url"})
 NUMBERS = frozenset({"integer", "float", "decimal"})
 DAYS = frozenset({"date", "datetime"})
 CLOCKS = frozenset({"time", "datetime"})
+TIMED = frozenset({"date", "datetime", "duration"})
+WHOLE = frozenset({"integer"})
 
 
 class NoSuchKind(ValueError):
@@ -79,6 +81,28 @@ def _sum_kind(kinds: Sequence[Kind]) -> Kind:
     return _arithmetic(kinds, max(map(places, kinds)))
 
 
+def _time_kind(name: str, left: str, right: str) -> Kind | None:
+    """The kind of a sum or difference of times, None where there is none such."""
+    if right == "duration":
+        return {"datetime": DateTime(), "date": Date(), "duration": Duration()}.get(left)
+    if name == "add":
+        return _time_kind(name, right, left) if left == "duration" else None
+    return Duration() if left == right and left in DAYS else None
+
+
+def _timed(name: str) -> Result:
+    def kind(kinds: Sequence[Kind]) -> Kind:
+        left, right = (kind.name for kind in kinds)
+        if not {left, right} & TIMED:
+            return _sum_kind(kinds)
+        found = _time_kind(name, left, right)
+        if found is None:
+            raise NoSuchKind(f"{name} doesn't take {left} and {right}")
+        return found
+
+    return kind
+
+
 def _product_kind(kinds: Sequence[Kind]) -> Kind:
     return _arithmetic(kinds, sum(map(places, kinds)))
 
@@ -102,6 +126,8 @@ def _quotient_kind(kinds: Sequence[Kind]) -> Kind:
 
 def fitting(value: Any, kind: Kind) -> Any:
     """The number where its kind has a place for it, else None."""
+    if isinstance(kind, Duration):
+        return value if INT_MIN <= value // MICROSECOND <= INT_MAX else None
     if isinstance(kind, Float):
         return value + 0.0 if abs(value) < HUGE * HUGE else None
     if isinstance(kind, Number):
@@ -122,9 +148,26 @@ def _run(operate: Callable[[Any, Any], Any]) -> Callable[..., Any]:
             return fitting(operate(left, right), result) if _calm(left, right) else None
         if isinstance(result, Number):
             left, right = Decimal(left), Decimal(right)
+        if isinstance(result, (DateTime, Date)):
+            return _moment(operate, left, right)
         return fitting(operate(left, right), result)
 
     return run
+
+
+def _moment(operate: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+    try:
+        return operate(left, right)
+    except OverflowError:
+        return None
+
+
+def _remainder(left: int, right: int, result: Kind) -> int | None:
+    """With the sign of the dividend, as SQL has it."""
+    if right == 0:
+        return None
+    rest = abs(left) % abs(right)
+    return -rest if left < 0 else rest
 
 
 def _divide(left: Any, right: Any, result: Kind) -> Any:
@@ -138,6 +181,14 @@ def _negate(value: Any, result: Kind) -> Any:
 
 def _absolute(value: Any, result: Kind) -> Any:
     return fitting(abs(value), result)
+
+
+def _real(value: Any, result: Kind) -> float:
+    """The nearest float, of a decimal as engines reckon it."""
+    if isinstance(value, Decimal):
+        scale = -int(value.as_tuple().exponent)
+        return float(int(value.scaleb(scale))) / 10.0**scale + 0.0
+    return float(value)
 
 
 _UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
@@ -162,6 +213,7 @@ def _day(value: Any, *_: Any) -> date:
 
 
 NUMBER = (NUMBERS,)
+ADDED = (NUMBERS | TIMED,) * 2
 FUNCTIONS = {
     row.name: row
     for row in (
@@ -178,11 +230,13 @@ FUNCTIONS = {
         _part("minute", CLOCKS, "the minute"),
         _part("second", CLOCKS, "the second, without its fraction"),
         Function("date", (frozenset({"datetime"}),), _date, _day, "the day, in UTC"),
-        Function("add", NUMBER * 2, _sum_kind, _run(lambda a, b: a + b), "the sum", "+"),
-        Function("sub", NUMBER * 2, _sum_kind, _run(lambda a, b: a - b), "the difference", "-"),
+        Function("add", ADDED, _timed("add"), _run(lambda a, b: a + b), "the sum", "+"),
+        Function("sub", ADDED, _timed("sub"), _run(lambda a, b: a - b), "the difference", "-"),
         Function("mul", NUMBER * 2, _product_kind, _run(lambda a, b: a * b), "the product", "*"),
         Function("div", NUMBER * 2, _quotient_kind, _divide, "the quotient, a float", "/"),
+        Function("mod", (WHOLE, WHOLE), _integer, _remainder, "the rest of a division", "%"),
         Function("neg", NUMBER, _sum_kind, _negate, "the number with its sign changed", "-"),
+        Function("float", NUMBER, _quotient_kind, _real, "the number as a float"),
         Function("abs", NUMBER, _sum_kind, _absolute, "the number without its sign"),
     )
 }

@@ -260,7 +260,7 @@ def as_expr(value: object) -> e.Expr:
 def as_value(value: object, kind: Kind) -> e.Value:
     """The right-hand side of a comparison with a value of this kind."""
     if isinstance(value, ValueSymbol):
-        if not _alike(kind, value.kind):
+        if not alike(kind, value.kind):
             raise Untraceable(f"{_long_name(kind)} can't be compared with {_long_name(value.kind)}")
         return value.value
     if isinstance(value, Symbol):
@@ -279,7 +279,7 @@ def as_value(value: object, kind: Kind) -> e.Value:
     return e.Const(read)
 
 
-def _alike(kind: Kind, other: Kind) -> bool:
+def alike(kind: Kind, other: Kind) -> bool:
     """Whether every engine stores the two so that one can be held against the other."""
     facts = ("name", "places", "of_text")
     return all(getattr(kind, fact, None) == getattr(other, fact, None) for fact in facts)

@@ -16,7 +16,13 @@ _OPERATORS: dict[str, Callable[[Any, Any], Element]] = {
     "sub": lambda a, b: a.op("-")(b),
     "mul": lambda a, b: a.op("*")(b),
     "div": lambda a, b: a.op("/")(b),
+    "mod": lambda a, b: a.op("%")(b),
 }
+
+
+def remainder(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+    """Null where the divisor is zero."""
+    return operated("mod", args[0], sa.func.nullif(args[1], number(0), type_=sa.BigInteger()))
 
 
 def plain(name: str, type_: Any) -> Function:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from abaft.model.functions import DIGITS
+from abaft.model.functions import DIGITS, TIMED
 from abaft.model.kinds import INT_MAX, INT_MIN, Kind, Number
 from abaft.store.sql.dialect import Element, Function, Reduction, number, text_literal
 from abaft.store.sql.functions import (
@@ -21,7 +21,9 @@ from abaft.store.sql.functions import (
     joined,
     operated,
     power,
+    remainder,
 )
+from abaft.store.sql.postgres_times import times
 
 _NUMERIC: Any = sa.Numeric()
 _DOUBLE: Any = postgresql.DOUBLE_PRECISION()
@@ -49,11 +51,21 @@ def _whole(element: Element, result: Kind) -> Element:
 
 def _arithmetic(name: str) -> Function:
     def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        if result.name in TIMED:
+            return times(name, args, kinds, result)
         if result.name == "float":
             return float_operated(name, *(sa.cast(arg, _DOUBLE) for arg in args))
         return _whole(operated(name, *(sa.cast(arg, _NUMERIC) for arg in args)), result)
 
     return make
+
+
+def _real(element: Element, kind: Kind) -> Element:
+    """As SQLite does it: a decimal is an integer, divided."""
+    if not isinstance(kind, Number):
+        return sa.cast(element, _DOUBLE)
+    whole = sa.cast(operated("mul", element, power(kind.places)), _DOUBLE)
+    return operated("div", whole, sa.literal_column(f"1e{kind.places}::float8", _DOUBLE))
 
 
 def _negated(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
@@ -105,7 +117,9 @@ FUNCTIONS: dict[str, Function] = {
     "sub": _arithmetic("sub"),
     "mul": _arithmetic("mul"),
     "div": _arithmetic("div"),
+    "mod": remainder,
     "neg": _negated,
+    "float": lambda args, kinds, result: _real(args[0], kinds[0]),
     "abs": _absolute,
 }
 

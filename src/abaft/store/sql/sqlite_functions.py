@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from abaft.model.functions import DIGITS, places
+from abaft.model.functions import DIGITS, TIMED, places
 from abaft.model.kinds import Kind, Number
 from abaft.store.sql.dialect import Element, Function, Reduction, number, text_literal
 from abaft.store.sql.functions import (
@@ -22,7 +22,9 @@ from abaft.store.sql.functions import (
     operated,
     plain,
     power,
+    remainder,
 )
+from abaft.store.sql.sqlite_times import times
 
 _HALF = 2**32
 
@@ -51,6 +53,8 @@ def _scaled(element: Element, kind: Kind, wanted: int) -> Element:
 
 def _arithmetic(name: str) -> Function:
     def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        if result.name in TIMED:
+            return times(name, args, kinds, result)
         if result.name == "float":
             left, right = (_real(arg, kind) for arg, kind in zip(args, kinds, strict=True))
             return float_operated(name, left, right)
@@ -110,7 +114,9 @@ FUNCTIONS: dict[str, Function] = {
     "sub": _arithmetic("sub"),
     "mul": _arithmetic("mul"),
     "div": _arithmetic("div"),
+    "mod": remainder,
     "neg": _negated,
+    "float": lambda args, kinds, result: _real(args[0], kinds[0]),
     "abs": _absolute,
 }
 

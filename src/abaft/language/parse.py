@@ -1,0 +1,92 @@
+"""The two questions put to the language: a condition, and a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from abaft.base import clock
+from abaft.base.settings import Settings
+from abaft.language.conditions import Conditions
+from abaft.language.faults import bad, refuse
+from abaft.language.paths import Paths
+from abaft.language.scopes import Scopes
+from abaft.language.syntax import read_tree
+from abaft.language.values import Found, Names
+from abaft.model import expr as e
+from abaft.model.kinds import Kind
+from abaft.model.spec import Model, Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition of a model's records, and the values of its parameters."""
+
+    where: e.Expr
+    values: Mapping[str, Any]
+    timed: Mapping[str, Callable[[datetime], Any]]
+
+    def bind(self) -> Mapping[str, Any]:
+        """The values at this moment."""
+        if not self.timed:
+            return self.values
+        now = clock.now()
+        return {**self.values, **{name: make(now) for name, make in self.timed.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value of a model's records, and the values of its parameters."""
+
+    value: e.Value
+    kind: Kind
+    nocase: bool
+    values: Mapping[str, Any]
+    timed: Mapping[str, Callable[[datetime], Any]]
+
+
+def parse_condition(
+    schema: Schema,
+    settings: Settings,
+    model: Model,
+    text: str,
+    prefix: str = "q",
+    pointer: str = "?filter",
+) -> Condition:
+    """The condition that a text says; its values are named `prefix` and a number.
+
+    Raises BadRequest, which tells of all that is wrong, each with its column and a caret.
+    """
+    node = read_tree(text, settings, pointer)
+    names = Names(prefix, clock.now())
+    made = Conditions(Paths(schema, settings.max_filter_depth), names)
+    where = made.whole(node, model)
+    if made.wrong:
+        refuse(text, made.wrong, pointer)
+    return Condition(where, names.values, names.timed)
+
+
+def parse_value(
+    schema: Schema,
+    settings: Settings,
+    model: Model,
+    text: str,
+    prefix: str | None = None,
+    pointer: str = "?filter",
+) -> Value:
+    """The value of a record that a text says, like `month(created)`.
+
+    Its constants are named `prefix` and a number; with None they stay in the value. Raises
+    BadRequest, with the column and a caret.
+    """
+    node = read_tree(text, settings, pointer)
+    names = Names(prefix or "", clock.now(), constant=prefix is None)
+    made = Conditions(Paths(schema, settings.max_filter_depth), names)
+    with made.wrong.kept():
+        found = made.operands.value(node, Scopes(((model, None),)))
+        if isinstance(found, Found):
+            return Value(found.value, found.kind, found.nocase, names.values, names.timed)
+        bad(node.at, "nothing_asked", "this names no field")
+    refuse(text, made.wrong, pointer)

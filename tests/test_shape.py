@@ -20,7 +20,7 @@ LINES_A_FUNCTION = 50
 
 # "path" or "path::function" → its lines.
 # field() is one keyword a line, and what they mean.
-WAIVED: dict[str, int] = {"src/abaft/model/field.py::field": 81}
+WAIVED: dict[str, int] = {"src/abaft/model/field.py::field": 84}
 
 # Imports inside functions cost nobody anything in the command line, where they save start-up; and
 # an optional driver is imported when it is asked for: "path::module".

@@ -18,6 +18,7 @@ from abaft.model.spec import Model
 from abaft.model.trace import trace
 from abaft.pipeline import Pipeline
 from abaft.plan.resolve import column_of, picks, scopes_of
+from abaft.plan.search import BY_RELEVANCE, check_searched, read_terms
 from abaft.plan.types import Change, Deleted, Pick, ReadIntent, ReadShape, Sort, Verb, WriteIntent
 from abaft.store.base import StoreError
 from abaft.store_faults import store_fault
@@ -99,13 +100,15 @@ class Database:
         offset: int = 0,
         scope: str | Sequence[str] | None = None,
         deleted: Deleted = "without",
+        search: str | None = None,
     ) -> list[M]:
         """The records that satisfy `where`, in order.
 
         `scope` names the scopes that hold in place of the default ones; "all": none of them.
+        `search` is what to find in them (docs/search.md), by default the most relevant first.
         """
         spec = self._spec(model)
-        shape, values = self._page(spec, where, sort, expand, scope, deleted)
+        shape, values = self._page(spec, where, sort, expand, scope, deleted, search)
         values |= {"limit": limit, "offset": offset}
         answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._unit)
         return [self._typed(spec, row[0]) for row in answer.rows]
@@ -119,10 +122,11 @@ class Database:
         expand: Iterable[str] = (),
         scope: str | Sequence[str] | None = None,
         deleted: Deleted = "without",
+        search: str | None = None,
     ) -> AsyncIterator[M]:
         """The same, without a limit; in bounded memory, but within a transaction."""
         spec = self._spec(model)
-        shape, values = self._page(spec, where, sort, expand, scope, deleted)
+        shape, values = self._page(spec, where, sort, expand, scope, deleted, search)
         values |= {"limit": 2**62, "offset": 0}
         intent = ReadIntent(shape, values)
         if self._unit is not None:
@@ -141,12 +145,16 @@ class Database:
         *,
         scope: str | Sequence[str] | None = None,
         deleted: Deleted = "without",
+        search: str | None = None,
     ) -> int:
         """How many records satisfy `where`."""
         spec = self._spec(model)
         condition, values = self._where(spec, where)
+        condition, kinds = self._search(spec, condition, search, values)
         scopes = _scopes(spec, scope)
-        shape = ReadShape(spec.name, "count", condition, scopes=scopes, deleted=deleted)
+        shape = ReadShape(
+            spec.name, "count", condition, scopes=scopes, deleted=deleted, search=kinds
+        )
         answer = await self._pipeline.read(ReadIntent(shape, values), self._actor, self._unit)
         return int(answer.rows[0][0])
 
@@ -266,8 +274,10 @@ class Database:
         expand: Iterable[str],
         scope: str | Sequence[str] | None,
         deleted: Deleted,
+        search: str | None,
     ) -> tuple[ReadShape, dict[str, Any]]:
         condition, values = self._where(spec, where)
+        condition, kinds = self._search(spec, condition, search, values)
         names = sort.split(",") if isinstance(sort, str) else sort
         steps = tuple(
             Sort(tuple(name.removeprefix("-").split(".")), name.startswith("-")) for name in names
@@ -275,6 +285,7 @@ class Database:
         schema = self._pipeline.schema
         for step in steps:
             column_of(schema, spec, step.path)
+        steps = steps or ((BY_RELEVANCE,) if kinds else ())
         pick: Pick = picks(schema, spec, None, tuple(expand), 8)
         shape = ReadShape(
             spec.name,
@@ -286,8 +297,20 @@ class Database:
             hidden=self._actor.system,
             scopes=_scopes(spec, scope),
             deleted=deleted,
+            search=kinds,
         )
         return shape, values
+
+    def _search(
+        self, spec: Model, condition: e.Expr, text: str | None, values: dict[str, Any]
+    ) -> tuple[e.Expr, tuple[str, ...]]:
+        """What a search adds to a shape; where there is no word to be found, nothing is."""
+        if text is None:
+            return condition, ()
+        check_searched(spec)
+        values["search"] = found = read_terms(self._pipeline.settings, text)
+        kinds = found.parts()
+        return (condition if kinds else e.FALSE), kinds
 
     def _where(self, spec: Model, where: Any) -> tuple[e.Expr, dict[str, Any]]:
         """The traced condition with its constants as parameters, so that one plan serves all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -13,12 +14,22 @@ from abaft.base.settings import Settings
 from abaft.batches import Intent, Undone, in_turn, merged, together
 from abaft.model.expr import FALSE
 from abaft.model.spec import Action, Model, Schema
+from abaft.model.terms import Terms
 from abaft.model.values import Values as Validators
 from abaft.observe.events import Observer
 from abaft.plan.access import Access
 from abaft.plan.explain import refusal
+from abaft.plan.marks import QUICK, looked_through, marked
 from abaft.plan.read import plan_read, refuse
-from abaft.plan.types import Load, ReadIntent, ReadShape, Selection, WriteIntent, WriteShape
+from abaft.plan.types import (
+    Load,
+    ReadIntent,
+    ReadPlan,
+    ReadShape,
+    Selection,
+    WriteIntent,
+    WriteShape,
+)
 from abaft.plan.virtual import Virtuals, is_virtual
 from abaft.plan.write import VERBS, plan_write
 from abaft.store.base import ReferenceViolation, Row, Session, Store, StoreError
@@ -64,6 +75,9 @@ class Pipeline:
         except StoreError as error:
             raise store_fault(error) from error
         stages.mark("store")
+        if ready.plan.search is not None and ready.plan.search.highlights:
+            rows = await show_marks(ready.plan, rows, values["search"])
+            stages.mark("highlight")
         return ready.read(rows, stages)
 
     def stream(self, intent: ReadIntent, actor: Actor, seconds: float = 0) -> StreamAnswer:
@@ -81,6 +95,8 @@ class Pipeline:
         try:
             async with aclosing(self.store.stream(ready.compiled, values, seconds)) as rows:
                 async for row in rows:
+                    if ready.plan.search is not None and ready.plan.search.highlights:
+                        [row] = await show_marks(ready.plan, [row], values["search"])
                     yield ready.shown(row)
         except StoreError as error:
             raise store_fault(error) from error
@@ -269,6 +285,13 @@ class Pipeline:
 
     def _virtuals(self, selection: Selection) -> Virtuals | None:
         return Virtuals(self.schema, selection) if is_virtual(selection) else None
+
+
+async def show_marks(plan: ReadPlan, rows: Sequence[Row], terms: Terms) -> Sequence[Row]:
+    """The rows with what a search found marked in their JSON; much of it not on the loop."""
+    if looked_through(plan, rows) <= QUICK:
+        return marked(plan, rows, terms)
+    return await asyncio.to_thread(marked, plan, rows, terms)
 
 
 def with_actor(values: Mapping[str, Any], actor: Actor) -> Mapping[str, Any]:

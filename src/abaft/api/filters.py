@@ -21,6 +21,7 @@ from abaft.plan.resolve import visible
 Reader = Callable[[str], Mapping[str, Any]]
 LIST_PARAMETERS = (
     "filter", "sort", "expand", "fields", "limit", "cursor", "offset", "count", "scope",
+    "search", "highlight",
 )  # fmt: skip
 
 

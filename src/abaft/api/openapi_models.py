@@ -142,7 +142,14 @@ class _Components:
                 members.setdefault(f"{name}_count", _counted(name))
         for name in model.virtual:
             members[name] = self._virtual(name)
-        return members
+        return members | self._marks()
+
+    def _marks(self) -> dict[str, Any]:
+        if not self.model.searched:
+            return {}
+        said = "In a list with `highlight`: HTML with a `<mark>` around what was found, by field."
+        texts = {row.name: {"type": "string"} for row in self.model.searched}
+        return {"highlights": self._object(texts, [], said)}
 
     def _virtual(self, name: str) -> JsonSchema:
         """What pydantic says of the function's annotation."""

@@ -12,6 +12,7 @@ from abaft.model.kinds import Kind
 from abaft.model.schemas import JsonSchema, asked
 from abaft.model.spec import DELETED, Field, Model, Schema
 from abaft.model.switches import EVERY
+from abaft.plan.search import ALL
 from abaft.plan.types import Deleted
 
 Parameter = dict[str, Any]
@@ -51,7 +52,7 @@ class Parameters:
 
     def page(self) -> list[Parameter]:
         """A list's."""
-        return [*self.shape(), *self._place(), *self._finding()]
+        return [*self.shape(), *self._search(), *self._place(), *self._finding()]
 
     def deleted(self) -> list[Parameter]:
         """Whether deleted records are asked for, where deletes are soft."""
@@ -65,6 +66,21 @@ class Parameters:
         said = "Delete for good, also what is deleted already."
         schema = {"type": "boolean", "default": False}
         return [_query("purge", schema, said)] if self.model.soft_delete else []
+
+    def _search(self) -> list[Parameter]:
+        names = [row.name for row in self.model.searched]
+        if not names:
+            return []
+        text = {"type": "string", "maxLength": self.settings.max_search_length}
+        said = (
+            f"What to find in {', '.join(names)}: all of the words, "
+            '`"exact words"`, `begun*`, `-not`. Without `sort` the most relevant come first.'
+        )
+        marked = "Where to mark what `search` has found: fields, or `true` for all."
+        return [
+            _query("search", text, said),
+            _names("highlight", [ALL, *names], marked, only=ALL),
+        ]
 
     def _scope(self) -> list[Parameter]:
         if not self.model.scopes:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from abaft.api import cursor as cursors
 from abaft.api.filters import LIST_PARAMETERS, Reader, parse_where
+from abaft.api.searches import NOTHING, asked_search, kinds_of
 from abaft.base.errors import BadRequest, NotFound, Problem, nearest
 from abaft.base.settings import Settings
 from abaft.model import expr as e
@@ -221,7 +222,7 @@ class Parser:
         place = (
             model.name,
             tuple(
-                name if not _structural(name) else (name, value if name not in _VALUES else "")
+                name if not _structural(name) else (name, self._structure(name, value))
                 for name, value in pairs
             ),
         )
@@ -233,6 +234,12 @@ class Parser:
             self._forms[place] = form
         return form
 
+    def _structure(self, name: str, value: str) -> Any:
+        """What of a parameter's value is of the list's shape."""
+        if name in _VALUES:
+            return ""
+        return kinds_of(self.settings, value) if name == "search" else value
+
     def _parse_form(self, model: Model, pairs: list[tuple[str, str]]) -> Form:
         """Every wrong parameter is told at once."""
         wheres: list[e.Expr] = []
@@ -242,9 +249,9 @@ class Parser:
             if name in SHAPING or (name == DELETED and model.soft_delete):
                 continue
             with _gathered(problems):
-                found = parse_where(self.schema, self.settings, model, name, value, place)
-                wheres.append(found.where)
-                readers.append((place, found.read))
+                one = parse_where(self.schema, self.settings, model, name, value, place)
+                wheres.append(one.where)
+                readers.append((place, one.read))
         most = self.settings.max_filters
         if sum(name not in LIST_PARAMETERS for name, _ in pairs) > most:
             raise bad("", "too_many_parameters", f"a request takes at most {most} filters")
@@ -263,14 +270,16 @@ class Parser:
             scopes = _scopes(model, asked)
         with _gathered(problems):
             deleted = _deleted(model, asked)
+        found = NOTHING
+        with _gathered(problems):
+            found = asked_search(self.settings, model, pairs)
         _refuse(problems)
-        where = e.all_of(wheres)
-        paged = "offset" in asked
-        page = (where, sort, pick, None, paged, count)
-        shape = ReadShape(model.name, "page", *page, scopes=scopes, deleted=deleted)
+        sort = found.order(sort)
+        page = (e.all_of(wheres), sort, pick, None, "offset" in asked, count)
+        shape = found.added(ReadShape(model.name, "page", *page, scopes=scopes, deleted=deleted))
         orders = orders_of(self.schema, model, sort)
         mark = cursors.order_mark(model.collection, orders)
-        return Form(shape, orders, mark, tuple(readers))
+        return Form(shape, orders, mark, (*readers, *found.readers))
 
     def _sort(self, model: Model, asked: Mapping[str, str]) -> tuple[Sort, ...]:
         steps: list[Sort] = []

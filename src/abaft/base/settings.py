@@ -67,6 +67,8 @@ class Settings:
     stream_timeout: float = setting(600.0, "seconds a stream may take as a whole")
     compress_from: int = setting(2_048, "bytes from which an answer is compressed; 0: never")
     max_batch: int = setting(1_000, "records that one request may write")
+    max_search_length: int = setting(500, "characters of `search`")
+    max_search_words: int = setting(32, "words of `search`")
     change_retention_days: int = setting(30, "days that the change feed is kept; 0: for ever")
 
     def __post_init__(self) -> None:

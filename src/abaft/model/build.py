@@ -18,6 +18,7 @@ from abaft.model.declare import ComputedFunction, HookFunction, Model, RuleFunct
 from abaft.model.field import UNSET, Options, Sentinel, Unique, by_database, me, now
 from abaft.model.kinds import Kind
 from abaft.model.relations import link_model, many_relation, one_relation
+from abaft.model.search import searched
 from abaft.model.spec import Check, Field, Hook, Many, One, Rule, Schema, Stamp
 from abaft.model.spec import Model as Spec
 from abaft.model.switches import (
@@ -31,7 +32,7 @@ from abaft.model.trace import trace
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
 RESERVED = {"sort", "expand", "fields", "limit", "cursor", "offset", "count", "filter", "search"}
-RESERVED |= {"scope"}
+RESERVED |= {"scope", "highlight", "highlights"}
 _NO_FLAGS = ("column", "factory", "stored")
 
 
@@ -355,9 +356,10 @@ def _ruled(schema: Schema, spec: Spec, cls: type[Model]) -> Spec:
         else:
             _rule_fields(spec, found)
             rules.append(Rule(name, found.actions, where, found.fields))
+    ruled = replace(spec, rules=tuple(rules))
     return replace(
-        spec,
-        rules=tuple(rules),
+        ruled,
+        searched=searched(ruled, cls.__config__.search),
         checks=tuple(checks),
         hooks=tuple(hooks),
         scopes=tuple(scopes),

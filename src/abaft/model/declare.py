@@ -27,6 +27,7 @@ from abaft.model.evaluate import evaluate, evaluate_value
 from abaft.model.field import UNSET, Options, Unique, field
 from abaft.model.schemas import field_schema, shown
 from abaft.model.spec import Action
+from abaft.model.words import SIMPLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -202,6 +203,7 @@ class Config:
     schema: str = ""
     managed: bool = True
     read_only: bool = False
+    search: str = SIMPLE
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -233,9 +235,10 @@ class Model(metaclass=ModelMeta):
     Without a `key` of its own a model has `id` (UUIDv7), and unless `stamps=False`, `created` and
     `updated`. Class keywords: `key`, `table`, `collection`, `stamps`, `unique` and `index` (tuples
     of field names over several fields; `Unique` for those of some records), `soft_delete` to keep
-    what is deleted, and `abstract` for a base that is no model itself. For an existing table:
-    `schema` where it isn't in the database's current one, `managed=False` where abaft must not
-    change it, `read_only=True` for a view; these have no stamps unless told.
+    what is deleted, `search` (the language of text that is searched) and `abstract` for a base
+    that is no model itself. For an existing table: `schema` where it isn't in the database's
+    current one, `managed=False` where abaft must not change it, `read_only=True` for a view; these
+    have no stamps unless told.
     """
 
     __config__: ClassVar[Config] = Config(abstract=True)
@@ -260,6 +263,7 @@ class Model(metaclass=ModelMeta):
         schema: str = "",
         managed: bool = True,
         read_only: bool = False,
+        search: str = SIMPLE,
     ) -> None:
         super().__init_subclass__()
         keys = (key,) if isinstance(key, str) else key
@@ -276,6 +280,7 @@ class Model(metaclass=ModelMeta):
             schema=schema,
             managed=managed,
             read_only=read_only,
+            search=search,
         )
 
     def __init__(self, **values: Any) -> None:

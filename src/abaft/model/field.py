@@ -125,7 +125,8 @@ def field(
     hidden: bool = False,
     read_only: bool = False,
     write_once: bool = False,
-    search: bool = False,
+    search: bool | str = False,
+    search_weight: int = 1,
     column: str | None = None,
     stored: str = "",
     on_delete: OnDelete = "restrict",
@@ -142,7 +143,8 @@ def field(
     `default` may be a value, `now`, `me` or `by_database`; `default_factory` is called for each
     record. `column` names an existing column, and `stored` how it holds its values where that
     isn't abaft's own way (docs/inspect.md). `collate="nocase"` makes comparisons and
-    uniqueness blind to the case of A-Z. `search` marks text for full-text search.
+    uniqueness blind to the case of A-Z. `search` marks text for full-text search: True, or the
+    language of its stems; what is found there counts `search_weight` times.
 
     For a Ref: `on_delete` ("restrict", "cascade", "set null"); `constraint=False` leaves out the
     foreign key, so that a reference may lead nowhere; `via` names the fields of this model that
@@ -171,6 +173,7 @@ def field(
         "read_only": read_only,
         "write_once": write_once,
         "search": search,
+        "search_weight": search_weight,
         "column": column,
         "stored": stored,
         "description": description,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from abaft.base.digest import fingerprint
 from abaft.model.expr import TRUE, Column, Expr, IsNull, Value, all_of
-from abaft.model.kinds import Kind
+from abaft.model.kinds import Integer, Kind
 
 Action = Literal["read", "create", "update", "delete"]
 ACTIONS: tuple[Action, ...] = ("read", "create", "update", "delete")
@@ -39,7 +39,8 @@ class Field:
     hidden: bool = False
     read_only: bool = False
     write_once: bool = False
-    search: bool = False
+    search: bool | str = False
+    search_weight: int = 1
     stamp: Stamp | None = None
     relation: str | None = None
     description: str = ""
@@ -49,6 +50,10 @@ class Field:
     def writable(self) -> bool:
         """Whether a client may give it."""
         return not (self.read_only or self.generated or self.stamp)
+
+
+RELEVANCE = Field("@relevance", "", Integer())
+"""How well a record is what a search asks for: a number that is there only while it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,19 @@ class Unique:
 
 
 @dataclass(frozen=True, slots=True)
+class Searched:
+    """A field that is searched: the language of its stems, and how much is found there counts.
+
+    Fields of one `group` weigh the same and are read under the same rules.
+    """
+
+    name: str
+    language: str
+    weight: int
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """A condition on lists by name; a default one holds unless a reader asks otherwise."""
 
@@ -181,6 +199,7 @@ class Model:
     computed: Mapping[str, Computed] = field(default_factory=dict)
     virtual: Mapping[str, Virtual] = field(default_factory=dict)
     soft_delete: bool = False
+    searched: tuple[Searched, ...] = ()
     description: str = ""
     internal: bool = False
     schema: str = ""

@@ -7,9 +7,10 @@ from dataclasses import replace
 from abaft.base.errors import Forbidden, Unauthorized
 from abaft.base.settings import Settings
 from abaft.model import expr as e
-from abaft.model.spec import Field, Model, Schema
+from abaft.model.spec import RELEVANCE, Field, Model, Schema
 from abaft.plan.access import Access
 from abaft.plan.resolve import column_of
+from abaft.plan.search import BY_RELEVANCE, search_of
 from abaft.plan.types import (
     CountItem,
     FieldItem,
@@ -58,6 +59,7 @@ def plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSha
         ),
         offset=shape.offset,
         count=shape.count,
+        search=search_of(access, model, shape),
     )
 
 
@@ -80,7 +82,7 @@ def plan_groups(
         selection=Selection(rows.name, tuple(FieldItem(term.name, e.TRUE) for term in terms)),
         offset=shape.offset,
         count=shape.count,
-        source=Grouped(model, where, terms),
+        source=Grouped(model, where, terms, search_of(access, model, shape)),
     )
 
 
@@ -208,6 +210,9 @@ def orders_of(
     """The order asked for, made total by the key, so that a cursor has one place."""
     orders: list[Order] = []
     for step in sort:
+        if step == BY_RELEVANCE:
+            orders.append(Order(step.path, e.Column(RELEVANCE.name), RELEVANCE.kind, True, False))
+            continue
         column, field, nullable = column_of(schema, model, step.path)
         if access is not None:
             value = access.value(column, [model])

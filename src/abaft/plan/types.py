@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from abaft.model.expr import TRUE, Expr, Value
 from abaft.model.kinds import Kind
-from abaft.model.spec import Action, Model
+from abaft.model.spec import Action, Model, Searched
 
 Deleted = Literal["without", "with", "only"]
 """Whether records that were softly deleted are meant too."""
@@ -66,7 +66,8 @@ class ReadShape:
     for an answer over HTTP. `scopes` are those named of a list; None: the default ones.
 
     With `terms` it is groups of records that are read: `sort` and `having` are of their members. A
-    "bounded" count goes up to the parameter `count_limit`.
+    "bounded" count goes up to the parameter `count_limit`. `search` tells which kinds of terms are
+    searched for, `highlight` in which fields they are to be marked.
     """
 
     model: str
@@ -83,12 +84,15 @@ class ReadShape:
     terms: tuple[Term, ...] = ()
     having: Expr = TRUE
     deleted: Deleted = "without"
+    search: tuple[str, ...] = ()
+    highlight: tuple[str, ...] = ()
     digest: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         parts = (self.model, self.kind, self.where, self.sort, self.pick, self.after, self.scopes)
         switches = (self.offset, self.count, self.whole, self.hidden, self.terms, self.having)
-        object.__setattr__(self, "digest", hash((parts, switches, self.deleted)))
+        found = (self.deleted, self.search, self.highlight)
+        object.__setattr__(self, "digest", hash((parts, switches, found)))
 
     def __hash__(self) -> int:
         # Asked for at every request: the tree of `where` is walked once.
@@ -253,6 +257,28 @@ class Selection:
     virtual: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A searched field whose text comes along, where `mask` holds, to be marked."""
+
+    name: str
+    language: str
+    mask: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search, resolved; its terms are bound as the value `search`.
+
+    Each of `scopes` tells for which records which fields are searched; no record is in two.
+    """
+
+    parts: tuple[str, ...]
+    ranked: bool
+    scopes: tuple[tuple[Expr, tuple[Searched, ...]], ...]
+    highlights: tuple[Highlight, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Grouped:
     """Groups of a model's records: a table of their own, whose columns are the terms."""
@@ -260,6 +286,7 @@ class Grouped:
     model: Model
     where: Expr
     terms: tuple[Term, ...]
+    search: Search | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,6 +306,7 @@ class ReadPlan:
     offset: bool
     count: CountMode
     source: Grouped | None = None
+    search: Search | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -45,6 +45,7 @@ from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_plain
 from abaft.store.sqlite_load import Loader, Refused
 from abaft.store.sqlite_reader import Reader, connect
 from abaft.store.sqlite_schema import upgrade
+from abaft.store.sqlite_search import Indexer
 from abaft.store.sqlite_session import (
     SqliteSession,
     all_work,
@@ -53,7 +54,7 @@ from abaft.store.sqlite_session import (
     write_work,
 )
 from abaft.store.sqlite_stream import Stream, snapshot
-from abaft.store.sqlite_writer import Exclusive, RolledBack, Writer
+from abaft.store.sqlite_writer import Exclusive, RolledBack, Work, Writer
 
 LOOP_BUDGET = 0.002
 """Seconds a read may hold the event loop before it is moved to a thread."""
@@ -67,6 +68,8 @@ class Read:
     statement: ReadStatement
     quick: bool | None = None
     slow_runs: int = 0
+    settle: Work | None = None
+    """What comes before it in a transaction: a search must find what was written there."""
 
 
 class SqliteStore:
@@ -81,6 +84,7 @@ class SqliteStore:
         self.dialect = SqliteDialect()
         self.tables = make_tables(schema, self.dialect)
         self.loader = Loader(Tables(schema, self.dialect))
+        self.indexer = Indexer(schema, self.tables, self.dialect)
         sequence = sa.Column("seq", sa.Integer, primary_key=True)
         self.changes_table = changes_table(sa.MetaData(), change_types(self.dialect.type), sequence)
         self._change = change_statement(self._context(), self.changes_table)
@@ -93,7 +97,7 @@ class SqliteStore:
         except OSError as error:
             raise Lost(f"{self.path} can't be made: {error.strerror}") from error
         self._write_connection = connect(self.path)
-        self._writer = Writer(self._write_connection)
+        self._writer = Writer(self._write_connection, self.indexer.settle)
         self._writer.start()
         # Its time is the loop's own work: a machine that is busy elsewhere doesn't count.
         self._loop_reader = Reader(self.path, clock.work)
@@ -117,7 +121,9 @@ class SqliteStore:
         own = (self.changes_table, self.answers.table)
 
         def work(connection: apsw.Connection) -> tuple[list[str], list[str]]:
-            return upgrade(connection, self.schema, self.tables, own, self.dialect, apply)
+            done = upgrade(connection, self.schema, self.tables, own, self.dialect, apply)
+            self.indexer.begin(connection)
+            return done
 
         result: tuple[list[str], list[str]] = await self._writer.submit(work, alone=True)
         return result
@@ -126,7 +132,11 @@ class SqliteStore:
         return Context(self.schema, self.tables, Binder(self.dialect))
 
     def compile_read(self, plan: ReadPlan) -> Read:
-        return Read(plan, compile_read(self._context(), plan))
+        # What a search does isn't told by its plan, and what it finds must be sorted.
+        late = plan.search is not None and plan.kind == "page"
+        made = compile_read(self._context(), plan, late=late)
+        searches = plan.search is not None or plan.source is not None
+        return Read(plan, made, settle=self.indexer.settle if searches else None)
 
     def compile_write(self, plan: WritePlan) -> WriteStatement:
         def make(plan: WritePlan) -> WriteBuilder:
@@ -156,6 +166,9 @@ class SqliteStore:
 
     def _settle(self, compiled: Read, args: tuple[Any, ...]) -> Statement:
         """Learns by EXPLAIN if an index bounds the read; shows late what must be sorted."""
+        if compiled.plan.search is not None:
+            compiled.quick = False
+            return compiled.statement.statement
         details = self._explain(compiled.statement.statement.sql, args)
         if compiled.plan.kind == "page" and "USE TEMP B-TREE FOR ORDER BY" in details:
             compiled.statement = compile_read(self._context(), compiled.plan, late=True)

@@ -27,9 +27,7 @@ class SqliteSession:
         self._seconds = seconds
 
     async def read(self, compiled: Any, values: Values) -> Rows:
-        statement: Statement = compiled.statement.statement
-        args = statement.args(values)
-        rows: Rows = await self._exclusive.do(_timed(statement.sql, args, self._seconds))
+        rows: Rows = await self._exclusive.do(read_work(compiled, values, self._seconds))
         return rows
 
     async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
@@ -115,14 +113,17 @@ def all_work(items: Sequence[Item], seconds: float) -> Work:
 def _item_work(item: Item, values: Values, seconds: float) -> Work:
     if not item.reads:
         return write_work(item.compiled, values)
-    statement = item.compiled.statement.statement
-    return _timed(statement.sql, statement.args(values), seconds)
+    return read_work(item.compiled, values, seconds)
 
 
-def _timed(sql: str, args: tuple[Any, ...], seconds: float) -> Work:
+def read_work(compiled: Any, values: Values, seconds: float) -> Work:
     """A read that others may have worded: it must not hold up all who write."""
+    statement: Statement = compiled.statement.statement
+    sql, args = statement.sql, statement.args(values)
 
     def work(connection: apsw.Connection) -> Rows:
+        if compiled.settle is not None:
+            compiled.settle(connection)
         until = clock.monotonic() + seconds
         connection.set_progress_handler(lambda: clock.monotonic() > until, STEPS)
         try:

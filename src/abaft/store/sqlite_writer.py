@@ -35,11 +35,15 @@ class Job:
 
 
 class Writer(threading.Thread):
-    """Takes jobs in order; each is whole or not at all, and is answered once it is durable."""
+    """Takes jobs in order; each is whole or not at all, and is answered once it is durable.
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    `settle` is what each transaction ends with.
+    """
+
+    def __init__(self, connection: apsw.Connection, settle: Work) -> None:
         super().__init__(name="abaft-sqlite-writer", daemon=True)
         self._connection = connection
+        self._settle = settle
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
 
     def submit(self, work: Work, *, alone: bool = False) -> asyncio.Future[Any]:
@@ -104,6 +108,7 @@ class Writer(threading.Thread):
         connection.execute("begin immediate")
         try:
             outcomes = [self._one(job, len(batch) == 1) for job in batch]
+            self._settle(connection)
         except BaseException:
             if connection.in_transaction:
                 connection.execute("rollback")

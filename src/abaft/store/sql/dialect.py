@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model.kinds import Kind
+from abaft.store.sql.search import SearchWays
 
 Element = sa.ColumnElement[Any]
 Encoder = Callable[[Any], Any]
@@ -52,6 +53,7 @@ class Dialect(ABC):
     """What begins a statement that asks the planner how many rows it expects; "": it can't be."""
     functions: Mapping[str, Function]
     reductions: Mapping[str, Reduction]
+    search: SearchWays
 
     @abstractmethod
     def type(self, kind: Kind) -> Any:
@@ -131,8 +133,8 @@ class Dialect(ABC):
         return self.reductions[name](element, kind, result)
 
     def nested(self, outer: FromClause[Any], inner: FromClause[Any]) -> FromClause[Any]:
-        """A join whose loops are nested in this order; only asked of those that say they can."""
-        raise NotImplementedError
+        """A join of all with all, on SQLite with its loops nested in this order."""
+        return outer.join(inner, sa.true())
 
     def startswith(self, element: Element, part: Element, low: Element, high: Element) -> Element:
         """Whether the text begins so: a range, which an index serves."""

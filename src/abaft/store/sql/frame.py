@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from abaft.model import expr as e
-from abaft.model.spec import Field, Many, Model, One, Schema
+from abaft.model.spec import RELEVANCE, Field, Many, Model, One, Schema
 from abaft.store.sql.dialect import Dialect, Element
 from abaft.store.sql.statement import Binder
 
@@ -32,7 +32,7 @@ class Frame:
 
     With `joins`, relations are reached by outer joins gathered there, which a planner may turn
     round; without, by subqueries. `overlay` gives values in place of columns: a record that is
-    about to be.
+    about to be. What a search found comes from an `origin` that `ties` hold to the table.
     """
 
     def __init__(
@@ -49,6 +49,8 @@ class Frame:
         self.table = table
         self.joins = joins
         self.overlay = overlay or {}
+        self.origin: Any = None
+        self.ties: list[Element] = []
         self.enclosing = (*enclosing, table) if table is not None else enclosing
         self._reached: dict[e.Hop, Frame] = {}
 
@@ -63,7 +65,7 @@ class Frame:
         model = self.model
         for hop in column.hops:
             model = self.context.schema.target(model, hop.relation)
-        return model.fields[column.name]
+        return RELEVANCE if column.name == RELEVANCE.name else model.fields[column.name]
 
     def nullable(self, column: e.Column) -> bool:
         return bool(column.hops) or column.mask is not None or self.field(column).nullable

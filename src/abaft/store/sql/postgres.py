@@ -15,6 +15,7 @@ from abaft.model.times import MICROSECOND
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
 from abaft.store.sql.postgres_functions import FUNCTIONS, REDUCTIONS
 from abaft.store.sql.postgres_storage import Form, form
+from abaft.store.sql.search_postgres import PostgresSearch
 
 _TEXT = sa.Text(collation="C")
 _TYPES: dict[str, Any] = {
@@ -41,6 +42,7 @@ class PostgresDialect(Dialect):
     reductions = REDUCTIONS
     placeholder = "$"
     explain = "EXPLAIN (FORMAT JSON) "
+    search = PostgresSearch()
 
     def __init__(self) -> None:
         dialect: Any = PGDialect_asyncpg

@@ -13,6 +13,7 @@ from abaft.model.spec import Model
 from abaft.plan.types import (
     CountItem,
     Grouped,
+    Highlight,
     Item,
     ManyItem,
     OneItem,
@@ -24,6 +25,7 @@ from abaft.plan.types import (
 )
 from abaft.store.sql.conditions import Context, condition, folded, kind_of, value_of
 from abaft.store.sql.dialect import Dialect, Element, Encoder, concat, number, text_literal
+from abaft.store.sql.found import begin, texts
 from abaft.store.sql.frame import Frame, members
 from abaft.store.sql.statement import Statement
 
@@ -57,15 +59,18 @@ def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadSt
         return ReadStatement(asked, (), True, estimate=True)
     if plan.kind == "count":
         return ReadStatement(context.binder.finish(sa.select(_counted(context, plan))), (), True)
-    frame = _frame(context, plan)
-    where = [condition(part, [frame]) for part in (plan.where, plan.beyond) if part != e.TRUE]
+    frame = _frame(context, plan, ranked=True)
+    parts = [part for part in (plan.where, plan.beyond) if part != e.TRUE]
+    where = [*frame.ties, *(condition(part, [frame]) for part in parts)]
+    shows = plan.search.highlights if plan.search is not None else ()
     order_values = [folded(order.column, [frame]) for order in plan.orders]
     shown = record_json(_plain(frame), plan.selection)
     first = [frame.column(name) for name in plan.model.key] if late else [shown]
     values: list[Element] = [*first, *order_values]
     if plan.count in ("exact", "bounded"):
         values.append(_counted(context, plan))
-    labels = [value.label(f"c{place}") for place, value in enumerate(values)]
+    labels: list[Element] = [value.label(f"c{place}") for place, value in enumerate(values)]
+    labels += [] if late else texts(_plain(frame), shows)
     query = sa.select(*labels).select_from(_source(frame)).where(*where)
     if plan.kind == "page":
         pairs = zip(order_values, plan.orders, strict=True)
@@ -74,19 +79,21 @@ def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadSt
         if plan.offset:
             query = query.offset(context.binder.plain("offset", sa.BigInteger()))
     if late:
-        query = _shown_late(context, plan, query)
+        query = _shown_late(context, plan, query, shows)
     decoders = tuple(context.dialect.decoder(order.kind) for order in plan.orders)
     return ReadStatement(context.binder.finish(query), decoders, bool(plan.count))
 
 
-def _shown_late(context: Context, plan: ReadPlan, found: sa.Select[Any]) -> sa.Select[Any]:
+def _shown_late(
+    context: Context, plan: ReadPlan, found: sa.Select[Any], shows: tuple[Highlight, ...]
+) -> sa.Select[Any]:
     """The records of the keys found, in the order found."""
     keys = found.subquery("p")
     frame = Frame(context, plan.model, context.alias(plan.model.name))
     size = len(plan.model.key)
     tie = [frame.column(name) == keys.c[f"c{i}"] for i, name in enumerate(plan.model.key)]
     shown = record_json(frame, plan.selection).label("j")
-    rest = [column for column in keys.c][size:]
+    rest = [*[column for column in keys.c][size:], *texts(frame, shows)]
     # CROSS JOIN keeps SQLite from turning the loops round: the order is the subquery's.
     source = context.dialect.nested(keys, frame.table)
     return sa.select(shown, *rest).select_from(source).where(*tie)
@@ -97,23 +104,23 @@ def _plain(frame: Frame) -> Frame:
 
 
 def _source(frame: Frame) -> FromClause[Any]:
-    source: FromClause[Any] = frame.table
+    source: FromClause[Any] = frame.table if frame.origin is None else frame.origin
     for table, on in frame.joins or ():
         source = source.outerjoin(table, on)
     return source
 
 
-def _frame(context: Context, plan: ReadPlan) -> Frame:
-    source = plan.source
-    table = context.alias(plan.model.name) if source is None else _groups(context, source)
-    return Frame(context, plan.model, table, joins=[])
+def _frame(context: Context, plan: ReadPlan, ranked: bool = False) -> Frame:
+    if plan.source is None:
+        return begin(context, plan.model, plan.search, ranked)
+    return Frame(context, plan.model, _groups(context, plan.source), joins=[])
 
 
 def _groups(context: Context, source: Grouped) -> FromClause[Any]:
     """The groups as a table: one column a term."""
-    frame = Frame(context, source.model, context.alias(source.model.name), joins=[])
+    frame = begin(context, source.model, source.search)
     columns = [_term(context, frame, term) for term in source.terms]
-    where = [] if source.where == e.TRUE else [condition(source.where, [frame])]
+    where = [*frame.ties, *_asked(source.where, frame)]
     query = sa.select(*columns).select_from(_source(frame)).where(*where)
     places = [place for place, term in enumerate(source.terms, 1) if not term.reduce]
     if places:
@@ -138,8 +145,12 @@ def _term(context: Context, frame: Frame, term: Term) -> Element:
 def _matching(context: Context, plan: ReadPlan) -> sa.Select[Any]:
     """A row for each record that matches, on whatever page."""
     frame = _frame(context, plan)
-    where = [] if plan.where == e.TRUE else [condition(plan.where, [frame])]
+    where = [*frame.ties, *_asked(plan.where, frame)]
     return sa.select(sa.literal_column("1")).select_from(_source(frame)).where(*where)
+
+
+def _asked(where: e.Expr, frame: Frame) -> list[Element]:
+    return [] if where == e.TRUE else [condition(where, [frame])]
 
 
 def _counted(context: Context, plan: ReadPlan) -> Element:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
 from abaft.model.spec import Field, Model, Schema
+from abaft.store.sql import search
 from abaft.store.sql.dialect import Dialect
 from abaft.store.sql.tables import (
     create_index,
@@ -79,7 +80,20 @@ def compare(
             for name, sql in foreign_keys(table, dialect).items()
             if name not in known.foreign_keys
         ]
-    return statements + last, differences
+    return [*statements, *last, *_searches(schema, tables, dialect, found)], differences
+
+
+def _searches(
+    schema: Schema, tables: Mapping[str, sa.Table], dialect: Dialect, found: Mapping[str, Found]
+) -> list[str]:
+    """What makes the indexes for search that are declared, and drops what is so no more."""
+    preparer, statements = dialect.sa.identifier_preparer, []
+    for name in search.superseded(schema.models.values(), found):
+        statements += dialect.search.drop(name)
+    for model in schema.models.values():
+        if model.searched and search.index_name(model) not in found:
+            statements += dialect.search.create(model, tables[model.name], preparer)
+    return statements
 
 
 def existing(model: Model, dialect: Dialect, found: Found | None, family: Family) -> list[str]:

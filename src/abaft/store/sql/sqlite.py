@@ -10,13 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model.documents import dump_json
 from abaft.model.kinds import Choice, Kind, Number
 from abaft.model.times import MICROSECOND
+from abaft.store.sql.cross_join import CrossJoin
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
+from abaft.store.sql.search_sqlite import SqliteSearch
 from abaft.store.sql.sqlite_functions import FUNCTIONS, REDUCTIONS
 from abaft.store.sql.sqlite_storage import FORMS, Form
 
@@ -70,6 +71,7 @@ class SqliteDialect(Dialect):
     functions = FUNCTIONS
     reductions = REDUCTIONS
     placeholder = "?"
+    search = SqliteSearch()
 
     def form(self, kind: Kind) -> Form | None:
         """How an existing column holds the kind, where that isn't our own way."""
@@ -179,22 +181,6 @@ class SqliteDialect(Dialect):
 
     def fingerprint(self, text: Element) -> Element:
         return sa.func.abaft_fingerprint(text, type_=sa.String)
-
-
-class CrossJoin(sa.sql.expression.Join):
-    """SQLite's CROSS JOIN, which is never reordered (sqlite.org/optoverview.html, 9.2)."""
-
-    inherit_cache = False
-
-    def __init__(self, left: FromClause[Any], right: FromClause[Any]) -> None:
-        super().__init__(left, right, onclause=sa.true())
-
-
-@compiles(CrossJoin, "sqlite")
-def _cross_join(join: CrossJoin, compiler: Any, **options: Any) -> str:
-    options["asfrom"] = True
-    left = compiler.process(join.left, **options)
-    return f"{left} CROSS JOIN {compiler.process(join.right, **options)}"
 
 
 def _quoted(text: Element) -> Element:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from abaft.model.kinds import Kind
+from abaft.model.kinds import Kind, Text
 from abaft.store.sql.dialect import Dialect, Element, Encoder
 
 
@@ -70,6 +70,11 @@ class Binder:
     def plain(self, name: str, type_: Any) -> Element:
         """A value that is bound as it is given."""
         return self._add(name, type_, Bind(name, None))
+
+    def searched(self, kind: str, encode: Encoder) -> Element:
+        """What is made of a search's terms: a "text" or a "list" of texts."""
+        text = self.dialect.list_type(Text()) if kind == "list" else sa.Text()
+        return self._add("search", text, Bind("search", encode))
 
     def _add(self, name: str, type_: Any, bind: Bind, suffix: str = "") -> Element:
         label = _label(name) + suffix

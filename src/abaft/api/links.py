@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote_plus
 from abaft.api.parse import Page
 from abaft.api.request import Request
 
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/?"
 # What may not stand in a query as it is (RFC 3986, 3.4).
 _UNSAFE = re.compile(rb"[^A-Za-z0-9\-._~!$&'()*+,;=:@/?%]|%(?![0-9A-Fa-f]{2})")
 _PLACES = ("cursor", "offset")
@@ -21,7 +22,9 @@ def page_links(
     `following` is the cursor of the page after, `count` what is known of the number of records
     and `most` how many `offset` may skip. Pages by `offset` lead to pages by `offset`.
     """
-    query = _UNSAFE.sub(_encoded, request.query)
+    query = request.query
+    if query.translate(None, _PLAIN):
+        query = _UNSAFE.sub(_encoded, query)
     root = quote(request.root, safe="/,:@") if request.root else ""
     base = f"<{root}{prefix}/{request.model.collection}"
     if not page.placed:

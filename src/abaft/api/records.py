@@ -136,7 +136,8 @@ class Records:
         if answer.chunks is not None:
             await self.streams.send(request, answer, answer.chunks, send)
             return
-        answer = await represent(request, answer, self.settings.compress_from)
+        if variant is not PLAIN or b"if-none-match" in headers:
+            answer = await represent(request, answer, self.settings.compress_from)
         await respond.send_answer(send, answer, head=method == "HEAD")
 
     def _variant(self, method: str, headers: dict[bytes, bytes]) -> Variant:

@@ -350,3 +350,13 @@ async def test_the_count_of_lines_is_a_header(api: Api) -> None:
         assert (await get(api, url, LINES)).headers["x-total-count"] == "4"
     assert "x-total-count" not in (await get(api, "/api/notes", LINES)).headers
     assert "x-total-count" not in (await get(api, "/api/notes?count=exact", "*/*")).headers
+
+
+async def test_counts_say_how_surely_they_are_known(api: Api) -> None:
+    for query in ("count=estimated", "count=2"):
+        answer = await api.ask(f"GET /api/notes?{query}&limit=1")
+        for accept in (LINES, "text/csv"):
+            for url in (f"/api/notes?{query}&limit=1", f"/api/notes?{query}"):
+                lines = await get(api, url, accept)
+                assert lines.headers["x-total-count"] == str(answer.json()["count"])
+                assert lines.headers["x-total-counted"] == answer.json()["counted"]

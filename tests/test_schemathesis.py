@@ -35,6 +35,7 @@ BEYOND_SCHEMAS = {
     "duration_range",
     "filter_required",
     "greater_than_equal",  # of a decimal's text
+    "idempotency_key_reused",
     "json_value",
     "no_such_record",
     "other_key",

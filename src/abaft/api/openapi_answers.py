@@ -48,8 +48,14 @@ LINK = {
     "schema": {"type": "string"},
 }
 TOTAL = {
-    "description": "In NDJSON and CSV, with `count`: the records in all",
-    "schema": {"type": "integer", "minimum": 0},
+    "X-Total-Count": {
+        "description": "In NDJSON and CSV, with `count`: the records in all",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "X-Total-Counted": {
+        "description": "What `counted` is in JSON",
+        "schema": {"type": "string", "enum": ["exact", "estimated", "at_least"]},
+    },
 }
 LOCATION = {
     "description": "Where the new record is, if it is one",

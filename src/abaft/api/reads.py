@@ -72,7 +72,7 @@ class Reads:
             body = _page_json(texts, following, count)
         shown = self._shown(request, body, respond.etag_of(body), answer)
         if by_lines and count is not None:
-            shown.extra.append(_total(count))
+            shown.extra += _total(count)
         if following is not None or page.placed:
             most, prefix = self.settings.max_offset, self.settings.api_prefix
             exact = count.number if count is not None and not count.counted else None
@@ -146,7 +146,7 @@ class Reads:
         answer = self.pipeline.stream(intent, actor, self.settings.stream_timeout)
         extra = _disposition(request)
         if shape.count:
-            extra.append(_total(Count.of(shape.count, await self._count(page, actor), page)))
+            extra += _total(Count.of(shape.count, await self._count(page, actor), page))
         form = request.variant.form
         parts = chunks(answer.rows, self._lines(request, answer.plan))
         return Answer(200, None, not actor.anonymous, extra, form, parts)
@@ -168,9 +168,10 @@ def _page_json(texts: list[str], following: str | None, count: Count | None) -> 
     return f'{{"items":[{",".join(texts)}],"next":{place}{counted}}}'.encode()
 
 
-def _total(count: Count) -> tuple[bytes, bytes]:
-    """Where lines have no place for the count."""
-    return b"x-total-count", str(count.number).encode()
+def _total(count: Count) -> Headers:
+    """Where lines have no place for the count, and for how surely it is known."""
+    total = (b"x-total-count", str(count.number).encode())
+    return [total, (b"x-total-counted", count.counted.encode())] if count.counted else [total]
 
 
 def _disposition(request: Request) -> Headers:

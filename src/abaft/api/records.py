@@ -22,6 +22,7 @@ from abaft.base.actor import ANONYMOUS, Actor, Authenticator
 from abaft.base.errors import (
     Fault,
     MethodNotAllowed,
+    NotAcceptable,
     NotFound,
     ServerFault,
     TooManyRequests,
@@ -145,8 +146,12 @@ class Records:
         accept, encoding = headers.get(b"accept"), headers.get(b"accept-encoding")
         if method in ("GET", "HEAD"):
             return self.reading.variant(accept, encoding)
-        # What is deleted needs no form.
-        return PLAIN if method == "DELETE" else self.writing.variant(accept, encoding)
+        try:
+            return self.writing.variant(accept, encoding)
+        except NotAcceptable:
+            if method != "DELETE":
+                raise
+            return PLAIN  # of what is deleted there is mostly nothing to show
 
     def _below(self, model: Model, path: str) -> tuple[str, Mapping[str, Handler], tuple[str, ...]]:
         """The key, and what answers at the path below it; else the slash is of the key itself."""

@@ -42,7 +42,8 @@ async def ddl(url: str) -> list[tuple[Any, ...]]:
     """All that the database says of its tables, but for abaft's own."""
     if url.startswith("sqlite"):
         found = await fetch(
-            url, "select type, name, tbl_name, sql from sqlite_master order by 2, 1"
+            url,
+            "select type, name, tbl_name, sql from sqlite_master where name not like 'sqlite_stat%' order by 2, 1",
         )
         return [row for row in found if not row[2].startswith(OWN)]
     found = []

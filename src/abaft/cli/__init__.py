@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from abaft.base.version import __version__
-from abaft.cli import dev, export, load, new, routes, serve
+from abaft.cli import dev, export, inspect, load, new, routes, serve
 from abaft.cli.console import clean_errors, out
 
 
@@ -28,7 +28,7 @@ cli = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
 )
-for verb in (new.new, dev.dev, serve.serve):
+for verb in (new.new, dev.dev, serve.serve, inspect.inspect):
     cli.command()(verb)
 cli.command(cls=load.WithOptional)(load.load)
 for last in (export.export, routes.routes):

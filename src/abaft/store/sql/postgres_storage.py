@@ -107,6 +107,7 @@ _WIDE = Form(sa.BigInteger(), own=_wide)
 _FORMS: dict[tuple[str, str], Form] = {
     ("integer", "smallint"): _WIDE,
     ("integer", "integer"): _WIDE,
+    ("integer", "bigint"): _WIDE,
     ("float", "real"): Form(Named("real"), own=_double),
     ("decimal", "numeric"): Form(sa.Numeric(), shown=_exact),
     ("datetime", "timestamp without time zone"): Form(
@@ -117,6 +118,12 @@ _FORMS: dict[tuple[str, str], Form] = {
     ("text", "character varying"): Form(sa.Text(), ordered=by_code_point, own=by_code_point),
     ("text", "character"): Form(
         Named("bpchar"), ordered=_text_by_code_point, own=_text_by_code_point, shown=_as_text
+    ),
+    ("text", "bpchar"): Form(
+        Named("bpchar"),
+        ordered=_text_by_code_point,
+        own=_text_by_code_point,
+        shown=_as_text,
     ),
     ("text", "citext"): Form(sa.Text(), value=_as_text, ordered=by_code_point, own=by_code_point),
 }

@@ -120,6 +120,10 @@ class SqliteDialect(Dialect):
         form = self.form(kind)
         return column if form is None else form.value(kind, column)
 
+    def assigned(self, kind: Kind, value: Element) -> Element:
+        form = self.form(kind)
+        return value if form is None else form.assigned(kind, value)
+
     def own(self, kind: Kind, value: Element) -> Element:
         form = self.form(kind)
         return value if form is None else form.own(kind, value)

@@ -23,7 +23,7 @@ def _as_it_is(kind: Kind, element: Element) -> Element:
 @dataclass(frozen=True, slots=True)
 class Form:
     """A form of storage. `value` is what the column is compared as; `json` shows that, and `own`
-    is that in our own form."""
+    is that in our own form. `assigned` is what the column takes."""
 
     type: Any
     encode: Callable[[Kind], Encoder | None]
@@ -31,6 +31,7 @@ class Form:
     json: Shape
     own: Shape = _as_it_is
     value: Shape = _as_it_is
+    assigned: Shape = _as_it_is
 
 
 def _same(kind: Kind) -> None:
@@ -95,6 +96,10 @@ def _any_datetime(kind: Kind, element: Element) -> Element:
     """Of text in several forms, all in UTC: one that its order goes by."""
     plain = _without(_without(_without(element, "T", " "), "Z"), "+00:00")
     return _padded(plain).self_group()
+
+
+def _short_datetime(kind: Kind, element: Element) -> Element:
+    return _without(element, ".000000")
 
 
 def _own_time(kind: Kind, element: Element) -> Element:
@@ -204,6 +209,7 @@ FORMS: dict[tuple[str, str], Form] = {
         _datetime_json,
         _own_datetime,
         _any_datetime,
+        _short_datetime,
     ),
     ("datetime", "unix"): Form(sa.Integer, _unix(1), _from_unix(1), _unix_json(1), _own_unix(1)),
     ("datetime", "unix ms"): Form(

@@ -52,7 +52,7 @@ def _column(dialect: Dialect, model: Model, field: Field) -> sa.Column[object]:
     if field.kind.stored and not dialect.knows(field.kind):
         raise ModelError(
             f"{model.name}.{field.name}: stored={field.kind.stored!r} is no way in which "
-            f"{dialect.sa.name} holds {field.kind.name}"
+            f"{dialect.sa.name} holds {field.kind.name}: is ABAFT_DATABASE the one that is meant?"
         )
     generated = [sa.Identity()] if field.generated and dialect.placeholder == "$" else []
     return sa.Column(

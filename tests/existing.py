@@ -41,10 +41,11 @@ async def fetch(url: str, sql: str) -> list[tuple[Any, ...]]:
 async def ddl(url: str) -> list[tuple[Any, ...]]:
     """All that the database says of its tables, but for abaft's own."""
     if url.startswith("sqlite"):
-        found = await fetch(
-            url,
-            "select type, name, tbl_name, sql from sqlite_master where name not like 'sqlite_stat%' order by 2, 1",
+        sql = (
+            "select type, name, tbl_name, sql from sqlite_master "
+            "where name not like 'sqlite_stat%' order by 2, 1"
         )
+        found = await fetch(url, sql)
         return [row for row in found if not row[2].startswith(OWN)]
     found = []
     for sql in _CATALOG:

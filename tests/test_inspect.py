@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import abaft
+from conftest import fresh_database
 from existing import ddl
 from inspected import Walk, imported, make, models_of, written
 from scenarios import serving
 from shapes import SHAPES
-
-EVERY = [(engine, name) for engine, shapes in SHAPES.items() for name in shapes]
 
 
 @pytest.mark.parametrize("name", ["music", "wholesale", "films", "odd"])
@@ -27,3 +31,29 @@ async def test_a_shape_is_served_unchanged(
     async with serving(database_url, *models_of(module)) as api:
         await Walk(api, database_url).everything()
     assert await ddl(database_url) == before
+
+
+@pytest.mark.slow
+async def test_what_it_writes_is_clean(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    for name, script in SHAPES[engine].items():
+        with fresh_database(engine, request) as url:
+            await make(url, script)
+            for place, options in ((name, ()), (f"{name}_open", ("--open",))):
+                (tmp_path / f"{place}.py").write_text(await written(url, *options), "utf-8")
+    for command in (
+        ["ruff", "format", "--isolated", "--diff"],
+        ["ruff", "check", "--isolated", "--select", "E4,E7,E9,F,I,UP"],
+        ["mypy", "--strict", "--follow-imports=silent", "--config-file="],
+    ):
+        done = await asyncio.to_thread(_run, [*command, str(tmp_path)], tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """A tool in a folder of its own, where abaft is somebody else's package."""
+    library = Path(abaft.__file__).parent.parent
+    environment = {**os.environ, "MYPYPATH": str(library)}
+    whole = [sys.executable, "-m", *command]
+    return subprocess.run(whole, capture_output=True, text=True, cwd=folder, env=environment)

@@ -86,6 +86,7 @@ def plan(description: Description) -> Module:
         _add_composite(draft, drafts)
     for draft in drafts.values():
         _add_many(draft, drafts)
+        _tell_of_others(draft, drafts)
     aliases = {alias: words for alias, words in enums.values()}
     return Module(tuple(drafts.values()), aliases, tuple(notes))
 
@@ -138,7 +139,7 @@ def _target(key: ForeignKey, drafts: Mapping[str, Draft]) -> Column:
 
 
 def _leave_out(draft: Draft, column: Column) -> None:
-    draft.notes.append(f"{column.name} ({column.type}) is left out: {column.note}")
+    draft.notes.append(f"the column {column.name} ({column.type}) is left out: {column.note}")
     needed = not (column.nullable or column.filled or column.computed or draft.table.triggers)
     if needed and not draft.read_only:
         draft.read_only = True
@@ -197,6 +198,15 @@ def _add_composite(draft: Draft, drafts: Mapping[str, Draft]) -> None:
             options.append(("on_delete", names.text("cascade")))
         draft.lines.append(Line(name, f"Ref[{target.name}]{' | None' if empty else ''}", options))
         draft.refs[name] = key
+
+
+def _tell_of_others(draft: Draft, drafts: Mapping[str, Draft]) -> None:
+    """Says of each reference that has become no relation where it leads."""
+    for key in draft.table.foreign_keys:
+        if key not in draft.refs.values():
+            columns, theirs = ", ".join(key.columns), ", ".join(key.target_columns)
+            known = "" if key.target in drafts else ", which is no model here"
+            draft.notes.append(f"{columns} refers to {theirs} of {key.target}{known}: no relation")
 
 
 def _add_many(draft: Draft, drafts: Mapping[str, Draft]) -> None:

@@ -12,6 +12,7 @@ from abaft.model.build import RESERVED
 from abaft.model.names import plural, snake
 
 LONGEST = 60
+_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe"})
 _IRREGULAR = {
     "people": "person",
     "children": "child",
@@ -28,14 +29,27 @@ _IRREGULAR = {
     "address": "address",
 }
 # A field of this name would hide what the lines after it need.
-_USED = {"bool", "bytes", "dt", "field", "float", "int", "list", "str", "by_database", "self"}
+_USED = {
+    "bool",
+    "bytes",
+    "dt",
+    "field",
+    "float",
+    "int",
+    "list",
+    "str",
+    "by_database",
+    "self",
+    "everybody",
+}
 _CLASSES = {"App", "Existing", "Many", "Me", "Model", "Ref", "User", *dir(builtins)}
 _CLASSES |= {"Decimal", "UUID", "Literal", "JsonValue"}
 
 
 def words(name: str) -> str:
     """The name in lower case, its words parted by underscores: `Order Details` → order_details."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    parted = unicodedata.normalize("NFKD", name.translate(_LETTERS))
+    plain = parted.encode("ascii", "ignore").decode()
     joined = re.sub(r"[^A-Za-z0-9]+", "_", plain)
     return re.sub(r"_+", "_", snake(joined)).strip("_")
 
@@ -119,6 +133,12 @@ def usual_collection(model: str) -> str:
 
 
 def text(value: str) -> str:
-    """The text as Python spells it, in double quotes where they need no escapes."""
-    shown = repr(value)
-    return f'"{shown[1:-1]}"' if shown[0] == "'" and '"' not in value else shown
+    """The text as Python spells it, in double quotes unless single ones need fewer escapes."""
+    quote = "'" if value.count('"') > value.count("'") else '"'
+    return quote + "".join(_spelt(char, quote) for char in value) + quote
+
+
+def _spelt(char: str, quote: str) -> str:
+    if char in ("'", '"'):
+        return f"\\{char}" if char == quote else char
+    return repr(char)[1:-1]

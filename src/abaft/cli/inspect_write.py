@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from abaft.cli import inspect_names as names
 from abaft.cli.inspect_fields import Line
@@ -13,8 +14,8 @@ WIDTH = 88
 _CLOSED = '''class Existing(Model, abstract=True):
     """What the models below have in common: so far an administrator alone may use them."""
 
-    # Who may do what is said here for all, or in a model for its own records. With allow and Me
-    # of abaft, this lets everybody read:
+    # Who may do what is said here for all, or in a model for its own records. This, with
+    # allow and Me from abaft, lets everybody read:
     #
     # @allow("read")
     # def everybody(record, me: Me) -> bool:
@@ -31,13 +32,15 @@ _OPEN = '''class Existing(Model, abstract=True):
 
 def write(module: Module, source: str, database: str | None, is_open: bool) -> str:
     """The module's text; `source` is said to be where it comes from."""
-    parts = [_OPEN if is_open else _CLOSED]
-    parts = [_literal(alias, words) for alias, words in module.enums.items()] + parts
+    enums = "".join(_literal(alias, words) for alias, words in module.enums.items())
+    parts = [enums] if enums else []
+    parts.append(_OPEN if is_open else _CLOSED)
     parts += [_model(draft) for draft in module.drafts]
     parts.append(_app(module.drafts, database))
     body = "\n\n".join(parts)
     head = f'"""{_prose(f"The tables of {source}, as abaft inspect found them.")}"""\n\n'
-    return f"{head}from __future__ import annotations\n\n{_imports(body, is_open)}\n\n{body}"
+    gap = "\n" if enums else "\n\n"
+    return f"{head}from __future__ import annotations\n\n{_imports(body, is_open)}{gap}{body}"
 
 
 def _prose(said: str) -> str:
@@ -81,7 +84,7 @@ def _model(draft: Draft) -> str:
     said = draft.table.comment or ("It can only be read." if draft.read_only else "")
     if said:
         lines.append(f'    """{_prose(said)}"""\n')
-    lines += [f"    # {_sentence(note)}" for note in draft.notes]
+    lines += [f"    # {part}" for note in draft.notes for part in wrap(_sentence(note), WIDTH - 6)]
     body = "".join(_field(line) for line in draft.lines)
     return "\n".join(lines) + "\n" + body
 

@@ -47,6 +47,8 @@ class PostgresDialect(Dialect):
     def __init__(self) -> None:
         dialect: Any = PGDialect_asyncpg
         self.sa = dialect(json_serializer=dump_json)
+        # Columns of existing tables may be as long as names can be, and are never shortened.
+        self.sa.label_length = 128
 
     def form(self, kind: Kind) -> Form | None:
         """How an existing column holds the kind, where that isn't our own way."""

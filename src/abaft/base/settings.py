@@ -53,7 +53,7 @@ class Settings:
     max_filters: int = setting(50, "filter parameters in a request")
     max_filter_depth: int = setting(4, "relations in a row in a filter or sort")
     max_filter_length: int = setting(4_096, "characters of `filter`")
-    max_filter_nesting: int = setting(24, "how deep the parts of `filter` may be nested, up to 60")
+    max_filter_nesting: int = setting(16, "how deep the parts of `filter` are nested, up to 24")
     max_filter_terms: int = setting(100, "fields and functions that `filter` may name")
     max_in_values: int = setting(1_000, "values of an `in` or `nin` filter")
     max_sort_fields: int = setting(8, "fields of `sort`")
@@ -79,6 +79,8 @@ class Settings:
                     raise SettingError(f"{row.name} is {value}: write a number")
                 if value < 0:
                     raise SettingError(f"{row.name} is {value}: it can't be below zero")
+        if self.max_filter_nesting > 24:
+            raise SettingError("max_filter_nesting is over 24: databases go no deeper")
         if self.secret_key and len(self.secret_key) < 32:
             raise SettingError("secret_key is shorter than 32 characters: make one by `abaft new`")
         if self.mode == "production" and not self.secret_key:

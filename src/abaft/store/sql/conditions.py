@@ -89,9 +89,11 @@ def value_of(
             return binder.param(name, node.kind, node.many, encode)
         case e.Call(name, args, result):
             kinds = [(kind_of(arg, scopes) or result).own for arg in args]
-            return scopes[0].context.dialect.call(
-                name, [own_value(arg, scopes, result) for arg in args], kinds, result
-            )
+            given = [own_value(arg, scopes, result) for arg in args]
+            dialect = scopes[0].context.dialect
+            if any(isinstance(arg, (e.Call, e.Choose, e.Reduce)) for arg in args):
+                return _once(given, scopes, lambda args: dialect.call(name, args, kinds, result))
+            return dialect.call(name, given, kinds, result)
         case e.Choose(where, then, otherwise, result):
             first = (condition(where, scopes), own_value(then, scopes, result))
             return sa.case(first, else_=own_value(otherwise, scopes, result))
@@ -102,6 +104,30 @@ def value_of(
             assert kind is not None
             return binder.const(encode(const) if encode else const, kind)
     raise TypeError(f"not a value: {node!r}")
+
+
+def _once(
+    args: list[Element], scopes: list[Frame], call: Callable[[list[Element]], Element]
+) -> Element:
+    """The call with names for its arguments, each of which it may need several times.
+
+    Else functions within functions would double the statement at each step.
+    """
+    context = scopes[0].context
+    if not context.tables:
+        return call(args)  # within a table's definition, which takes no subqueries
+    labelled = [arg.label(f"v{place}") for place, arg in enumerate(args)]
+    outer = _within_reach(scopes)
+    named = context.dialect.kept_apart(sa.select(*labelled).correlate(*outer))
+    given = named.subquery(context.label("f"))
+    found = call([given.c[f"v{place}"] for place in range(len(args))])
+    return sa.select(found).select_from(given).correlate(*outer).scalar_subquery()
+
+
+def _within_reach(scopes: list[Frame]) -> list[Any]:
+    """The tables that a subquery may name without having them itself."""
+    enclosing = {id(table): table for scope in scopes for table in scope.enclosing}
+    return [*enclosing.values(), *(table for scope in scopes for table, _ in scope.joins or ())]
 
 
 def own_value(node: e.Value, scopes: list[Frame], kind: Kind | None = None) -> Element:
@@ -286,8 +312,7 @@ def _inner(
         source = source.outerjoin(table, on)
     query: sa.Select[Any] = sa.select(given).select_from(source).where(*where)
     # The condition may have been the first to reach something from an outer record.
-    reached = [table for scope in scopes for table, _ in scope.joins or ()]
-    return query.correlate(*enclosing.values(), *reached), given, kind
+    return query.correlate(*_within_reach(scopes)), given, kind
 
 
 def _reduce(node: e.Reduce, scopes: list[Frame]) -> Element:

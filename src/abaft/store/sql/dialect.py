@@ -132,6 +132,10 @@ class Dialect(ABC):
         """An aggregate: a row of the dialect's table."""
         return self.reductions[name](element, kind, result)
 
+    def kept_apart(self, query: Any) -> Any:
+        """The query, of which the planner makes no part of another."""
+        return query
+
     def nested(self, outer: FromClause[Any], inner: FromClause[Any]) -> FromClause[Any]:
         """A join of all with all, on SQLite with its loops nested in this order."""
         return outer.join(inner, sa.true())

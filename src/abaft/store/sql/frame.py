@@ -23,6 +23,9 @@ class Builder(Protocol):
     def alias(self, model: str) -> Any:
         """The model's table under a short new name."""
 
+    def label(self, prefix: str) -> str:
+        """A new name for a table that a statement makes for itself."""
+
     def condition(self, expr: e.Expr, scopes: list[Frame]) -> Element:
         """The SQL of a condition."""
 

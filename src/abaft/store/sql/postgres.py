@@ -176,6 +176,9 @@ class PostgresDialect(Dialect):
             sa.Boolean,
         )
 
+    def kept_apart(self, query: Any) -> Any:
+        return query.offset(number(0))
+
     def gather(self, element: Element) -> Element:
         return sa.func.string_agg(element, text_literal(","), type_=sa.String)
 

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,12 @@ def test_ndjson_to_standard_output(library: Library) -> None:
     assert len(rows) == 2
     first = dict(rows[0])
     assert first.pop("created") == first.pop("updated")
-    assert first == {**BOOKS[0], "printed": "2013-01-01T10:00:00.500000Z", "tags": ["@c", "a,b"]}
+    shown = {
+        "took": "-PT90.500000S",
+        "printed": "2013-01-01T10:00:00.500000Z",
+        "tags": ["@c", "a,b"],
+    }
+    assert first == {**BOOKS[0], **shown}
     assert rows[1]["blurb"] == "+49 170"
     assert rows[1]["tags"] == []
 
@@ -169,7 +175,18 @@ def test_everything_comes_back(format: str, library: Library, tmp_path: Path) ->
     again = tmp_path / "again"
     other.export("--all", again, "--format", format, "--hidden")
     for path in folder.glob(f"*s.{format}"):
-        assert (again / path.name).read_bytes() == path.read_bytes(), path.name
+        assert records(again / path.name) == records(path), path.name
+
+
+def records(path: Path) -> list[Any]:
+    """What a file holds; PostgreSQL writes JSON fields with spaces."""
+    text = path.read_text()
+    if path.suffix == ".csv":
+        return list(csv.reader(text.splitlines()))
+    found: list[Any] = json.loads(
+        text if path.suffix == ".json" else f"[{','.join(text.splitlines())}]"
+    )
+    return found
 
 
 def test_from_sqlite_to_postgres(postgres: object, tmp_path: Path) -> None:
@@ -186,7 +203,7 @@ def test_from_sqlite_to_postgres(postgres: object, tmp_path: Path) -> None:
         assert made.exit_code == 0, made.output
         assert '{"id":3,"name":"Cleo"' in moved.export("authors")
     for path in (tmp_path / "all").glob("*.ndjson"):
-        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+        assert records(tmp_path / "again" / path.name) == records(path)
 
 
 WRONG = {

@@ -114,7 +114,7 @@ def change_rows(
     fields = [model.fields[name] for name in names]
     columns: list[Any] = list(zip(*rows, strict=True))
     places = [names.index(name) for name in model.key]
-    key = [map(url_part, each(fields[at].kind.spell, columns[at])) for at in places]
+    key = [map(url_part, _spelled(fields[at].kind, columns[at])) for at in places]
     told = [
         (field.name, column if _shown_as_is(field.kind) else each(field.kind.show, column))
         for field, column in zip(fields, columns, strict=True)
@@ -129,6 +129,10 @@ def change_rows(
         for row in zip(*(column for _, column in told), strict=True)
     ] or ["{}"] * len(rows)
     return list(zip(map(",".join, zip(*key, strict=True)), data, strict=True))
+
+
+def _spelled(kind: Kind, column: Sequence[Any]) -> Sequence[str]:
+    return column if kind.name == "text" else each(kind.spell, column)
 
 
 def _shown_as_is(kind: Kind) -> bool:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+_SAMPLE = 50
+
 
 def each(make: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
     """What is made of each value, None of None; of a value that comes again, made once."""
     try:
+        if len(set(values[:_SAMPLE])) == _SAMPLE:
+            # They hardly come again: to look for them would cost more than to make them.
+            return [None if value is None else make(value) for value in values]
         made = {value: make(value) for value in set(values) if value is not None}
     except TypeError:  # lists and dicts can't be in a set
         return [None if value is None else make(value) for value in values]

@@ -30,7 +30,9 @@ _INSTANT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]+)?)?"
     r"( ?(?:[Zz]|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
-_USUAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z")
+_USUAL = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
+)
 
 
 class _Absent:
@@ -191,6 +193,7 @@ class Cells:
             "boolean": self._boolean,
             "datetime": self._instant,
         }
+        self._plain = not (self._kind.limits or self._kind.stored)
         checked = special.get(self._kind.name, read)
         self._read = read
 
@@ -219,7 +222,10 @@ class Cells:
     def _instant(self, text: str) -> Any:
         """A time in its usual spellings; one without a zone is of the zone that was named."""
         if _USUAL.fullmatch(text):
-            return self._read(text)
+            try:
+                return datetime.fromisoformat(text) if self._plain else self._read(text)
+            except ValueError:
+                return self._read(text)
         found = _INSTANT.fullmatch(text)
         if found is None:
             return self._read(text)

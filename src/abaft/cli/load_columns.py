@@ -231,6 +231,8 @@ class Columns:
                 names.append(row.name)
                 columns.append([ABSENT] * len(lines))
         for place, name in enumerate(names):
+            if self.header is not None and name in given:
+                continue
             field = self.model.fields.get(name)
             if field and not (self.partial or field.by_database) and ABSENT in columns[place]:
                 self._fill(name, columns[place], problems)
@@ -278,7 +280,8 @@ def complete(model: Model, batch: Batch) -> tuple[Batch, list[tuple[Line, str]]]
     problems: dict[int, str] = {}
     columns, now = [], clock.now()
     for name, column in zip(batch.names, batch.columns, strict=True):
-        if name in model.fields and ABSENT in column and not model.fields[name].by_database:
+        lacks = name not in batch.given and name in model.fields
+        if lacks and ABSENT in column and not model.fields[name].by_database:
             make = maker(model.fields[name], now)
             if make is None:
                 problems |= dict.fromkeys(range(len(column)), _needed(model, name))

@@ -210,13 +210,13 @@ class _Job:
         digest = hashlib.blake2b(digest_size=16)
         for chunk in self.rows.chunks(AT_ONCE):
             known, fresh = _split(chunk, before - self.outcome.read)
-            digest.update(repr([row for _, row in known]).encode("utf-8", "surrogatepass"))
+            digest.update(_bytes(known))
             self.outcome.read += len(known)
             if known and self.outcome.read == before:
                 self._same(done, digest.hexdigest())
             if not fresh:
                 continue
-            digest.update(repr([row for _, row in fresh]).encode("utf-8", "surrogatepass"))
+            digest.update(_bytes(fresh))
             if not await self._stored(progresses, name, digest.hexdigest(), fresh):
                 break
         if self.outcome.read < before:
@@ -317,6 +317,11 @@ class _Job:
         if not self.outcome.failure or self.choices.resume is not None:
             for draft in self.writer.drafts:
                 await run_after(self.pipeline, draft, SYSTEM)
+
+
+def _bytes(lines: list[Line]) -> bytes:
+    """The rows as a digest is made of them, however they are cut into chunks."""
+    return "".join([f"{row!r}\n" for _, row in lines]).encode("utf-8", "surrogatepass")
 
 
 def _split(chunk: list[Line], known: int) -> tuple[list[Line], list[Line]]:

@@ -153,6 +153,8 @@ class Resolver:
 
     async def resolve(self, link: Link, batch: Batch) -> dict[int, str]:
         """Settles each row whose key leads nowhere; why those are refused that are, by place."""
+        if not set(link.held) <= set(batch.names):
+            return {}
         keys = list(link.keys(batch))
         wanted = link.wanted(keys)
         await self._look_up(link, wanted)

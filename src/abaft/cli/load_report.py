@@ -42,7 +42,9 @@ def details(outcome: Outcome) -> list[str]:
     """What is to be known beside the numbers."""
     lines = [outcome.failure] if outcome.failure else []
     if outcome.before:
-        lines.append(f"goes on after the {outcome.before:,} rows that were loaded before")
+        done = outcome.read == outcome.before
+        what = "all of its" if done else "goes on after the"
+        lines.append(f"{what} {outcome.before:,} rows {'' if done else 'that '}were loaded before")
     lines += outcome.reasons
     if outcome.refused > len(outcome.reasons):
         lines.append(f"… and {outcome.refused - len(outcome.reasons):,} more refused rows")

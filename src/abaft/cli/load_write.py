@@ -17,6 +17,7 @@ from abaft.model.spec import Model
 from abaft.pipeline import Pipeline
 from abaft.plan.types import Load, Match, Matched, WriteIntent
 from abaft.store.base import Session
+from abaft.store.sql.dialect import fold_ascii
 from abaft.writing import Draft, change_rows
 
 Refusals = list[tuple[Line, str]]
@@ -70,9 +71,19 @@ class Writer:
         absent = [name for name in self.on if name not in batch.given]
         if absent:
             return [(line, f"{absent[0]}: it tells which record is meant") for line in batch.lines]
-        for part in _distinct(batch, self.on):
+        for part in _distinct(batch, self._keys(batch, self.on)):
             refused += await self._upsert(session, part)
         return refused
+
+    def _keys(self, batch: Batch, on: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        """What tells each row's record, as the database compares it."""
+        columns = [
+            [fold_ascii(value) if isinstance(value, str) else value for value in batch.column(name)]
+            if self.model.fields[name].nocase
+            else batch.column(name)
+            for name in on
+        ]
+        return list(zip(*columns, strict=True))
 
     async def _upsert(self, session: Session, batch: Batch, again: bool = False) -> Refusals:
         found = await self._match(session, batch)
@@ -104,15 +115,18 @@ class Writer:
             return refused
         # What the database fills in where the file has nothing is left to it.
         stored = [name for name in batch.names if name in self.model.fields]
-        lacking = {name: batch.column(name).count(ABSENT) for name in stored}
+        made = [name for name in stored if self.model.fields[name].by_database]
+        lacking = {name: batch.column(name).count(ABSENT) for name in made}
         mixed = any(0 < count < len(batch.lines) for count in lacking.values())
         if mixed or self._hooked["create"] or not await self._numbered(session, batch):
             return refused + await self._singly(session, batch, self._creation)
-        names = tuple(name for name in stored if not lacking[name])
+        names = tuple(name for name in stored if not lacking.get(name))
         return refused + await self._load(session, batch, "create", names, names)
 
     async def _numbered(self, session: Session, batch: Batch) -> bool:
         """Whether each row has its key, or one as the database makes them."""
+        if not self.model.fields[self.model.key[0]].generated:
+            return True
         key = batch.column(self.model.key[0])
         lacking = key.count(None)
         if lacking:
@@ -131,7 +145,8 @@ class Writer:
         if not batch.lines:
             return refused
         fields, model = self.model.fields, self.model
-        set_ = [name for name in batch.given if name in fields and name not in model.key]
+        known = {*model.key, *(self.on or ())}
+        set_ = [name for name in batch.given if name in fields and name not in known]
         columns = [batch.column(name) for name in set_]
         for name, field in fields.items():
             if field.stamp == "updated" and name not in set_:
@@ -246,9 +261,8 @@ def _once(model: Model, name: str) -> bool:
     )
 
 
-def _distinct(batch: Batch, on: tuple[str, ...]) -> Iterator[Batch]:
+def _distinct(batch: Batch, keys: list[tuple[Any, ...]]) -> Iterator[Batch]:
     """The rows in their order, cut where one is about a record that came before."""
-    keys = batch.rows(on)
     if len(set(keys)) == len(keys):
         yield batch
         return

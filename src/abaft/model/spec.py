@@ -175,7 +175,8 @@ LIVING = IsNull(Column(DELETED))
 def url_part(text: str) -> str:
     """The text percent-encoded as one part of a key."""
     # Most keys need no encoding, and a load writes many.
-    return text if text.isascii() and text.isalnum() else quote(text, safe=":@")
+    bare = text.replace("-", "")
+    return text if bare.isascii() and bare.isalnum() else quote(text, safe=":@")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

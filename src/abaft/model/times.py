@@ -31,6 +31,8 @@ def _utc(value: datetime) -> datetime:
 
 def show_datetime(value: datetime) -> str:
     """RFC 3339 in UTC, with microseconds only where there are some."""
+    if value.tzinfo is UTC:
+        return value.isoformat()[:-6] + "Z"
     value = value.astimezone(UTC).replace(tzinfo=None)
     return _year4(value.isoformat(timespec="auto")) + "Z"
 

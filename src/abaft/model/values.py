@@ -45,6 +45,8 @@ _CODES = {
 }
 
 _NUMBERS = ("integer", "float")
+_PARSED = ("boolean", "date", "datetime", "decimal", "duration", "integer", "time", "uuid")
+"""Kinds whose values need no more than to be parsed, where they have no limits."""
 
 
 class Values:
@@ -140,12 +142,15 @@ class Values:
     def reader(self, name: str) -> Callable[[str], Any]:
         """What makes a field's value of text in a file; ValueError says what is wrong with it."""
         kind = self.model.fields[name].kind
+        parse = kind.parse
+        checks = bool(kind.limits or kind.stored or kind.name not in _PARSED)
+        validate = self._python[name].validator.validate_python
 
         def read(text: str) -> Any:
             try:
                 if kind.name == "json":
                     return self._of_wire(name).validate_json(text, strict=True)
-                return self._python[name].validate_python(kind.parse(text))
+                return validate(parse(text)) if checks else parse(text)
             except ValidationError as error:
                 detail = error.errors()[0]["msg"]
                 raise ValueError(f"{text[:60]!r}: {detail}") from None

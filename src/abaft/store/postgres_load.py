@@ -5,17 +5,20 @@ Its binary format would be smaller, but the driver has none for the types whose 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date, time, timedelta
 from io import BytesIO
 from typing import Any
 
+from abaft.base.columns import each
 from abaft.model.spec import Model
 from abaft.model.times import MICROSECOND
 from abaft.plan.types import Load, Match, Matched
 from abaft.store.base import Busy, StoreError
 from abaft.store.postgres_pool import Connection
 from abaft.store.sql.changes import CHANGES, KINDS
+from abaft.store.sql.dialect import Encoder
 from abaft.store.sql.load import Table, Tables, assigned, compared, pairs
 
 Refused = dict[int, StoreError]
@@ -24,6 +27,7 @@ STAGE = "abaft_load"
 """The temporary table through which rows reach stored records."""
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_SPECIAL = re.compile(r"[\\\t\n\r]")
 _FOLLOW = (
     "select setval(s, greatest((select max({column}) from {table}), nextval(s))) "
     "from pg_get_serial_sequence($1, $2) s"
@@ -41,9 +45,10 @@ class Copy:
         self.load, self.tables = load, tables
         self.table = tables.of(load.model)
         self.rows = _lines(self.table, load.names, load.rows)
-        same = (load.at, load.actor, load.model.name)
-        plain = [None] * len(KINDS)
-        self.changes = [_line((*same, key, load.action, data), plain) for key, data in load.changes]
+        same = "\t".join(map(_cell, (load.at, load.actor, load.model.name)))
+        self.changes = [
+            f"{same}\t{_cell(key)}\t{load.action}\t{_cell(data)}\n" for key, data in load.changes
+        ]
 
     async def send(self, connection: Connection, places: range) -> None:
         """Stores the records at these places, and their change records."""
@@ -168,24 +173,23 @@ async def _copy(
 
 
 def _lines(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    encoders = [table.dialect.encoder(table.model.fields[name].kind) for name in names]
-    return [_line(row, encoders) for row in rows]
+    columns = []
+    for name, column in zip(names, zip(*rows, strict=True), strict=True):
+        encode = table.dialect.encoder(table.model.fields[name].kind)
+        cells = each(_cell if encode is None else _chain(encode), column)
+        columns.append(["\\N" if cell is None else cell for cell in cells])
+    return ["\t".join(cells) + "\n" for cells in zip(*columns, strict=True)]
 
 
-def _line(row: Sequence[Any], encoders: Sequence[Any]) -> str:
-    cells = zip(row, encoders, strict=True)
-    return "\t".join([_cell(value, encode) for value, encode in cells]) + "\n"
+def _chain(encode: Encoder) -> Encoder:
+    return lambda value: _cell(encode(value))
 
 
-def _cell(value: Any, encode: Any) -> str:
+def _cell(value: Any) -> str:
     """A value as COPY's text format spells it."""
-    if value is None:
-        return "\\N"
-    if encode is not None:
-        value = encode(value)
     match value:
         case str():
-            return value.translate(_ESCAPES)
+            return value if _SPECIAL.search(value) is None else value.translate(_ESCAPES)
         case date() | time():  # a datetime is a date
             return value.isoformat()
         case bytes():

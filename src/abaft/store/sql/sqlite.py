@@ -41,6 +41,8 @@ _TYPES: dict[str, Any] = {
 
 def datetime_text(value: datetime) -> str:
     """27 characters: 2013-01-31T10:00:00.000000Z."""
+    if value.tzinfo is UTC:
+        return value.isoformat(timespec="microseconds")[:-6] + "Z"
     text = value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
     return text.rjust(26, "0") + "Z"
 

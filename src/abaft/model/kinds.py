@@ -291,8 +291,7 @@ class Boolean(Kind):
 
 
 _A_UUID = "a UUID, like 0192f0c1-2345-7abc-8def-0123456789ab"
-_UUID = re.compile(forms.UUID)
-_READ_UUID = TypeAdapter(UUID).validator.validate_python
+_UUID, _READ_UUID = re.compile(forms.UUID), TypeAdapter(UUID).validator.validate_python
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +308,6 @@ class Uuid(Kind):
     def parse(self, text: str) -> UUID:
         if not _UUID.fullmatch(text):
             raise ValueError(_A_UUID)
-        # In a third of the time that UUID(text) takes.
         return _READ_UUID(text)  # type: ignore[no-any-return]
 
     def show(self, value: Any) -> str:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abaft import Many, Me, Model, Ref, allow, field
+from abaft import Many, Me, Model, Ref, allow, computed, field, virtual
 from abaft.api.table import cell, text_cell
 from abaft.guard.cells import bare
 from scenarios import Api, Scenario, play, serving
@@ -64,6 +64,24 @@ class Note(Model, key="slug", stamps=False):
     @allow("read", fields=["secret"])
     def of_open_ones(note, me: Me) -> bool:
         return note.open
+
+
+class Box(Model, key="code", stamps=False, collection="boxes"):
+    code: str = field(max_length=20)
+    width: float
+    within: Ref[Box] | None = None
+
+    @allow("read", "create")
+    def everyone(box, me: Me) -> bool:
+        return True
+
+    @computed
+    def double(box) -> float:
+        return box.width * 2
+
+    @virtual
+    def label(box) -> str:
+        return f"={box.code}"
 
 
 @pytest.fixture
@@ -360,3 +378,23 @@ async def test_counts_say_how_surely_they_are_known(api: Api) -> None:
                 lines = await get(api, url, accept)
                 assert lines.headers["x-total-count"] == str(answer.json()["count"])
                 assert lines.headers["x-total-counted"] == answer.json()["counted"]
+
+
+async def test_numbers_are_written_alike_and_reckoned_members_are_columns(
+    database_url: str,
+) -> None:
+    async with serving(database_url, Box) as api:
+        for code, width in (("a", 2.0), ("b", 0.25), ("c", 1e15), ("d", -3.0), ("e", 5e-324)):
+            await api.db.create(Box, code=code, width=width, within=None if code == "a" else "a")
+        answer = await get(api, "/api/boxes?sort=code&expand=within&limit=3", "text/csv")
+        assert answer.text == (
+            "code,width,within.code,within.width,within.within,within.double,within.label,"
+            "double,label\r\n"
+            "a,2,,,,,,4,'=a\r\n"
+            "b,0.25,a,2,,4,'=a,0.5,'=b\r\n"
+            "c,1000000000000000.0,a,2,,4,'=a,2000000000000000.0,'=c\r\n"
+        )
+        lines = await get(api, "/api/boxes?sort=code&limit=1", LINES)
+        assert lines.text.rstrip().endswith('"label":"=a"}')
+        answer = await get(api, "/api/boxes?sort=-code&limit=2&fields=width", "text/csv")
+        assert answer.text == "width\r\n5e-324\r\n-3\r\n"

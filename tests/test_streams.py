@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -285,6 +286,31 @@ async def test_fail_2_what_fails_in_the_midst_never_looks_whole(
         assert api.app.records.streams.under_way == 0
 
 
+async def test_fail_2_middleware_lets_a_cut_through(database_url: str) -> None:
+    async with waves(database_url, 20_000, stream_timeout=0.3) as api:
+
+        @api.app.middleware("http")
+        async def named(request: Any, call_next: Any) -> Any:
+            response = await call_next(request)
+            response.headers["x-seen"] = "yes"
+            return response
+
+        client = Client(api.app, "/api/waves")
+        await client.run()
+        assert (b"x-seen", b"yes") in client.sent[0]["headers"]
+        assert client.body.count(b"\n") == 20_000
+
+        async def slowly(count: int) -> None:
+            await asyncio.sleep(0.2)
+
+        client = Client(api.app, "/api/waves")
+        client.when_sent = slowly
+        with pytest.raises(Cut):
+            await client.run()
+        assert not client.whole
+        assert api.app.records.streams.under_way == 0
+
+
 @asynccontextmanager
 async def served(url: str, count: int, **settings: Any) -> AsyncIterator[AppProcess]:
     """Waves behind a real server."""
@@ -340,6 +366,22 @@ async def test_dos_4_a_server_ends_the_stream_of_a_client_that_left(database_url
                     await asyncio.sleep(0.05)
                 assert answer.text.count("\n") == 2_000
         assert "Exception" not in server.output()
+
+
+@pytest.mark.slow
+async def test_fail_5_a_server_that_stops_waits_no_longer_for_a_stream_than_for_others(
+    database_url: str,
+) -> None:
+    async with served(database_url, LONG) as server:
+        server.kill()
+        server._command += ["--timeout-graceful-shutdown", "1"]
+        server.start()
+        taking = asyncio.create_task(taken(server.url, 4))
+        await asyncio.sleep(0.5)
+        server.terminate()
+        assert await asyncio.to_thread(server.wait, 5) in (0, -signal.SIGTERM)
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+            await taking
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from abaft.api.reads import Reads
 from abaft.api.represent import represent
 from abaft.api.request import Disconnected, Request, check_url, headers_of
 from abaft.api.respond import Answer
-from abaft.api.streams import Cut, Streams
+from abaft.api.streams import Streams
 from abaft.api.writes import Writes
 from abaft.base import ids
 from abaft.base.actor import ANONYMOUS, Actor, Authenticator
@@ -89,8 +89,6 @@ class Records:
             await respond.send_fault(send, fault, head=scope["method"] == "HEAD")
         except Disconnected:
             return
-        except Cut:
-            raise  # so that the server cuts the connection
         except Exception as error:
             await self._defect(scope, send, error)
         finally:

@@ -13,7 +13,7 @@ from abaft.api.forms import Lines
 from abaft.api.represent import coding_header, represent
 from abaft.api.request import Disconnected, Request
 from abaft.api.respond import Answer, base_headers
-from abaft.base.errors import AbaftError, Invalid, Unavailable
+from abaft.base.errors import Invalid, Unavailable
 from abaft.base.settings import Settings
 from abaft.observe.events import Observer, StreamCut
 from abaft.store.base import Row
@@ -24,10 +24,11 @@ _PAUSE = 5
 """Seconds after which a place may be free again."""
 
 
-class Cut(AbaftError):
+class Cut(BaseException):
     """A stream failed after its first byte: only a cut connection tells the client so.
 
-    It is raised up to the server, which then ends the connection without the last chunk.
+    It is raised up to the server, which then ends the connection without the last chunk. It is no
+    Exception: middleware that holds those back would let the answer end as if it were whole.
     """
 
 

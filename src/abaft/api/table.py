@@ -15,6 +15,7 @@ from abaft.plan.types import OneItem, Selection, WholeItem
 
 _QUOTED = re.compile('[",\r\n]')
 _END = "\r\n"
+_EXPONENT = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,9 @@ def cell(value: Any, text: Callable[[str], str] | None = None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return orjson.dumps(value).decode()
+        # Databases differ about 2.0 and 2 as long as they write no exponent.
+        whole = isinstance(value, float) and abs(value) < _EXPONENT and value.is_integer()
+        return str(int(value)) if whole else orjson.dumps(value).decode()
     return text(orjson.dumps(value).decode())
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -19,7 +17,6 @@ from abaft.observe.events import StreamCut
 from abaft.store.base import Lost
 from apps.waves import Wave, fill
 from scenarios import Api, serving
-from servers.process import AppProcess
 
 LINES = "application/x-ndjson"
 MANY = 3_000
@@ -309,103 +306,3 @@ async def test_fail_2_middleware_lets_a_cut_through(database_url: str) -> None:
             await client.run()
         assert not client.whole
         assert api.app.records.streams.under_way == 0
-
-
-@asynccontextmanager
-async def served(url: str, count: int, **settings: Any) -> AsyncIterator[AppProcess]:
-    """Waves behind a real server."""
-    async with waves(url, count):
-        pass
-    env = {f"ABAFT_{name.upper()}": str(value) for name, value in settings.items()}
-    probe = "/api/waves?limit=1"
-    with AppProcess(url, app="apps.waves:app", env=env, probe=probe) as server:
-        yield server
-
-
-async def taken(url: str, pause: float) -> None:
-    """Takes a stream's first part, then after a pause the rest."""
-    headers = {"accept": LINES, "accept-encoding": "identity"}
-    async with (
-        httpx.AsyncClient(base_url=url, timeout=20) as client,
-        client.stream("GET", "/api/waves", headers=headers) as answer,
-    ):
-        assert answer.status_code == 200
-        async for _ in answer.aiter_raw():
-            await asyncio.sleep(pause)
-            pause = 0
-
-
-# Far more than the kernel takes for a client that doesn't read.
-LONG = 400_000
-
-
-@pytest.mark.slow
-async def test_fail_2_a_server_cuts_the_connection_of_a_stream_that_failed(
-    database_url: str,
-) -> None:
-    async with served(database_url, LONG, stream_timeout=0.5) as server:
-        with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
-            await taken(server.url, 1.5)
-        async with httpx.AsyncClient(base_url=server.url) as client:
-            assert (await client.get("/api/waves/7")).status_code == 200
-        assert "Cut: the stream was cut: it took longer than stream_timeout" in server.output()
-
-
-@pytest.mark.slow
-async def test_dos_4_a_server_ends_the_stream_of_a_client_that_left(database_url: str) -> None:
-    async with served(database_url, LONG, max_streams=1) as server:
-        for _ in range(3):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(taken(server.url, 20), 0.5)
-            async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
-                url, headers = "/api/waves?limit=2000", {"accept": LINES}
-                for _ in range(100):
-                    answer = await client.get(url, headers=headers)
-                    if answer.status_code != 503:
-                        break
-                    await asyncio.sleep(0.05)
-                assert answer.text.count("\n") == 2_000
-        assert "Exception" not in server.output()
-
-
-@pytest.mark.slow
-async def test_fail_5_a_server_that_stops_waits_no_longer_for_a_stream_than_for_others(
-    database_url: str,
-) -> None:
-    async with served(database_url, LONG) as server:
-        server.kill()
-        server._command += ["--timeout-graceful-shutdown", "1"]
-        server.start()
-        taking = asyncio.create_task(taken(server.url, 4))
-        await asyncio.sleep(0.5)
-        server.terminate()
-        assert await asyncio.to_thread(server.wait, 5) in (0, -signal.SIGTERM)
-        with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
-            await taking
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("accept", [LINES, "text/csv"])
-async def test_dos_4_a_million_records_take_little_memory(database_url: str, accept: str) -> None:
-    count = 1_000_000
-    async with (
-        served(database_url, count) as server,
-        httpx.AsyncClient(base_url=server.url, timeout=120) as client,
-    ):
-        await client.get("/api/waves?limit=1000")
-        for query in ("", "?sort=-height"):
-            before, lines, size = memory(server.pid), 0, 0
-            headers = {"accept": accept, "accept-encoding": "identity"}
-            async with client.stream("GET", f"/api/waves{query}", headers=headers) as answer:
-                async for part in answer.aiter_raw():
-                    lines += part.count(b"\n")
-                    size += len(part)
-            assert lines == count + (accept == "text/csv")
-            assert size > 30_000_000
-            assert memory(server.pid) - before < 30_000_000
-
-
-def memory(pid: int) -> int:
-    """The most bytes that the process has had in memory so far."""
-    [peak] = [row for row in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmHWM" in row]
-    return int(peak.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""Streams of a real server: memory, clients that leave or wait, connections that are cut (DOS-4)."""
+"""Streams of a real server: memory, clients that leave or wait, cut connections (DOS-4)."""
 
 from __future__ import annotations
 

@@ -65,6 +65,9 @@ Raw = Annotated[
 Hidden = Annotated[
     bool, typer.Option("--hidden", help="Hidden fields too, such as passwords' hashes.")
 ]
+Deleted = Annotated[
+    bool, typer.Option("--deleted", help="Records too that were softly deleted; --all has them.")
+]
 
 
 def export(
@@ -80,6 +83,7 @@ def export(
     limit: Limit = None,
     raw: Raw = False,
     hidden: Hidden = False,
+    deleted: Deleted = False,
 ) -> None:
     """Export records as CSV, NDJSON or JSON, in bounded memory; `abaft load` reads them back.
 
@@ -94,6 +98,7 @@ def export(
         sort=_names(sort) or (),
         limit=limit,
         hidden=hidden,
+        deleted=deleted,
     )
     if (collection is None) == (all_ is None):
         raise SetupError("name one collection, or a folder for everything: --all FOLDER")
@@ -165,7 +170,7 @@ async def _export_all(app: App, folder: Path, format: Format, raw: bool, hidden:
     begun = clock.monotonic()
     pipeline = _unlimited(app)
     models = [model for model in app.schema.collections.values() if not model.read_only]
-    readings = [wanted(pipeline, model, Asked(hidden=hidden)) for model in models]
+    readings = [wanted(pipeline, model, Asked(hidden=hidden, deleted=True)) for model in models]
     await app.start()
     try:
         async with app.store.snapshot() as rows:

@@ -12,7 +12,7 @@ from abaft.model import expr as e
 from abaft.model.spec import Model
 from abaft.pipeline import Pipeline
 from abaft.plan.resolve import column_of, picks
-from abaft.plan.types import Pick, ReadShape, Sort
+from abaft.plan.types import Deleted, Pick, ReadShape, Sort
 
 EVERY = 2**62
 
@@ -27,6 +27,7 @@ class Asked:
     sort: tuple[str, ...] = ()
     limit: int | None = None
     hidden: bool = False
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +51,10 @@ def wanted(pipeline: Pipeline, model: Model, asked: Asked) -> Reading:
     pick = _pick(pipeline, model, asked, faults)
     if faults:
         raise SetupError("\n  ".join(faults))
-    shape = ReadShape(model.name, "page", where, sort, pick, hidden=asked.hidden, scopes=())
+    deleted: Deleted = "with" if asked.deleted and model.soft_delete else "without"
+    shape = ReadShape(
+        model.name, "page", where, sort, pick, hidden=asked.hidden, scopes=(), deleted=deleted
+    )
     values["limit"] = EVERY if asked.limit is None else asked.limit
     return Reading(model, pipeline, pipeline.ready(shape, SYSTEM), values)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from abaft.cli.load_report import report
 from abaft.cli.load_source import Source, find_sources
 from abaft.cli.target import find
 from abaft.model.expr import TRUE
-from abaft.model.spec import Model
+from abaft.model.spec import LIVING, Model
 
 QUIET = 10.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -234,7 +235,7 @@ def _keys(written: str | None, models: list[Model]) -> Callable[[Model], tuple[s
 
 
 def _check_key(model: Model, fields: tuple[str, ...]) -> None:
-    known = [model.key, *(row.fields for row in model.unique_sets() if row.where == TRUE)]
+    known = [model.key, *(row.fields for row in model.unique_sets() if row.where in (TRUE, LIVING))]
     for name in fields:
         if name not in model.fields:
             hint = nearest(name, model.fields)
@@ -250,6 +251,8 @@ def _check_key(model: Model, fields: tuple[str, ...]) -> None:
 
 
 async def _load(app: App, sources: list[Source], choices: Choices, outcomes: list[Outcome]) -> None:
+    # A pipe that says nothing holds the loop; asyncio's own way would wait for it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Millions of values come and go in no circles: looking for some costs a tenth of the time.
     gc.disable()
     await app.start()

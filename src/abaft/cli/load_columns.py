@@ -133,7 +133,8 @@ class Columns:
         found = self.target(name) if name and column not in self.mapping.ignored else None
         if found is not None or (column == REASON and name == column):
             return found
-        if not name or not self.mapping.ignored.isdisjoint((column, "*")):
+        reckoned = name in self.model.computed or name in self.model.virtual
+        if reckoned or not name or not self.mapping.ignored.isdisjoint((column, "*")):
             self.passed[column] = None
         else:
             self.unknown[column] = None

@@ -228,7 +228,9 @@ class Search:
         self.single = len(target.key) == 1
         self.size = AT_ONCE if self.single else PAIRS_AT_ONCE
         where = self._among(target) if self.single else self._pairs(target)
-        self.shape = ReadShape(target.name, "page", where, pick=Pick(target.key))
+        self.shape = ReadShape(
+            target.name, "page", where, pick=Pick(target.key), scopes=(), deleted="with"
+        )
 
     def _among(self, target: Model) -> e.Expr:
         name = target.key[0]

@@ -107,7 +107,9 @@ class Writer:
         fields = self.model.fields
         others = [name for name in batch.given if name in fields and name not in on]
         names = (*on, *others)
-        return await session.match(Match(self.model, on, names, batch.rows(names)))
+        # What a deleted record holds may be used again, but for its key.
+        living = self.model.soft_delete and set(on) != set(self.model.key)
+        return await session.match(Match(self.model, on, names, batch.rows(names), living))
 
     async def _create(self, session: Session, batch: Batch) -> Refusals:
         batch, refused = complete(self.model, batch)

@@ -362,13 +362,15 @@ class Load:
 class Match:
     """Asks which records are stored already: those whose fields `on` have a row's first values.
 
-    `names` are `on` and the fields whose values are to be compared besides.
+    `names` are `on` and the fields whose values are to be compared besides. Of `living` records
+    those that were softly deleted are none.
     """
 
     model: Model
     on: tuple[str, ...]
     names: tuple[str, ...]
     rows: Sequence[Sequence[Any]]
+    living: bool = False
 
 
 Matched = tuple[tuple[Any, ...], bool]

@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import Any
 
 from abaft.base.columns import each
-from abaft.model.spec import Model
+from abaft.model.spec import DELETED, Model
 from abaft.model.times import MICROSECOND
 from abaft.plan.types import Load, Match, Matched
 from abaft.store.base import Busy, StoreError
@@ -117,6 +117,7 @@ async def match(
         f"{table.folded(name, _at(table, name))} = {table.folded(name, _at(table, name, 's'))}"
         for name in match.on
     ]
+    on += [f"{_at(table, DELETED)} is null"] if match.living else []
     found: list[Matched | None] = [None] * len(match.rows)
     for row in await connection.fetch(
         f"select s.abaft_place, {' and '.join(same) or 'true'}, {turn}, "

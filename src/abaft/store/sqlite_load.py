@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from abaft.model.spec import Model
+from abaft.model.spec import DELETED, Model
 from abaft.plan.types import Load, Match, Matched
 from abaft.store.base import StoreError
 from abaft.store.sql.changes import CHANGES, KINDS
@@ -64,6 +64,7 @@ class Loader:
             f"{table.folded(name, quoted[name])} = {table.folded(name, f'?{place}')}"
             for place, name in enumerate(match.on, 1)
         ]
+        on += [f"{quoted[DELETED]} is null"] if match.living else []
         sql = (
             f"select {', '.join(found)}, max({' and '.join(others) or '1'}), count(*) "
             f"from {table.quoted} where {' and '.join(on)}"

@@ -103,6 +103,8 @@ WRITES = [
     ("update", USER, WriteShape("Post", "update", ("title", "updated"), frozenset({"title"}))),
     ("update_if_match", SYSTEM, WriteShape("Topic", "update", ("parent",), match=True)),
     ("update_to_many", SYSTEM, WriteShape("Post", "update", ("topics",), pick=Pick(("topics",)))),
+    ("operators", USER, WriteShape("Post", "update", ("price", "updated"), frozenset({"price"}),
+                                   operators=(("price", "increment"),))),
     ("delete", USER, WriteShape("Post", "delete")),
     ("delete_restricted", SYSTEM, WriteShape("Comment", "delete")),
 ]  # fmt: skip

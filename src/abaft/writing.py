@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from dataclasses import field as slot
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,6 +22,7 @@ from abaft.model.spec import DELETED, Hook, Model, url_part
 from abaft.model.values import merge_patch, summary
 from abaft.observe.events import HookFailed
 from abaft.plan.explain import missing, refusal
+from abaft.plan.operators import OPERATORS, broken
 from abaft.plan.types import Deleted, ReadIntent, ReadShape, WriteIntent, WriteShape
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Draft:
     given: frozenset[str]
     record: Any = None
     seen: str | None = None
+    operators: Mapping[str, str] = slot(default_factory=dict)
 
     @property
     def shape(self) -> WriteShape:
@@ -50,8 +53,15 @@ class Draft:
             match=self.intent.etags is not None,
             seen=self.seen is not None,
             where=self.intent.where,
+            operators=tuple(sorted(self.operators.items())) if self.operators else (),
             verb=self.intent.verb,
         )
+
+    def known(self) -> Mapping[str, Any]:
+        """The values that are known before the write: of the others the operand is."""
+        if not self.operators:
+            return self.values
+        return {name: value for name, value in self.values.items() if name not in self.operators}
 
     def key(self) -> Mapping[str, Any]:
         return self.intent.key if self.intent.action != "create" else self.values
@@ -89,14 +99,14 @@ class Draft:
         """The fields that the write sets, with their values; hidden ones are nobody's business."""
         data: dict[str, Any] = {}
         fields = self.model.fields
-        for name, value in self.values.items():
-            field = fields.get(name)
-            if field is None:
+        for name, value in self.known().items():
+            row = fields.get(name)
+            if row is None:
                 many = self.model.many[name]
                 if not many.hidden:
                     data[name] = [str(item) for item in value]
-            elif not field.hidden:
-                data[name] = None if value is None else field.kind.show(value)
+            elif not row.hidden:
+                data[name] = None if value is None else row.kind.show(value)
         return orjson.dumps(data).decode()
 
 
@@ -155,6 +165,8 @@ async def make_draft(
         if hooks or once or _merges(intent, model) or model.hooks_for("after", intent.action):
             await _reach(pipeline, draft, actor, unit)
             draft = await _with_stored(pipeline, draft, unit)
+            if draft.operators:
+                draft = _reckoned(draft, pipeline.settings.max_body_bytes)
         if once:
             draft = _without_settled(draft, once)
     return await _hooked(pipeline, draft, hooks, actor, unit) if hooks else draft
@@ -175,7 +187,7 @@ def first_draft(model: Model, intent: WriteIntent, actor: Actor) -> Draft:
         values[DELETED] = None
     elif intent.action == "delete" and model.soft_delete and intent.verb != "purge":
         values[DELETED] = clock.now()
-    return Draft(model, intent, values, frozenset(intent.values))
+    return Draft(model, intent, values, frozenset(intent.values), operators=intent.operators)
 
 
 def stands_alone(model: Model, intent: WriteIntent) -> bool:
@@ -317,6 +329,20 @@ async def _with_stored(pipeline: Pipeline, draft: Draft, unit: Unit | None) -> D
     return replace(draft, values=values, record=record, seen=fingerprint(text))
 
 
+def _reckoned(draft: Draft, most_bytes: int) -> Draft:
+    """The draft with what operators make of the stored record, whose fields somebody looks at."""
+    stored = plain(draft.model, draft.record)
+    values, wrong = dict(draft.values), []
+    fields = {name: row for name, row in draft.operators.items() if name in draft.model.fields}
+    for name, row in fields.items():
+        values[name] = OPERATORS[row].apply(stored[name], values[name])
+        wrong += broken(draft.model, name, row, values[name], most_bytes)
+    if wrong:
+        raise Invalid(summary(wrong), errors=wrong)
+    rest = {name: row for name, row in draft.operators.items() if name not in fields}
+    return replace(draft, values=values, operators=rest)
+
+
 def _merged(
     pipeline: Pipeline, model: Model, given: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -334,7 +360,7 @@ async def _hooked(
     """The draft as the hooks leave it; what they set is checked like what a program gives."""
     model = draft.model
     record = draft.record if draft.record is not None else record_of(pipeline.schema, model, {})
-    typed = pipeline.validators[model.name].typed(draft.values)
+    typed = pipeline.validators[model.name].typed(draft.known())
     record.__dict__.update(typed)
     # Copied whole: a hook may change a list or an object in its place.
     before = deepcopy(plain(model, record))
@@ -363,7 +389,7 @@ async def run_after(pipeline: Pipeline, draft: Draft, actor: Actor) -> None:
     record = draft.record
     if record is None:
         record = record_of(pipeline.schema, draft.model, {})
-    record.__dict__.update(pipeline.validators[draft.model.name].typed(draft.values))
+    record.__dict__.update(pipeline.validators[draft.model.name].typed(draft.known()))
     for hook in hooks:
         try:
             await call_hook(hook, record, actor, pipeline.database_for(actor, None))

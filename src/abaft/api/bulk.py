@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import orjson
 
 from abaft.answers import Answer as Outcome
 from abaft.answers import Unit, WriteAnswer
 from abaft.api.parse import Page, Parser, bad
-from abaft.api.request import JSON, MERGE_PATCH, Request, check_content
+from abaft.api.patches import Patches, validators_for
+from abaft.api.request import Request
 from abaft.api.respond import Answer
 from abaft.base.errors import BadRequest, Conflict, Fault, NotFound, Problem
 from abaft.base.settings import Settings
 from abaft.model.expr import TRUE
 from abaft.model.spec import Action, Model
-from abaft.model.values import Values
 from abaft.pipeline import Pipeline
 from abaft.plan.types import Pick, ReadIntent, Verb, WriteIntent
 
@@ -25,12 +24,6 @@ NOTHING = Pick(())
 """What is shown to who prefers a minimal answer."""
 _NOT_TAKEN = ("cursor", "offset", "count")
 _TRIES = 3
-
-
-def validators_for(pipeline: Pipeline, request: Request) -> Values:
-    """What checks the request's body, as strictly as it prefers."""
-    validators = pipeline.validators[request.model.name]
-    return validators.lenient if request.prefer.lenient else validators
 
 
 def is_list(body: bytes) -> bool:
@@ -50,10 +43,13 @@ class Filtered:
 class Bulk:
     """Answers POST of a list, and PATCH and DELETE of a collection."""
 
-    def __init__(self, pipeline: Pipeline, settings: Settings, parser: Parser) -> None:
+    def __init__(
+        self, pipeline: Pipeline, settings: Settings, parser: Parser, patches: Patches
+    ) -> None:
         self.pipeline = pipeline
         self.settings = settings
         self.parser = parser
+        self.patches = patches
 
     async def create(self, request: Request, pick: Pick, body: bytes) -> Answer:
         """POST of a list: all of it or nothing."""
@@ -69,15 +65,15 @@ class Bulk:
         return self._answer(request, 201, f'{{"items":[{_items(answers)}]}}', answers)
 
     async def update(self, request: Request) -> Answer:
-        """PATCH of a collection: one merge patch for all that the filter finds."""
+        """PATCH of a collection: one patch for all that the filter finds."""
         asked = self._asked(request, "update")
-        check_content(request.headers, (MERGE_PATCH, JSON))
-        given = validators_for(self.pipeline, request).patch(await request.body(self.settings))
-        return await self._written(request, asked, "update", given)
+        return await self._written(request, asked, await self.patches.intent(request))
 
     async def delete(self, request: Request) -> Answer:
         """DELETE of a collection: all that the filter finds."""
-        return await self._written(request, self._asked(request, "delete"), "delete", {})
+        asked = self._asked(request, "delete")
+        intent = WriteIntent(request.model.name, "delete", verb=asked.verb)
+        return await self._written(request, asked, intent)
 
     def _asked(self, request: Request, action: Action) -> Filtered:
         """What the query asks for; each thing that is wrong with it is told."""
@@ -123,15 +119,13 @@ class Bulk:
             problems += fault.errors
             return None
 
-    async def _written(
-        self, request: Request, asked: Filtered, action: Any, given: dict[str, Any]
-    ) -> Answer:
+    async def _written(self, request: Request, asked: Filtered, intent: WriteIntent) -> Answer:
         pipeline, actor, unit = self.pipeline, request.actor, request.unit
         if asked.dry_run:
-            intents = await self._intents(request, asked, action, given, unit)
+            intents = await self._intents(request, asked, intent, unit)
             return self._rehearsed(request, intents, await pipeline.rehearse(intents, actor))
         for _ in range(_TRIES if unit is None else 0):
-            intents = await self._intents(request, asked, action, given, None)
+            intents = await self._intents(request, asked, intent, None)
             guarded = [self._guarded(intent, asked.page) for intent in intents]
             try:
                 answers = await pipeline.write_all(guarded, actor, every=True)
@@ -140,7 +134,7 @@ class Bulk:
             return self._done(request, intents, answers)
         # One of these writes may change what the filter says of the next.
         async with pipeline.unit(unit) as unit:
-            intents = await self._intents(request, asked, action, given, unit)
+            intents = await self._intents(request, asked, intent, unit)
             answers = await pipeline.write_all(intents, actor, unit, every=True)
         return self._done(request, intents, answers)
 
@@ -162,11 +156,10 @@ class Bulk:
         self,
         request: Request,
         asked: Filtered,
-        action: Any,
-        given: dict[str, Any],
+        intent: WriteIntent,
         unit: Unit | None,
     ) -> list[WriteIntent]:
-        """A write for each record that the filter finds now."""
+        """The write, for each record that the filter finds now."""
         model, page = request.model, asked.page
         shape = replace(page.intent.shape, pick=Pick(model.key))
         read = ReadIntent(shape, page.intent.values)
@@ -176,21 +169,10 @@ class Bulk:
             hint = "narrow the filter, or raise the limit"
             raise Conflict(detail, code="too_many_matches", hint=hint)
         kinds = [(name, model.fields[name].kind) for name in model.key]
-        intents = []
-        for row in rows:
-            shown = orjson.loads(row[0])
-            intents.append(
-                WriteIntent(
-                    model.name,
-                    action,
-                    given,
-                    {name: kind.read(shown[name]) for name, kind in kinds},
-                    NOTHING if request.prefer.minimal else page.form.shape.pick,
-                    merge=action == "update",
-                    verb=asked.verb,
-                )
-            )
-        return intents
+        pick = NOTHING if request.prefer.minimal else page.form.shape.pick
+        found = [orjson.loads(row[0]) for row in rows]
+        keys = [{name: kind.read(shown[name]) for name, kind in kinds} for shown in found]
+        return [replace(intent, key=key, pick=pick) for key in keys]
 
     def _rehearsed(
         self, request: Request, intents: list[WriteIntent], outcomes: Sequence[Outcome | Fault]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -11,6 +12,8 @@ from abaft.model.expr import TRUE
 from abaft.model.schemas import JsonSchema, field_schema, optional, shown, taken
 from abaft.model.spec import Field, Many, Model, One, Schema
 from abaft.model.values import MAX_LINKS
+from abaft.plan.operators import SET, Operator
+from abaft.plan.operators import operators_for as rows_for
 
 _HIDDEN = "Taken, and never shown"
 
@@ -29,6 +32,7 @@ def components(schema: Schema, settings: Settings, model: Model) -> dict[str, Js
         schemas |= {
             f"{name}Create": made.create(),
             f"{name}Patch": made.patch(),
+            f"{name}Operators": made.operators(),
             f"{name}Replace": made.replace(),
         }
     return {
@@ -111,6 +115,28 @@ class _Components:
         }
         said = "What isn't named stays as it is; an object in a JSON field is merged (RFC 7396)."
         return self._object(properties | self._links(), [], said)
+
+    def operators(self) -> JsonSchema:
+        """A PATCH by operators: of each member that is named, one operator and its operand."""
+        fields = {field.name: field for field in _writable(self.model) if not field.write_once}
+        given = {name: self._set(field) for name, field in fields.items()} | self._links()
+        properties = {name: self._operated(name, schema) for name, schema in given.items()}
+        said = "By one operator each; what null counts as is zero, or an empty list."
+        return self._object(properties, [], said)
+
+    def _set(self, field: Field) -> JsonSchema:
+        return {name: value for name, value in self._taken(field).items() if name != "default"}
+
+    def _operated(self, name: str, given: JsonSchema) -> JsonSchema:
+        operands = {row.name: self._operand(name, given, row) for row in rows_for(self.model, name)}
+        one = {"minProperties": 1, "maxProperties": 1}
+        return self._object({SET: given, **operands}, [], "") | one
+
+    def _operand(self, name: str, given: JsonSchema, row: Operator) -> JsonSchema:
+        if name in self.model.many:
+            return given
+        kind = self.model.fields[name].kind
+        return taken(kind if row.limited else replace(kind, limits=()))
 
     def _object(
         self, properties: dict[str, Any], required: list[str], description: str

@@ -9,7 +9,7 @@ from abaft.api.forms import FORMS, of_writes
 from abaft.api.openapi_answers import ETAG, LINK, LOCATION, TOTAL, parameter, problems
 from abaft.api.openapi_models import ref
 from abaft.api.openapi_parameters import Parameters
-from abaft.api.request import JSON, MERGE_PATCH
+from abaft.api.request import JSON, MERGE_PATCH, OPERATORS
 from abaft.base.actor import ANONYMOUS
 from abaft.base.settings import Settings
 from abaft.model import names
@@ -150,7 +150,7 @@ class Operations:
         model, schema = self.model, ref(f"{self.model.name}Patch")
         asked = [*self.parameters.found(), *_WRITING]
         said = "All that the filter finds, or none of it."
-        merged = _body({JSON: schema, MERGE_PATCH: schema}, examples.changes(model))
+        merged = self._patches(schema)
         patch = self._operation("update", "update", model.collection, said)
         delete = self._operation("delete", "delete", model.collection, said)
         key = {name: shown(model.fields[name].kind) for name in model.key}
@@ -193,9 +193,14 @@ class Operations:
         said = "What the body doesn't name stays as it is (RFC 7396)."
         return self._operation("update", "update", self.model.name, said) | {
             "parameters": [*self.parameters.shape(), parameter("If-Match"), *_WRITING],
-            "requestBody": _body({JSON: schema, MERGE_PATCH: schema}, examples.changes(self.model)),
+            "requestBody": self._patches(schema),
             "responses": self._changed() | self._problems(404, 409, 412, 413, 415, 422),
         }
+
+    def _patches(self, schema: JsonSchema) -> dict[str, Any]:
+        body = _body({JSON: schema, MERGE_PATCH: schema}, examples.changes(self.model))
+        body["content"][OPERATORS] = {"schema": ref(f"{self.model.name}Operators")}
+        return body
 
     def _put(self) -> dict[str, Any]:
         said = "Or makes it under this key, where there is none."

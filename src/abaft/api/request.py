@@ -21,6 +21,7 @@ from abaft.model.spec import Model
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+OPERATORS = "application/vnd.abaft.operators+json"
 
 
 class Disconnected(Exception):
@@ -77,8 +78,8 @@ def check_url(scope: Any, settings: Settings) -> None:
         raise UriTooLong(f"path and query may have {settings.max_url_bytes} bytes together")
 
 
-def check_content(headers: dict[bytes, bytes], types: tuple[str, ...]) -> None:
-    """415 for a body of another type, charset or coding."""
+def check_content(headers: dict[bytes, bytes], types: tuple[str, ...]) -> str:
+    """The body's type; 415 for another one, or another charset or coding."""
     given = headers.get(b"content-type", b"").decode("latin-1").lower()
     name, _, parameters = given.partition(";")
     wrong_charset = parameters.strip() and parameters.strip().replace('"', "") not in (
@@ -92,6 +93,7 @@ def check_content(headers: dict[bytes, bytes], types: tuple[str, ...]) -> None:
         )
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnsupportedMedia("a body that is compressed isn't taken")
+    return name.strip()
 
 
 async def read_body(receive: Any, headers: dict[bytes, bytes], settings: Settings) -> bytes:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from abaft.answers import WriteAnswer
 from abaft.api import respond
-from abaft.api.bulk import NOTHING, Bulk, is_list, validators_for
+from abaft.api.bulk import NOTHING, Bulk, is_list
 from abaft.api.parse import Parser
-from abaft.api.request import JSON, MERGE_PATCH, Request, check_content
+from abaft.api.patches import Patches, validators_for
+from abaft.api.request import JSON, Request, check_content
 from abaft.api.respond import Answer
 from abaft.base.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from abaft.base.settings import Settings
@@ -29,7 +31,8 @@ class Writes:
         self.pipeline = pipeline
         self.settings = settings
         self.parser = parser
-        self.bulk = Bulk(pipeline, settings, parser)
+        self.patches = Patches(pipeline, settings)
+        self.bulk = Bulk(pipeline, settings, parser, self.patches)
 
     async def create(self, request: Request) -> Answer:
         """POST of a collection."""
@@ -45,13 +48,10 @@ class Writes:
         return self._made(request, await self.pipeline.write(intent, request.actor, request.unit))
 
     async def patch(self, request: Request) -> Answer:
-        """PATCH of a record by a merge patch (RFC 7396)."""
-        model = request.model
+        """PATCH of a record by a merge patch (RFC 7396) or by operators."""
         pick, key = self._reached(request, "update")
         etags, _ = _if_match(request.headers)
-        check_content(request.headers, (MERGE_PATCH, JSON))
-        given = self._validators(request).patch(await request.body(self.settings))
-        intent = WriteIntent(model.name, "update", given, key, pick, etags, merge=True)
+        intent = replace(await self.patches.intent(request), key=key, pick=pick, etags=etags)
         written = await self.pipeline.write(intent, request.actor, request.unit)
         return self._shown(request, 200, written)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any, LiteralString
 
@@ -42,6 +43,25 @@ def _ordered(value: Any) -> Any:
         raise ValueError("an integer over 64 bits")
     # Engines spell -0.0 differently.
     return value + 0.0 if isinstance(value, float) else value
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same, as PostgreSQL's jsonb compares them."""
+    return bool(_comparable(one) == _comparable(other))
+
+
+def _comparable(value: Any) -> Any:
+    """A number by its digits, and never the same as true or false."""
+    match value:
+        case bool() | None:
+            return (value,)
+        case int() | float():
+            return Decimal(repr(value))
+        case list():
+            return [_comparable(item) for item in value]
+        case dict():
+            return {name: _comparable(item) for name, item in value.items()}
+    return value
 
 
 @dataclass(frozen=True, slots=True)

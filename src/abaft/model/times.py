@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from abaft.model import forms
-from abaft.model.kinds import INT_MAX, INT_MIN, Kind
+from abaft.model.kinds import INT_MAX, Kind
 
 
 def _utc(value: datetime) -> datetime:
@@ -126,7 +126,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def _within_64_bits(value: timedelta) -> timedelta:
-    if not INT_MIN <= value // MICROSECOND <= INT_MAX:
+    # Not the least integer of all: databases have no absolute value for it.
+    if not -INT_MAX <= value // MICROSECOND <= INT_MAX:
         raise PydanticCustomError("duration_range", "Duration should be under 292,000 years")
     return value
 

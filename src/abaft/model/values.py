@@ -55,18 +55,18 @@ class Values:
     def __init__(self, schema: Schema, model: Model, extra: Extra = "forbid") -> None:
         self.schema = schema
         self.model = model
-        self._extra = extra
+        self.extra = extra
         fields = list(model.fields.values())
         wire = {field.name: _optional(field, field.kind.accepts()) for field in fields}
         many = {
-            name: _links(schema, relation)
+            name: links_of(schema, relation)
             for name, relation in model.many.items()
             if relation.writable
         }
         writable = {field.name for field in fields if field.writable} | set(many)
         needed = {field.name for field in fields if field.required and field.writable}
         wire |= many
-        self._new = _body(
+        self._new = members(
             {n: _present(t, n in needed) for n, t in wire.items() if n in writable}, extra
         )
         self._create: TypeAdapter[Any] = TypeAdapter(self._new)
@@ -88,7 +88,9 @@ class Values:
         )
         self._python = {
             field.name: TypeAdapter(_optional(field, field.kind.limited())) for field in fields
-        } | {name: TypeAdapter(_links(schema, model.many[name], wire=False)) for name in many}
+        } | {name: TypeAdapter(links_of(schema, model.many[name], wire=False)) for name in many}
+        self.wire = {name: row for name, row in wire.items() if name in writable}
+        """The annotation of each member that a client may give."""
         self._wire = wire
         self._wired: dict[str, TypeAdapter[Any]] = {}
 
@@ -134,7 +136,7 @@ class Values:
             try:
                 values[name] = adapter.validate_python(_keys(value))
             except ValidationError as error:
-                problems += [_problem(self.model, row, (name,)) for row in error.errors()]
+                problems += [problem_of(self.model, row, (name,)) for row in error.errors()]
         if problems:
             raise Invalid(summary(problems), errors=problems)
         return values
@@ -184,7 +186,7 @@ class Values:
             try:
                 values[name] = self._of_wire(name).validate_json(dumps(value), strict=True)
             except ValidationError as error:
-                problems += [_problem(self.model, row, (name,)) for row in error.errors()]
+                problems += [problem_of(self.model, row, (name,)) for row in error.errors()]
         if problems:
             raise Invalid(summary(problems), errors=problems)
         return values
@@ -211,7 +213,7 @@ class Values:
         try:
             return adapter.validate_json(body)  # type: ignore[no-any-return]
         except ValidationError as error:
-            raise _fault(self.model, error) from None
+            raise body_fault(self.model, error) from None
 
 
 def _keys(value: Any) -> Any:
@@ -236,7 +238,8 @@ def _patched(model: Model, name: str, annotation: Any) -> Any:
     return Annotated[JsonValue, AfterValidator(plain_json)] if is_json else annotation
 
 
-def _links(schema: Schema, relation: spec.Many, wire: bool = True) -> Any:
+def links_of(schema: Schema, relation: spec.Many, wire: bool = True) -> Any:
+    """The annotation of a list of keys that a to-many relation is given."""
     target = schema.models[relation.target]
     kind = target.fields[target.key[0]].kind
     key: Any = kind.accepts() if wire else kind.python()
@@ -244,10 +247,11 @@ def _links(schema: Schema, relation: spec.Many, wire: bool = True) -> Any:
 
 
 def _adapter(fields: dict[str, Any], extra: Extra) -> TypeAdapter[Any]:
-    return TypeAdapter(_body(fields, extra))
+    return TypeAdapter(members(fields, extra))
 
 
-def _body(fields: dict[str, Any], extra: Extra) -> Any:
+def members(fields: dict[str, Any], extra: Extra = "forbid") -> Any:
+    """The annotation of a JSON object with these members."""
     make: Any = TypedDict
     made = make("Body", fields)
     made.__pydantic_config__ = ConfigDict(strict=True, extra=extra)
@@ -265,14 +269,30 @@ def unknown(model: Model, name: str) -> Problem:
     return Problem(pointer, "unknown_field", f"there is no such field: {nearest(str(name), known)}")
 
 
-def _fault(model: Model, error: ValidationError) -> BadRequest | Invalid:
+def problem_of(model: Model, row: Any, prefix: tuple[str, ...]) -> Problem:
+    """What pydantic found, by its pointer; `prefix` is of what was looked at alone."""
+    place = (*prefix, *row["loc"])
+    if row["type"] == "extra_forbidden" and len(place) == 1:
+        return unknown(model, str(place[0]))
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place]
+    code = _CODES.get(row["type"], row["type"])
+    return Problem("/" + "/".join(parts), code, row["msg"])
+
+
+Explain = Callable[[Model, Any, tuple[str, ...]], Problem]
+
+
+def body_fault(
+    model: Model, error: ValidationError, problem: Explain = problem_of
+) -> BadRequest | Invalid:
+    """What is wrong with a body: not JSON, no object, or values by their pointers."""
     rows = error.errors(include_url=False, include_input=False, include_context=False)
     if rows[0]["type"] == "json_invalid":
         detail = rows[0]["msg"].removeprefix("Invalid JSON: ")
         return BadRequest(f"the body isn't JSON: {detail}", code="invalid_json")
     if not rows[0]["loc"]:
         return Invalid("the body must be a JSON object", code="not_an_object")
-    problems = [_problem(model, row, ()) for row in rows[:100]]
+    problems = [problem(model, row, ()) for row in rows[:100]]
     return Invalid(summary(problems), errors=problems)
 
 
@@ -281,23 +301,14 @@ def _list_fault(model: Model, error: ValidationError, most: int) -> BadRequest |
     if not rows[0]["loc"] and rows[0]["type"] == "too_long":
         return Invalid(f"a list may have {most} records", code="too_many_records")
     if not rows[0]["loc"]:
-        return _fault(model, error)
+        return body_fault(model, error)
     problems = []
     for row in rows[:100]:
         place, *inner = row["loc"]
-        found = _problem(model, {**row, "loc": inner}, ())
+        found = problem_of(model, {**row, "loc": inner}, ())
         pointer = found.pointer if inner else ""
         problems.append(Problem(f"/{place}{pointer}", found.code, found.detail))
     return Invalid(summary(problems), errors=problems)
-
-
-def _problem(model: Model, row: Any, prefix: tuple[str, ...]) -> Problem:
-    place = (*prefix, *row["loc"])
-    if row["type"] == "extra_forbidden" and len(place) == 1:
-        return unknown(model, str(place[0]))
-    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place]
-    code = _CODES.get(row["type"], row["type"])
-    return Problem("/" + "/".join(parts), code, row["msg"])
 
 
 def summary(problems: list[Problem]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from abaft.base.actor import Actor
 from abaft.base.errors import Fault, Forbidden, Invalid, NotFound, PreconditionFailed, Problem
 from abaft.model.spec import Model
+from abaft.model.values import summary
+from abaft.plan.operators import problem
 from abaft.plan.types import WritePlan
 
 
@@ -26,6 +28,12 @@ def refusal(plan: WritePlan, answers: Mapping[str, bool] | None, actor: Actor) -
     if not answers.get("before", True):
         verb = {"update": "changed", "delete": "deleted"}[plan.action]
         return Forbidden(f"this {plan.model.name} may not be {verb}")
+    broken = [
+        name.split(".") for name in answers if name.startswith("limit.") and not answers[name]
+    ]
+    if broken:
+        rows = [problem(plan.model, name, plan.operators[name], limit) for _, name, limit in broken]
+        return Invalid(summary(rows), errors=rows)
     if not answers.get("after", True):
         return forbidden_result(plan.model)
     for name, holds in answers.items():

@@ -122,7 +122,8 @@ class WriteShape:
 
     `assigned` are the fields and to-many relations it sets, `given` those of them that the client
     chose; with `match` the record must have the ETag, with `seen` the fingerprint that were read.
-    A record that isn't as `where` says is as if it weren't there.
+    A record that isn't as `where` says is as if it weren't there. `operators` are the members that
+    an operator reckons of what is stored, each with its operator's name.
     """
 
     model: str
@@ -133,6 +134,7 @@ class WriteShape:
     match: bool = False
     seen: bool = False
     where: Expr = TRUE
+    operators: tuple[tuple[str, str], ...] = ()
     verb: Verb = ""
 
 
@@ -151,6 +153,7 @@ class WriteIntent:
     to be merged into the stored ones (RFC 7396), `replace` that the whole record is given: what
     can't be changed may be among it, unchanged. `made` are values of a new record that are the
     server's own and known beforehand. `where`, with its values, is what the record must be like.
+    Of members with an operator, by its name in `operators`, the value is the operand.
 
     One of several writes has its place in the body, a JSON Pointer that comes before those of its
     faults; `needs` is the last of the writes before it that a Made among its values tells of.
@@ -167,6 +170,7 @@ class WriteIntent:
     made: Mapping[str, Any] = field(default_factory=dict)
     where: Expr = TRUE
     where_values: Mapping[str, Any] = field(default_factory=dict)
+    operators: Mapping[str, str] = field(default_factory=dict)
     pointer: str = ""
     needs: int = -1
     verb: Verb = ""
@@ -318,6 +322,8 @@ class WritePlan:
     relations lead to may be seen, by relation; `where` tells, as the key does, which record is
     meant. With `late`, `after` is asked of the stored record: the database fills in what it asks
     for. Of a stored record that isn't as `reach` says, the writer learns that it isn't there.
+    `operators` reckon members of what is stored, JSON up to `most_bytes`; `results` show what of
+    them the change feed keeps.
     """
 
     model: Model
@@ -336,6 +342,9 @@ class WritePlan:
     where: Expr = TRUE
     late: bool = False
     verb: Verb = ""
+    operators: Mapping[str, str] = field(default_factory=dict)
+    most_bytes: int = 0
+    results: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

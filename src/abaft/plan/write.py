@@ -8,7 +8,7 @@ from abaft.model import expr as e
 from abaft.model.spec import Action, Model, Schema
 from abaft.plan.access import Access
 from abaft.plan.read import refuse, select, whole
-from abaft.plan.types import Deleted, WritePlan, WriteShape
+from abaft.plan.types import Deleted, FieldItem, Selection, WritePlan, WriteShape
 
 VERBS = {"read": "read", "create": "created", "update": "changed", "delete": "deleted"}
 
@@ -27,6 +27,7 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
     if rule == e.FALSE:
         refuse(access, f"{model.collection} may not be {VERBS[action]}")
     fields = _field_rules(access, model, shape)
+    operands = _operand_rules(access, model, shape)
     stored = access.records(model, action, meant)
     after = e.TRUE if action == "delete" else e.all_of((rule, fields))
     return WritePlan(
@@ -34,7 +35,7 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
         action=shape.action,
         assigned=tuple(name for name in shape.assigned if name in model.fields),
         links=tuple(name for name in shape.assigned if name in model.many),
-        before=e.TRUE if shape.action == "create" else e.all_of((stored, fields)),
+        before=e.TRUE if shape.action == "create" else e.all_of((stored, fields, operands)),
         after=after,
         visible=access.records(model, "read"),
         reach=access.records(model, "read", meant),
@@ -46,7 +47,31 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
         where=access.protect(model, shape.where),
         late=shape.action == "create" and _asks_the_database(model, shape, after),
         verb=shape.verb,
+        operators=dict(shape.operators),
+        most_bytes=settings.max_body_bytes,
+        results=_results(model, shape),
     )
+
+
+def _results(model: Model, shape: WriteShape) -> Selection | None:
+    """What operators made of fields; what they made of to-many relations is known later."""
+    names = [name for name, _ in shape.operators if name in model.fields]
+    return Selection(model.name, tuple(FieldItem(n, e.TRUE) for n in names)) if names else None
+
+
+def _operand_rules(access: Access, model: Model, shape: WriteShape) -> e.Expr:
+    """What an operator reckons with must be readable: its result would tell of it."""
+    named = [name for name, _ in shape.operators if name in model.fields]
+    masks = [access.field(model, "read", name) for name in named]
+    forbidden = [name for name, mask in zip(named, masks, strict=True) if mask == e.FALSE]
+    if forbidden:
+        raise _forbidden(
+            [
+                Problem(f"/{name}", "field_forbidden", f"{name} may not be read, only set")
+                for name in forbidden
+            ]
+        )
+    return e.all_of((access.records(model, "read"), *masks)) if named else e.TRUE
 
 
 def _asks_the_database(model: Model, shape: WriteShape, rule: e.Expr) -> bool:
@@ -80,10 +105,13 @@ def _field_rules(access: Access, model: Model, shape: WriteShape) -> e.Expr:
             problems.append(Problem(f"/{name}", "field_forbidden", detail))
         conditions.append(rule)
     if problems:
-        raise Forbidden(
-            "; ".join(p.detail for p in problems), code="field_forbidden", errors=problems
-        )
+        raise _forbidden(problems)
     return e.all_of(conditions)
+
+
+def _forbidden(problems: list[Problem]) -> Forbidden:
+    detail = "; ".join(problem.detail for problem in problems)
+    return Forbidden(detail, code="field_forbidden", errors=problems)
 
 
 def _targets(

@@ -26,6 +26,7 @@ from abaft.store.postgres_load import Refused
 from abaft.store.postgres_pool import Connection, Pool, check_server
 from abaft.store.postgres_schema import unique_columns, upgrade, views
 from abaft.store.postgres_session import PostgresSession
+from abaft.store.sql.changes import change_statement
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.idempotency import Answers
 from abaft.store.sql.load import Tables
@@ -33,7 +34,7 @@ from abaft.store.sql.postgres import PostgresDialect
 from abaft.store.sql.read import ReadStatement, compile_read
 from abaft.store.sql.statement import Binder
 from abaft.store.sql.tables import make_tables
-from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_joined
+from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_joined, compile_plain
 
 _USUAL = 8
 """How often a limit is asked for before it gets a statement of its own."""
@@ -62,7 +63,8 @@ class Read:
 class Write(WriteStatement):
     """A compiled write with its lane."""
 
-    lane: Lane
+    lane: Lane | None
+    """None for a write of several statements."""
 
 
 class PostgresStore:
@@ -140,10 +142,15 @@ class PostgresStore:
             turn = None if plan.model.place in self._views else self.dialect.in_turn(table)
             return WriteBuilder(self._context(), plan, table, turn)
 
-        made = compile_joined(make, plan, self.changes_table)
+        if any(name in plan.operators for name in plan.links):
+            # What an operator made of a relation is told once it is done.
+            change = change_statement(self._context(), self.changes_table)
+            made = compile_plain(make, plan, self.changes_table, change)
+        else:
+            made = compile_joined(make, plan, self.changes_table)
         return Write(
             **{row.name: getattr(made, row.name) for row in fields(made)},
-            lane=write_lane(self._line, made.statement),
+            lane=None if made.program else write_lane(self._line, made.statement),
         )
 
     async def read(self, compiled: Read, values: Values) -> list[Row]:
@@ -168,6 +175,7 @@ class PostgresStore:
         if (program := compiled.program) is not None:
             row: Row | None = await self.run(lambda: program(compiled, values))
             return row
+        assert compiled.lane is not None
         rows = await compiled.lane.ask(compiled.statement.args(values))
         return rows[0] if rows else None
 

@@ -11,6 +11,7 @@ import apsw
 from abaft.base import clock
 from abaft.base.digest import fingerprint
 from abaft.store.base import Lost, QueryTimeout, Rows
+from abaft.store.sql.sqlite_operators import FUNCTIONS as OPERATORS
 
 STEPS = 10_000
 """Steps of SQLite's machine between two looks at the clock."""
@@ -61,6 +62,8 @@ def connect(path: str) -> apsw.Connection:
     connection.pragma("temp_store", "memory")
     connection.create_scalar_function("abaft_base64", _base64, 1, deterministic=True)
     connection.create_scalar_function("abaft_fingerprint", _fingerprint, 1, deterministic=True)
+    for name, function in OPERATORS.items():
+        connection.create_scalar_function(name, function, 2, deterministic=True)
     return connection
 
 

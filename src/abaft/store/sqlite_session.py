@@ -76,14 +76,14 @@ def write_work(compiled: WriteStatement, values: Values) -> Work:
     sql, args = compiled.statement.sql, compiled.statement.args(values)
     change = compiled.change
     assert change is not None
-    change_args = change.args(values) if not compiled.generated else ()
+    change_args = () if compiled.waits else change.args(values)
 
     def work(connection: apsw.Connection) -> Row | None:
         rows = connection.execute(sql, args).fetchall()
         if not rows:
             return None
         row: Row = rows[0]
-        named = change_args or change.args({**values, "change.record": str(row[1])})
+        named = change_args or change.args(compiled.noted(values, row))
         connection.execute(change.sql, named)
         return row
 

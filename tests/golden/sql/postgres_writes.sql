@@ -103,6 +103,25 @@ SELECT 1 AS c0
 FROM posts
 WHERE posts.id = $1::UUID;
 
+-- operators of Post
+-- change.at, change.actor, change.model, change.record, change.action, change.data, set.price, set.updated, key.id, me, me, me, Decimal('9999999.99'), Decimal('-9999999.99'), Decimal('-9999999.99'), Decimal('9999999.99'), Decimal('-9999999.99'), Decimal('9999999.99'), me, me, me
+WITH w AS
+(UPDATE posts SET price=(coalesce(posts.price, 0) + $7::NUMERIC(9, 2)), updated=$8::TIMESTAMP WITH TIME ZONE WHERE posts.id = $9::UUID AND posts.author = $10::UUID AND (posts.public = true OR posts.author = $11::UUID) AND posts.author = $12::UUID AND CASE WHEN CASE WHEN ($7::NUMERIC(9, 2) > 0) THEN coalesce(posts.price, 0) <= ($13::NUMERIC(9, 2) - $7::NUMERIC(9, 2)) ELSE coalesce(posts.price, 0) >= ($14::NUMERIC(9, 2) - $7::NUMERIC(9, 2)) END THEN (coalesce(posts.price, 0) + $7::NUMERIC(9, 2)) >= $15::NUMERIC(9, 2) ELSE $7::NUMERIC(9, 2) > 0 END AND CASE WHEN CASE WHEN ($7::NUMERIC(9, 2) > 0) THEN coalesce(posts.price, 0) <= ($16::NUMERIC(9, 2) - $7::NUMERIC(9, 2)) ELSE coalesce(posts.price, 0) >= ($17::NUMERIC(9, 2) - $7::NUMERIC(9, 2)) END THEN (coalesce(posts.price, 0) + $7::NUMERIC(9, 2)) <= $18::NUMERIC(9, 2) ELSE $7::NUMERIC(9, 2) <= 0 END AND posts.author = $19::UUID RETURNING posts.id, posts.title, posts.price, posts.public, posts.secret, posts.author, posts.created, posts.updated),
+c AS
+(INSERT INTO abaft_changes (at, actor, model, record, action, data) SELECT $1::TIMESTAMP WITH TIME ZONE AS anon_1, $2::VARCHAR COLLATE "C" AS anon_2, $3::VARCHAR COLLATE "C" AS anon_3, $4::VARCHAR COLLATE "C" AS anon_4, $5::VARCHAR COLLATE "C" AS anon_5, CAST($6::VARCHAR COLLATE "C" AS JSONB) || CAST('{"price":' || coalesce('"' || w.price || '"', 'null') || '}' AS JSONB) AS anon_6
+FROM w)
+SELECT CASE WHEN (w.public = true OR w.author = $20::UUID) THEN '{"id":"' || w.id || '","title":' || CAST(to_json(w.title) AS TEXT) || CASE WHEN (w.author = $21::UUID) THEN ',"price":' || coalesce('"' || w.price || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (w.public IS true) THEN 'true' WHEN (w.public IS false) THEN 'false' END || ',"author":"' || w.author || '","created":"' || replace(to_char(timezone('UTC', w.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', w.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t1.j, ','), '') || ']' AS anon_7
+FROM (SELECT CAST(to_json(t1.name) AS TEXT) AS j
+FROM post_topics AS t2 JOIN topics AS t1 ON true
+WHERE t2.post = w.id AND t2.topic = t1.name ORDER BY t1.name ASC) AS r_t1) || '}' END AS j, NULL AS k
+FROM w;
+
+-- why not: operators of Post
+-- me, 1, 0, me, me, me, 1, 0, set.price, Decimal('9999999.99'), Decimal('-9999999.99'), Decimal('-9999999.99'), 1, 0, Decimal('9999999.99'), Decimal('-9999999.99'), Decimal('9999999.99'), 1, 0, me, 1, 0, key.id
+SELECT CASE WHEN (posts.public = true OR posts.author = $1::UUID) THEN $2::INTEGER ELSE $3::INTEGER END AS c0, CASE WHEN (posts.author = $4::UUID AND (posts.public = true OR posts.author = $5::UUID) AND posts.author = $6::UUID) THEN $7::INTEGER ELSE $8::INTEGER END AS c1, CASE WHEN CASE WHEN CASE WHEN ($9::NUMERIC(9, 2) > 0) THEN coalesce(posts.price, 0) <= ($10::NUMERIC(9, 2) - $9::NUMERIC(9, 2)) ELSE coalesce(posts.price, 0) >= ($11::NUMERIC(9, 2) - $9::NUMERIC(9, 2)) END THEN (coalesce(posts.price, 0) + $9::NUMERIC(9, 2)) >= $12::NUMERIC(9, 2) ELSE $9::NUMERIC(9, 2) > 0 END THEN $13::INTEGER ELSE $14::INTEGER END AS c2, CASE WHEN CASE WHEN CASE WHEN ($9::NUMERIC(9, 2) > 0) THEN coalesce(posts.price, 0) <= ($15::NUMERIC(9, 2) - $9::NUMERIC(9, 2)) ELSE coalesce(posts.price, 0) >= ($16::NUMERIC(9, 2) - $9::NUMERIC(9, 2)) END THEN (coalesce(posts.price, 0) + $9::NUMERIC(9, 2)) <= $17::NUMERIC(9, 2) ELSE $9::NUMERIC(9, 2) <= 0 END THEN $18::INTEGER ELSE $19::INTEGER END AS c3, CASE WHEN (posts.author = $20::UUID) THEN $21::INTEGER ELSE $22::INTEGER END AS c4
+FROM posts
+WHERE posts.id = $23::UUID;
+
 -- delete of Post
 -- change.at, change.actor, change.model, change.record, change.action, change.data, key.id, me
 WITH w AS

@@ -85,6 +85,21 @@ SELECT 1 AS c0
 FROM posts
 WHERE posts.id = ?;
 
+-- operators of Post
+-- set.price, set.updated, key.id, me, me, me, set.price, 999999999, set.price, -999999999, set.price, set.price, -999999999, set.price, set.price, 999999999, set.price, -999999999, set.price, set.price, 999999999, set.price, me, me, me
+UPDATE posts SET price=(coalesce(posts.price, 0) + ?), updated=? WHERE posts.id = ? AND posts.author = ? AND (posts.public = 1 OR posts.author = ?) AND posts.author = ? AND CASE WHEN CASE WHEN (? > 0) THEN coalesce(posts.price, 0) <= (? - ?) ELSE coalesce(posts.price, 0) >= (? - ?) END THEN (coalesce(posts.price, 0) + ?) >= ? ELSE ? > 0 END = 1 AND CASE WHEN CASE WHEN (? > 0) THEN coalesce(posts.price, 0) <= (? - ?) ELSE coalesce(posts.price, 0) >= (? - ?) END THEN (coalesce(posts.price, 0) + ?) <= ? ELSE ? <= 0 END = 1 AND posts.author = ? RETURNING CASE WHEN (posts.public = 1 OR posts.author = ?) THEN '{"id":"' || posts.id || '","title":' || json_quote(posts.title) || CASE WHEN (posts.author = ?) THEN ',"price":' || coalesce('"' || CASE WHEN (posts.price < 0) THEN '-' ELSE '' END || (abs(posts.price) / 100) || '.' || substr('00' || (abs(posts.price) % 100), -2) || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (posts.public = 0) THEN 'false' WHEN (posts.public = 1) THEN 'true' END || ',"author":"' || posts.author || '","created":"' || replace(posts.created, '.000000Z', 'Z') || '","updated":"' || replace(posts.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t1.j, ','), '') || ']' AS anon_1
+FROM (SELECT json_quote(t1.name) AS j
+FROM post_topics AS t2 JOIN topics AS t1 ON 1 = 1
+WHERE post = posts.id AND topic = name ORDER BY name ASC) AS r_t1) || '}' END AS j, NULL AS k, '{"price":' || coalesce('"' || CASE WHEN (posts.price < 0) THEN '-' ELSE '' END || (abs(posts.price) / 100) || '.' || substr('00' || (abs(posts.price) % 100), -2) || '"', 'null') || '}' AS d;
+-- change.at, change.actor, change.model, change.record, change.action, change.data
+INSERT INTO abaft_changes (at, actor, model, record, action, data) VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT));
+
+-- why not: operators of Post
+-- me, 1, 0, me, me, me, 1, 0, set.price, 999999999, set.price, -999999999, set.price, set.price, -999999999, set.price, 1, 0, set.price, 999999999, set.price, -999999999, set.price, set.price, 999999999, set.price, 1, 0, me, 1, 0, key.id
+SELECT CASE WHEN (posts.public = 1 OR posts.author = ?) THEN ? ELSE ? END AS c0, CASE WHEN (posts.author = ? AND (posts.public = 1 OR posts.author = ?) AND posts.author = ?) THEN ? ELSE ? END AS c1, CASE WHEN CASE WHEN CASE WHEN (? > 0) THEN coalesce(posts.price, 0) <= (? - ?) ELSE coalesce(posts.price, 0) >= (? - ?) END THEN (coalesce(posts.price, 0) + ?) >= ? ELSE ? > 0 END THEN ? ELSE ? END AS c2, CASE WHEN CASE WHEN CASE WHEN (? > 0) THEN coalesce(posts.price, 0) <= (? - ?) ELSE coalesce(posts.price, 0) >= (? - ?) END THEN (coalesce(posts.price, 0) + ?) <= ? ELSE ? <= 0 END THEN ? ELSE ? END AS c3, CASE WHEN (posts.author = ?) THEN ? ELSE ? END AS c4
+FROM posts
+WHERE posts.id = ?;
+
 -- delete of Post
 -- key.id, me
 DELETE FROM posts WHERE posts.id = ? AND posts.author = ? RETURNING NULL AS j, NULL AS k;

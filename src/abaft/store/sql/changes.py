@@ -34,6 +34,13 @@ def change_types(type_of: Any) -> dict[str, Any]:
     return {name: type_of(kind) for name, kind in KINDS.items()}
 
 
+def joined(data: str, results: str) -> str:
+    """One JSON object of two, by which what was reckoned joins what was given."""
+    if results == "{}":
+        return data
+    return results if data == "{}" else f"{data[:-1]},{results[1:]}"
+
+
 def change_params(binder: Binder) -> dict[str, Element]:
     return {
         name: binder.plain(f"change.{name}", binder.dialect.type(Text()))

@@ -16,6 +16,8 @@ Element = sa.ColumnElement[Any]
 Encoder = Callable[[Any], Any]
 Function = Callable[[list[Element], list[Kind], Kind], Element]
 """Makes the SQL of (arguments, their kinds, the kind of the result)."""
+Reckoning = Callable[[Element, Element], Element]
+"""What an operator of a PATCH makes of the stored value and the operand."""
 Reduction = Callable[[Element, Kind | None, Kind], Element]
 """Makes the SQL of an aggregate of (value, its kind, the kind of the result)."""
 
@@ -52,6 +54,7 @@ class Dialect(ABC):
     explain: str = ""
     """What begins a statement that asks the planner how many rows it expects; "": it can't be."""
     functions: Mapping[str, Function]
+    operators: Mapping[str, Reckoning]
     reductions: Mapping[str, Reduction]
     search: SearchWays
 

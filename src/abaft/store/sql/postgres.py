@@ -14,6 +14,7 @@ from abaft.model.kinds import Choice, Kind, Number
 from abaft.model.times import MICROSECOND
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
 from abaft.store.sql.postgres_functions import FUNCTIONS, REDUCTIONS
+from abaft.store.sql.postgres_operators import OPERATORS
 from abaft.store.sql.postgres_storage import Form, form
 from abaft.store.sql.search_postgres import PostgresSearch
 
@@ -39,6 +40,7 @@ class PostgresDialect(Dialect):
     """For PostgreSQL 13 or newer through asyncpg."""
 
     functions = FUNCTIONS
+    operators = OPERATORS
     reductions = REDUCTIONS
     placeholder = "$"
     explain = "EXPLAIN (FORMAT JSON) "

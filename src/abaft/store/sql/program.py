@@ -12,7 +12,7 @@ from abaft.model import expr as e
 from abaft.model.spec import Many, Model, One, Schema
 from abaft.plan.types import WritePlan
 from abaft.store.base import GuardFailed, Program, Row, Rows, Values
-from abaft.store.sql.changes import change_statement
+from abaft.store.sql.changes import change_statement, joined
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.frame import Frame
 from abaft.store.sql.marking import Marking
@@ -39,7 +39,10 @@ def _spreading(schema: Schema, model: Model) -> bool:
 
 
 class _Linking:
-    """Writes a record, then ties it to just the records that its to-many relations were given."""
+    """Writes a record, then ties it to what its to-many relations were given, or to more or less.
+
+    The change record comes last: it tells what an operator made of them.
+    """
 
     def __init__(self, make: Make, plan: WritePlan) -> None:
         self.plan = plan
@@ -58,14 +61,19 @@ class _Linking:
         if not rows:
             return None
         key = rows[0][1]
+        values = compiled.noted(values, rows[0])
         if compiled.generated:
-            values = {**values, f"key.{self.plan.model.key[0]}": key, "change.record": str(key)}
+            values = {**values, f"key.{self.plan.model.key[0]}": key}
         elif self.plan.action == "create":
             values = {**values, **{f"key.{n}": values[f"set.{n}"] for n in self.plan.model.key}}
-        if compiled.change is not None:
-            yield compiled.change, values
+        results: dict[str, list[str]] = {}
         for link in self.links.values():
-            yield from link.steps(values)
+            tied = yield from link.steps(values)
+            if tied is not None:
+                results[link.name] = tied
+        if compiled.change is not None:
+            data = joined(values["change.data"], orjson.dumps(results).decode())
+            yield compiled.change, {**values, "change.data": data}
         shown = yield self.result, values
         if not shown[0][1]:
             raise GuardFailed("after")
@@ -90,9 +98,13 @@ class _Link:
         self.kind = target.fields[target.key[0]].kind
         self.context, self.target = context, target
         self.guard = dict(plan.link_guards)[name]
+        self.operator = plan.operators.get(name)
+        self.hidden = many.hidden
         self.removed = self._removed()
         self.added = self._added()
         self.count = self._count()
+        self.untied = self._untied()
+        self.tied = self._tied()
 
     def _params(self) -> tuple[Binder, Any, Any]:
         binder = Binder(self.context.dialect)
@@ -128,13 +140,40 @@ class _Link:
             where.append(condition(self.guard, [frame]))
         return binder.finish(sa.select(sa.func.count()).select_from(frame.table).where(*where))
 
-    def steps(self, values: Values) -> Generator[Any, Any, None]:
+    def _untied(self) -> Statement:
+        binder, key, ids = self._params()
+        gone = self.context.dialect.among(self.theirs, ids)
+        return binder.finish(sa.delete(self.table).where(self.ours == key, gone))
+
+    def _tied(self) -> Statement:
+        binder, key, _ = self._params()
+        query = sa.select(self.theirs).where(self.ours == key).order_by(self.theirs)
+        return binder.finish(query)
+
+    def steps(self, values: Values) -> Generator[Any, Any, list[str] | None]:
+        """What it is tied to then, where an operator made it so."""
         ids = list(dict.fromkeys(values[f"set.{self.name}"]))
         values = {**values, f"set.{self.name}": ids}
+        if self.operator == "remove":
+            # Of a key that leads nowhere, or to what may not be seen, nothing is told.
+            yield self.untied, values
+        else:
+            yield from self._tie(values, len(ids))
+        return None if self.operator is None else (yield from self._results(values))
+
+    def _results(self, values: Values) -> Generator[Any, Any, list[str] | None]:
+        if self.hidden:
+            return None
+        rows: Rows = yield self.tied, values
+        decode = self.context.dialect.decoder(self.kind) or (lambda value: value)
+        return [str(decode(row[0])) for row in rows]
+
+    def _tie(self, values: Values, count: int) -> Generator[Any, Any, None]:
         seen: Rows = yield self.count, values
-        if seen[0][0] != len(ids):
+        if seen[0][0] != count:
             raise GuardFailed(f"target.{self.name}")
-        yield self.removed, values
+        if self.operator is None:
+            yield self.removed, values
         yield self.added, values
 
 

@@ -19,6 +19,7 @@ from abaft.store.sql.cross_join import CrossJoin
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
 from abaft.store.sql.search_sqlite import SqliteSearch
 from abaft.store.sql.sqlite_functions import FUNCTIONS, REDUCTIONS
+from abaft.store.sql.sqlite_operators import OPERATORS
 from abaft.store.sql.sqlite_storage import FORMS, Form
 
 _TYPES: dict[str, Any] = {
@@ -71,6 +72,7 @@ class SqliteDialect(Dialect):
 
     sa = sqlite.dialect(paramstyle="qmark")
     functions = FUNCTIONS
+    operators = OPERATORS
     reductions = REDUCTIONS
     placeholder = "?"
     search = SqliteSearch()

@@ -14,10 +14,11 @@ from abaft.model.kinds import Text
 from abaft.model.spec import Model
 from abaft.plan.types import WritePlan
 from abaft.store.base import Program, Row, Values
-from abaft.store.sql.changes import change_params
+from abaft.store.sql.changes import change_params, joined
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.dialect import Element, number, text_literal
 from abaft.store.sql.frame import Frame
+from abaft.store.sql.operators import Operation
 from abaft.store.sql.program import make_program
 from abaft.store.sql.read import literal_frame, record_json
 from abaft.store.sql.statement import Statement
@@ -47,9 +48,11 @@ class Probe:
 class WriteStatement:
     """A compiled write.
 
-    Rows are (json or null, generated key or null). `change` is the feed's insert where it is a
-    statement of its own; `probe` tells afterwards why a guard held the write off. `program`, given
-    this and the values, is run in place of the statement where the write takes several.
+    Rows are (json or null, generated key or null) and, where `change` stands apart and operators
+    reckon fields, the JSON of what they made, which joins the change's data. `change` is the feed's
+    insert where it is a statement of its own; `probe` tells afterwards why a guard held the write
+    off. `program`, given this and the values, is run in place of the statement where the write
+    takes several.
     """
 
     statement: Statement
@@ -57,6 +60,16 @@ class WriteStatement:
     probe: Probe
     generated: bool
     program: Callable[[Any, Values], Program] | None = None
+
+    waits: bool = False
+    """Whether the change's values wait for the row."""
+
+    def noted(self, values: Values, row: Row) -> Values:
+        """What `change` is bound to, now that the row is written."""
+        values = {**values, "change.record": str(row[1])} if self.generated else values
+        if len(row) < 3:
+            return values
+        return {**values, "change.data": joined(values["change.data"], row[2])}
 
 
 @dataclass(slots=True)
@@ -74,14 +87,34 @@ class WriteBuilder:
         return self.plan.model
 
     def assigned(self) -> dict[str, Element]:
-        binder = self.context.binder
-        fields = self.model.fields
-        return {name: binder.param(f"set.{name}", fields[name].kind) for name in self.plan.assigned}
+        operations = self.operations()
+        return {
+            name: operations[name].result() if name in operations else self._given(name)
+            for name in self.plan.assigned
+        }
+
+    def _given(self, name: str) -> Element:
+        return self.context.binder.param(f"set.{name}", self.model.fields[name].kind)
+
+    def operations(self) -> dict[str, Operation]:
+        """What is reckoned of stored values, by field."""
+        binder, fields, operators = self.context.binder, self.model.fields, self.plan.operators
+        if not operators:
+            return {}
+        stored = self.stored()
+        return {
+            name: Operation(binder, fields[name], operators[name], stored.column(name), given)
+            for name in self.plan.assigned
+            if name in operators
+            for given in [self._given(name)]
+        }
 
     def taken(self) -> dict[str, Element]:
         """What is assigned, as the columns take it."""
         fields, dialect = self.model.fields, self.context.dialect
-        return {n: dialect.assigned(fields[n].kind, value) for n, value in self.assigned().items()}
+        values = {name: row.value() for name, row in self.operations().items()}
+        given = {n: values[n] if n in values else self._given(n) for n in self.plan.assigned}
+        return {n: dialect.assigned(fields[n].kind, value) for n, value in given.items()}
 
     def stored(self) -> Frame:
         return literal_frame(self.context, self.model, self.table, self.context.dialect)
@@ -117,6 +150,9 @@ class WriteBuilder:
             found["seen"] = self.context.dialect.fingerprint(text) == seen
         if plan.before != e.TRUE:
             found["before"] = condition(plan.before, [self.stored()])
+        for name, operation in self.operations().items():
+            checks = operation.checks(plan.most_bytes)
+            found |= {f"limit.{name}.{limit}": check for limit, check in checks.items()}
         if plan.after != e.TRUE and not plan.links and not plan.late:
             found["after"] = condition(plan.after, [self.result()])
         for name, guard in plan.targets:
@@ -144,6 +180,10 @@ class WriteBuilder:
         if self.plan.visible == e.TRUE:
             return text
         return sa.case((condition(self.plan.visible, [frame]), text))
+
+    def reckoned(self, frame: Frame) -> Element | None:
+        """What the change feed keeps of operators' results, as a JSON object."""
+        return None if self.plan.results is None else record_json(frame, self.plan.results)
 
     def generated(self) -> str | None:
         name = self.model.key[0]
@@ -207,13 +247,16 @@ def compile_plain(
     if plan.action == "delete":
         statement = builder.dml().returning(sa.null().label("j"), sa.null().label("k"))
     else:
-        statement = builder.dml().returning(builder.shown(stored).label("j"), key.label("k"))
+        written = builder.dml().returning(builder.shown(stored).label("j"), key.label("k"))
+        reckoned = builder.reckoned(stored)
+        statement = written if reckoned is None else written.returning(reckoned.label("d"))
     return WriteStatement(
         builder.context.binder.finish(statement),
         change,
         Probe(lambda: make(plan)),
         generated is not None,
         make_program(make, plan, changes),
+        waits=generated is not None or plan.results is not None,
     )
 
 
@@ -238,6 +281,10 @@ def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatem
         params["record"] = sa.cast(written.c[column], sa.Text)
     params["data"] = sa.cast(params["data"], changes.c.data.type)
     frame = Frame(builder.context, builder.model, written)
+    reckoned = builder.reckoned(frame)
+    if reckoned is not None:
+        results = sa.cast(reckoned, changes.c.data.type)
+        params["data"] = params["data"].op("||")(results)
     row = sa.select(*params.values()).select_from(written)
     chosen = builder.chosen()
     if chosen is not None:

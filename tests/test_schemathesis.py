@@ -37,11 +37,14 @@ BEYOND_SCHEMAS = {
     "greater_than_equal",  # of a decimal's text
     "idempotency_key_reused",
     "json_value",
+    "no_aggregate",
     "no_such_record",
+    "not_of_groups",
     "other_key",
     "precondition_failed",
     "repeated_field",
     "too_many_relations",
+    "unknown_field",  # a group has members of its own to sort by
     "uri_too_long",
     "write_once",
     # Of some items of a list, of which another was refused first.

@@ -9,7 +9,8 @@ import orjson
 
 from abaft.answers import Answer as Outcome
 from abaft.answers import Unit, WriteAnswer
-from abaft.api.parse import Page, Parser, bad
+from abaft.api.parameters import bad
+from abaft.api.parse import Page, Parser
 from abaft.api.patches import Patches, validators_for
 from abaft.api.request import Request
 from abaft.api.respond import Answer

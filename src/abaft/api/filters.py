@@ -22,6 +22,7 @@ Reader = Callable[[str], Mapping[str, Any]]
 LIST_PARAMETERS = (
     "filter", "sort", "expand", "fields", "limit", "cursor", "offset", "count", "scope",
     "search", "highlight",
+    "aggregate", "group", "having",
 )  # fmt: skip
 
 

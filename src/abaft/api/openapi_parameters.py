@@ -108,7 +108,7 @@ class Parameters:
 
     def finding(self) -> dict[str, Parameter]:
         """The parameters that tell which records, and in what order, by their components' names."""
-        asked = [self._language(), self._sort(), *self._scope(), *self.deleted()]
+        asked = [self._language(), *self._groups(), self._sort(), *self._scope(), *self.deleted()]
         asked += self.filters()
         return {f"{self.model.name}.by.{_plain(row['name'])}": row for row in asked}
 
@@ -123,7 +123,10 @@ class Parameters:
         if relations:
             names = relations + self._beyond(relations, lambda there: [*there.one, *there.many])
             most = self.settings.max_expand_paths
-            said = f"Relations to show as objects, {most} at most; dots lead on."
+            said = (
+                f"Relations to show as objects, {most} at most; dots lead on. With options: "
+                "`comments(filter=…;sort=-created;fields=text;limit=5;count;expand=author)`."
+            )
             found[f"{self.model.name}.expand"] = _names("expand", names, said)
         names = [*(field.name for field in self.fields), *self.model.virtual]
         names += [name for name in relations if name not in names]
@@ -131,6 +134,30 @@ class Parameters:
         said = "Only these members; dots lead into relations, which are expanded."
         found[f"{self.model.name}.fields"] = _names("fields", names, said)
         return found
+
+    def _groups(self) -> list[Parameter]:
+        counted = {"type": "string", "enum": ["count"]}
+        ordered = {"type": "string", "enum": [*self._ordered()]}
+        return [
+            _query(
+                "aggregate",
+                counted,
+                "Groups in place of records, and what is reckoned of each, with commas between: "
+                "`count`, `sum(…)`, `avg(…)`, `min(…)`, `max(…)`, `distinct(…)` of a value; "
+                "`name:sum(…)` names it.",
+            ),
+            _query(
+                "group",
+                ordered,
+                "With `aggregate`: the values to group by, with commas between: fields, paths, "
+                "`month(created)`.",
+            ),
+            _query(
+                "having",
+                {"type": "string", "enum": ["count > 0"]},
+                "With `aggregate`: a condition on the groups, in the filter language.",
+            ),
+        ]
 
     def _language(self) -> Parameter:
         said = (
@@ -162,12 +189,15 @@ class Parameters:
         default = min(settings.default_limit, settings.max_limit)
         limit = {"type": "integer", "minimum": 1, "maximum": settings.max_limit, "default": default}
         offset = {"type": "integer", "minimum": 0, "maximum": settings.max_offset}
-        count = {"type": "string", "enum": ["exact"]}
+        few = {"type": "integer", "minimum": 1, "maximum": settings.max_count}
+        count = {"anyOf": [{"type": "string", "enum": ["exact", "estimated"]}, few]}
         return [
             _query("limit", limit, "Records on a page; a stream takes any number."),
             _query("cursor", {"type": "string"}, "`next` of the page before."),
             _query("offset", offset, "Records to skip; not with `cursor`, which is faster."),
-            _query("count", count, "`exact`: tell how many records there are in all."),
+            _query(
+                "count", count, "Tell how many there are in all: `exact`, `estimated`, or up to N."
+            ),
         ]
 
     def filters(self) -> list[Parameter]:

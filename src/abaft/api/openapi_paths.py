@@ -22,6 +22,12 @@ BEARER = "bearer"
 _WRITING = (parameter("Prefer"), parameter("Idempotency-Key"))
 _ALWAYS = (400, 401, 403, 414, 503)
 
+_GROUP: JsonSchema = {
+    "type": "object",
+    "description": "A group, with `aggregate`",
+    "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+}
+
 
 class Operations:
     """The paths of one model; `secured` where somebody can log in."""
@@ -114,17 +120,19 @@ class Operations:
 
     def _page(self) -> JsonSchema:
         following = {"type": ["string", "null"], "description": "The cursor of the next page"}
-        count = {"type": "integer", "minimum": 0, "description": "Of all pages, with `count=exact`"}
+        count = {"type": "integer", "minimum": 0, "description": "Of all pages, with `count`"}
+        surely = {"type": "string", "enum": ["exact", "at_least", "estimated"]}
         return {
             "type": "object",
             "properties": {
                 "items": {
                     "type": "array",
-                    "items": self._record(),
+                    "items": {"anyOf": [*self._record()["anyOf"], _GROUP]},
                     "maxItems": self.settings.max_limit,
                 },
                 "next": following,
                 "count": count,
+                "counted": surely,
             },
             "required": ["items", "next"],
             "additionalProperties": False,

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast, get_args
+from typing import Any
 from urllib.parse import unquote
 
 from abaft.api import cursor as cursors
-from abaft.api.filters import LIST_PARAMETERS, Reader, parse_where
-from abaft.api.searches import NOTHING, asked_search, kinds_of
+from abaft.api.expands import Bind, Picked, pick_of
+from abaft.api.filters import LIST_PARAMETERS
+from abaft.api.list_form import Form, ListForms, deleted_of
+from abaft.api.parameters import bad, refuse, split_query, word
+from abaft.api.searches import kinds_of
 from abaft.base.errors import BadRequest, NotFound, Problem, nearest
 from abaft.base.settings import Settings
 from abaft.model import expr as e
 from abaft.model.spec import DELETED, Model, Schema
-from abaft.plan.read import orders_of
-from abaft.plan.resolve import column_of, picks, scopes_of
-from abaft.plan.types import CountMode, Deleted, Order, Pick, ReadIntent, ReadShape, Sort
+from abaft.plan.types import Pick, ReadIntent, ReadShape
 
 KEPT = 2_000
-SHAPING = tuple(name for name in LIST_PARAMETERS if name != "filter")
 ONE_PARAMETERS = ("expand", "fields")
-LIVING: Deleted = "without"
 _VALUES = ("limit", "cursor", "offset")
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What a list's parameters mean but for their values."""
-
-    shape: ReadShape
-    orders: tuple[Order, ...]
-    mark: str
-    readers: tuple[tuple[int, Reader], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +39,6 @@ class Page:
         return shape.offset or shape.after is not None
 
 
-def bad(parameter: str, code: str, detail: str) -> BadRequest:
-    """400 for a query parameter."""
-    problem = Problem(f"?{parameter[:200]}", code, detail)
-    return BadRequest(detail, code=code, errors=[problem])
-
-
-def _refuse(problems: list[Problem]) -> None:
-    if problems:
-        code = problems[0].code if len(problems) == 1 else "bad_parameters"
-        details = [problem.detail for problem in problems[:5]]
-        between = "\n" if any("\n" in detail for detail in details) else "; "
-        raise BadRequest(between.join(details), code=code, errors=problems)
-
-
-@contextmanager
-def _gathered(problems: list[Problem]) -> Iterator[None]:
-    """Keeps what is wrong, so that all of it is told at once."""
-    try:
-        yield
-    except BadRequest as fault:
-        problems += fault.errors
-
-
 class Parser:
     """Parses the requests of one schema."""
 
@@ -81,55 +46,53 @@ class Parser:
         self.schema = schema
         self.settings = settings
         self.secret = secret
+        self._lists = ListForms(schema, settings)
         self._forms: dict[Any, Form] = {}
-        self._picks: dict[tuple[str, str], ReadShape] = {}
+        self._ones: dict[tuple[str, str], tuple[ReadShape, tuple[Bind, ...]]] = {}
         self._afters: dict[tuple[ReadShape, tuple[bool, ...]], ReadShape] = {}
 
     def one(self, model: Model, key: Mapping[str, Any], query: bytes) -> ReadIntent:
         """The intent of reading one record."""
-        return ReadIntent(self._one_shape(model, query), key)
+        shape, binds = self._one_form(model, query)
+        if not binds:
+            return ReadIntent(shape, key)
+        values = dict(key)
+        for bind in binds:
+            values |= bind()
+        return ReadIntent(shape, values)
 
-    def _one_shape(self, model: Model, query: bytes) -> ReadShape:
+    def _one_form(self, model: Model, query: bytes) -> tuple[ReadShape, tuple[Bind, ...]]:
         place = (model.name, query.decode("latin-1"))
-        shape = self._picks.get(place)
-        if shape is None:
-            pick = self.pick(model, query, ("deleted",) if model.soft_delete else ())
-            where, deleted = key_condition(model), _deleted(model, dict(self._pairs(query)))
-            shape = ReadShape(model.name, "one", where, pick=pick, deleted=deleted)
-            if len(self._picks) >= KEPT:
-                del self._picks[next(iter(self._picks))]
-            self._picks[place] = shape
-        return shape
+        form = self._ones.get(place)
+        if form is None:
+            also = ("deleted",) if model.soft_delete else ()
+            picked = self._picked(model, query, also)
+            where, deleted = key_condition(model), deleted_of(model, dict(self._pairs(query)))
+            shape = ReadShape(model.name, "one", where, pick=picked.pick, deleted=deleted)
+            if len(self._ones) >= KEPT:
+                del self._ones[next(iter(self._ones))]
+            form = self._ones[place] = shape, picked.binds
+        return form
 
     def pick(self, model: Model, query: bytes, also: tuple[str, ...] = ()) -> Pick:
-        """What `fields` and `expand` ask for; but for those in `also`, others are faults."""
+        """What a write is to show; parameters but for `fields`, `expand` and `also` are faults."""
+        picked = self._picked(model, query, also)
+        if picked.binds:
+            detail = "expand takes a filter only where records are read"
+            raise bad("expand", "filter_elsewhere", detail)
+        return picked.pick
+
+    def _picked(self, model: Model, query: bytes, also: tuple[str, ...]) -> Picked:
         asked = dict(self._pairs(query))
         for name in asked:
             if name not in (known := (*ONE_PARAMETERS, *also)):
                 detail = f"there is no parameter {name[:80]!r} here: {nearest(name, known)}"
                 raise bad(name, "unknown_parameter", detail)
-        return self._pick(model, asked)
+        return pick_of(self.schema, self.settings, model, asked)
 
     def flag(self, query: bytes, name: str) -> bool:
         """Whether the parameter is true; it is false where it isn't given."""
         return word(dict(self._pairs(query)), name, ("false", "true")) == "true"
-
-    def _pick(self, model: Model, asked: Mapping[str, str]) -> Pick:
-        fields, expand = _names("fields", asked), _names("expand", asked) or ()
-        # A dotted field expands as well.
-        paths = {*expand, *(name.rpartition(".")[0] for name in fields or () if "." in name)}
-        most, depth = self.settings.max_expand_paths, self.settings.max_expand_depth
-        if len(paths) > most:
-            raise bad("expand", "too_many_relations", f"expand takes at most {most} relations")
-        problems: list[Problem] = []
-        for name in fields or ():
-            with _gathered(problems):
-                picks(self.schema, model, (name,), (), depth)
-        for path in expand:
-            with _gathered(problems):
-                picks(self.schema, model, None, (path,), depth)
-        _refuse(problems)
-        return picks(self.schema, model, fields, expand, depth)
 
     def page(self, model: Model, query: bytes, whole: int | None = None) -> Page:
         """The intent of reading a list; `whole` is the limit, at most and usually, of a stream."""
@@ -142,6 +105,8 @@ class Parser:
                 values |= read(pairs[place][1])
             except BadRequest as fault:
                 problems += fault.errors
+        for bind in form.binds:
+            values |= bind()
         asked, most = dict(pairs), whole or self.settings.max_limit
         usual = whole or min(self.settings.default_limit, most)
         limit = self._number(asked, "limit", 1, most, usual, problems)
@@ -152,7 +117,7 @@ class Parser:
             most = self.settings.max_offset
             values["offset"] = self._number(asked, "offset", 0, most, 0, problems)
         after = self._cursor(form, asked, problems)
-        _refuse(problems)
+        refuse(problems)
         if after is None:
             return Page(ReadIntent(form.shape, values), limit, form)
         values |= {f"after{i}": value for i, value in enumerate(after)}
@@ -205,7 +170,7 @@ class Parser:
         if query.count(b"&") >= most:
             raise bad("", "too_many_parameters", f"a request takes at most {most} parameters")
         try:
-            pairs = _split(query.decode("ascii"))
+            pairs = split_query(query.decode("ascii"))
         except (UnicodeDecodeError, ValueError):
             raise bad("", "bad_encoding", "the query string isn't percent-encoded UTF-8") from None
         return self._once(pairs)
@@ -228,7 +193,7 @@ class Parser:
         )
         form = self._forms.get(place)
         if form is None:
-            form = self._parse_form(model, pairs)
+            form = self._lists.parse(model, pairs)
             if len(self._forms) >= KEPT:
                 del self._forms[next(iter(self._forms))]
             self._forms[place] = form
@@ -239,70 +204,6 @@ class Parser:
         if name in _VALUES:
             return ""
         return kinds_of(self.settings, value) if name == "search" else value
-
-    def _parse_form(self, model: Model, pairs: list[tuple[str, str]]) -> Form:
-        """Every wrong parameter is told at once."""
-        wheres: list[e.Expr] = []
-        readers: list[tuple[int, Reader]] = []
-        problems: list[Problem] = []
-        for place, (name, value) in enumerate(pairs):
-            if name in SHAPING or (name == DELETED and model.soft_delete):
-                continue
-            with _gathered(problems):
-                one = parse_where(self.schema, self.settings, model, name, value, place)
-                wheres.append(one.where)
-                readers.append((place, one.read))
-        most = self.settings.max_filters
-        if sum(name not in LIST_PARAMETERS for name, _ in pairs) > most:
-            raise bad("", "too_many_parameters", f"a request takes at most {most} filters")
-        asked = dict(pairs)
-        sort: tuple[Sort, ...] = ()
-        pick = Pick()
-        count: CountMode = ""
-        with _gathered(problems):
-            sort = self._sort(model, asked)
-        with _gathered(problems):
-            pick = self._pick(model, asked)
-        with _gathered(problems):
-            count = _count(self.settings, asked)
-        scopes, deleted = None, LIVING
-        with _gathered(problems):
-            scopes = _scopes(model, asked)
-        with _gathered(problems):
-            deleted = _deleted(model, asked)
-        found = NOTHING
-        with _gathered(problems):
-            found = asked_search(self.settings, model, pairs)
-        _refuse(problems)
-        sort = found.order(sort)
-        page = (e.all_of(wheres), sort, pick, None, "offset" in asked, count)
-        shape = found.added(ReadShape(model.name, "page", *page, scopes=scopes, deleted=deleted))
-        orders = orders_of(self.schema, model, sort)
-        mark = cursors.order_mark(model.collection, orders)
-        return Form(shape, orders, mark, (*readers, *found.readers))
-
-    def _sort(self, model: Model, asked: Mapping[str, str]) -> tuple[Sort, ...]:
-        steps: list[Sort] = []
-        problems: list[Problem] = []
-        for text in _names("sort", asked) or ():
-            with _gathered(problems):
-                steps.append(self._step(model, text))
-        _refuse(problems)
-        if len(steps) > self.settings.max_sort_fields:
-            most = self.settings.max_sort_fields
-            raise bad("sort", "too_many_fields", f"sort takes at most {most} fields")
-        if len({step.path for step in steps}) < len(steps):
-            raise bad("sort", "repeated_field", "sort names a field twice")
-        return tuple(steps)
-
-    def _step(self, model: Model, text: str) -> Sort:
-        path = tuple(text.removeprefix("-").split("."))
-        if len(path) > self.settings.max_filter_depth + 1:
-            raise bad("sort", "sort_too_deep", "sort goes through too many relations in a row")
-        _, field, _ = column_of(self.schema, model, path)
-        if not field.kind.ordered:
-            raise bad("sort", "no_order", f"{'.'.join(path)} ({field.kind.name}) has no order")
-        return Sort(path, text.startswith("-"))
 
     def key(self, model: Model, text: str) -> dict[str, Any]:
         """The key that a path's last part writes, still percent-encoded; NotFound for any other."""
@@ -319,22 +220,6 @@ class Parser:
         return key
 
 
-def _split(query: str) -> list[tuple[str, str]]:
-    """The pairs of a query string, as urllib's parse_qsl gives them, in a third of its time."""
-    pairs = []
-    for part in query.split("&"):
-        if part:
-            name, _, value = part.partition("=")
-            pairs.append((_decoded(name), _decoded(value)))
-    return pairs
-
-
-def _decoded(text: str) -> str:
-    if "+" in text:
-        text = text.replace("+", " ")
-    return unquote(text, errors="strict") if "%" in text else text
-
-
 def _key_hint(model: Model) -> str:
     kinds = [f"{name} ({model.fields[name].kind.name})" for name in model.key]
     return f"its key is {', '.join(kinds)}"
@@ -342,44 +227,6 @@ def _key_hint(model: Model) -> str:
 
 def _structural(name: str) -> bool:
     return name in LIST_PARAMETERS or name == DELETED or name.endswith("[isnull]")
-
-
-def _names(parameter: str, asked: Mapping[str, str]) -> tuple[str, ...] | None:
-    if parameter not in asked:
-        return None
-    names = tuple(asked[parameter].split(","))
-    if any("" in name.removeprefix("-").split(".") for name in names):
-        raise bad(parameter, "bad_value", f"{parameter} should be names with commas between")
-    return names
-
-
-def word(asked: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
-    """The parameter's value, one of the words; by default the first."""
-    given = asked.get(name, words[0])
-    if given not in words:
-        raise bad(name, "bad_value", f"{name} should be {' or '.join(words)}")
-    return given
-
-
-def _deleted(model: Model, asked: Mapping[str, str]) -> Deleted:
-    if not model.soft_delete:
-        return LIVING
-    return cast(Deleted, word(asked, DELETED, get_args(Deleted)))
-
-
-def _scopes(model: Model, asked: Mapping[str, str]) -> tuple[str, ...] | None:
-    names = _names("scope", asked)
-    return None if names is None else scopes_of(model, names)
-
-
-def _count(settings: Settings, asked: Mapping[str, str]) -> CountMode:
-    text = asked.get("count", "")
-    if text in ("", "exact", "estimated") and ("count" not in asked or text):
-        return text  # type: ignore[return-value]
-    if text.isascii() and text.isdigit() and len(text) < 10 and 0 < int(text) <= settings.max_count:
-        return "bounded"
-    detail = f"count should be exact, estimated, or how far to count: 1 to {settings.max_count}"
-    raise bad("count", "bad_value", detail)
 
 
 def key_condition(model: Model) -> e.Expr:

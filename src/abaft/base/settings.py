@@ -57,6 +57,7 @@ class Settings:
     max_filter_terms: int = setting(100, "fields and functions that `filter` may name")
     max_in_values: int = setting(1_000, "values of an `in` or `nin` filter")
     max_sort_fields: int = setting(8, "fields of `sort`")
+    max_aggregates: int = setting(20, "members of `group` and `aggregate`, together")
     max_expand_paths: int = setting(20, "relations that `expand` may name")
     max_expand_depth: int = setting(4, "relations in a row in `expand`")
     max_expand_items: int = setting(100, "records of a to-many relation that `expand` shows")

@@ -14,6 +14,7 @@ from abaft.language.faults import bad, refuse
 from abaft.language.paths import Paths
 from abaft.language.scopes import Scopes
 from abaft.language.syntax import read_tree
+from abaft.language.tree import renamed
 from abaft.language.values import Found, Names
 from abaft.model import expr as e
 from abaft.model.kinds import Kind
@@ -54,12 +55,17 @@ def parse_condition(
     text: str,
     prefix: str = "q",
     pointer: str = "?filter",
+    same: Mapping[str, str] | None = None,
 ) -> Condition:
     """The condition that a text says; its values are named `prefix` and a number.
 
+    `same` are texts that stand for a name of the model, wherever they are part of the text.
     Raises BadRequest, which tells of all that is wrong, each with its column and a caret.
     """
     node = read_tree(text, settings, pointer)
+    if same:
+        trees = {read_tree(part, settings, pointer): name for part, name in same.items()}
+        node = renamed(node, trees)
     names = Names(prefix, clock.now())
     made = Conditions(Paths(schema, settings.max_filter_depth), names)
     where = made.whole(node, model)

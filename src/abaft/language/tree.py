@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal as Word
 
@@ -95,6 +95,22 @@ def inner(node: Node) -> tuple[Node, ...]:
         case Not(item):
             return (item,)
     return ()
+
+
+def renamed(node: Node, names: Mapping[Node, str]) -> Node:
+    """The tree with a name in the place of each node that has one."""
+    if node in names:
+        return Path((names[node],), at=node.at)
+    match node:
+        case Call(_, items):
+            return replace(node, args=tuple(renamed(item, names) for item in items))
+        case Several(items) | And(items) | Or(items):
+            return replace(node, items=tuple(renamed(item, names) for item in items))
+        case Compare(_, left, right):
+            return replace(node, left=renamed(left, names), right=renamed(right, names))
+        case Not(item):
+            return replace(node, item=renamed(item, names))
+    return node
 
 
 def walk(node: Node) -> Iterator[tuple[Node, int]]:

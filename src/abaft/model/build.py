@@ -32,7 +32,7 @@ from abaft.model.trace import trace
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
 RESERVED = {"sort", "expand", "fields", "limit", "cursor", "offset", "count", "filter", "search"}
-RESERVED |= {"scope", "highlight", "highlights"}
+RESERVED |= {"scope", "highlight", "highlights", "aggregate", "group", "having"}
 _NO_FLAGS = ("column", "factory", "stored")
 
 

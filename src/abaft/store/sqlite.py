@@ -170,7 +170,8 @@ class SqliteStore:
             compiled.quick = False
             return compiled.statement.statement
         details = self._explain(compiled.statement.statement.sql, args)
-        if compiled.plan.kind == "page" and "USE TEMP B-TREE FOR ORDER BY" in details:
+        records = compiled.plan.kind == "page" and compiled.plan.source is None
+        if records and "USE TEMP B-TREE FOR ORDER BY" in details:
             compiled.statement = compile_read(self._context(), compiled.plan, late=True)
         # A walk along an index in the order asked for ends with the page.
         scans = any(text.startswith("SCAN t") and " USING " not in text for text in details)

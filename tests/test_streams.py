@@ -204,7 +204,7 @@ async def test_dos_4_a_client_that_left_early_stops_the_query(database_url: str)
 
 
 async def test_dos_4_so_many_streams_at_once(database_url: str) -> None:
-    async with waves(database_url, max_streams=2) as api:
+    async with waves(database_url, max_streams=2, query_timeout=0.3) as api:
         go = asyncio.Event()
         clients = [Client(api.app, "/api/waves") for _ in range(2)]
 
@@ -219,10 +219,12 @@ async def test_dos_4_so_many_streams_at_once(database_url: str) -> None:
         answer = await api.ask("GET /api/waves", headers={"accept": LINES})
         assert (answer.status_code, answer.json()["code"]) == (503, "too_many_streams")
         assert int(answer.headers["retry-after"]) > 0
+        waiting = asyncio.create_task(numbers(api))
         # Pages are no streams.
         assert len(await numbers(api, "?limit=10")) == 10
         go.set()
         await asyncio.gather(*tasks)
+        assert len(await waiting) == MANY
         assert all(client.whole and client.status == 200 for client in clients)
         assert len(await numbers(api)) == MANY
 

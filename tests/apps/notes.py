@@ -1,70 +1,63 @@
-"""Notes of people: rules of records and fields, checks, links and hooks, for writes of many."""
+"""Notes with all that a form of an answer may meet: formulas, quotes, masks, relations, JSON."""
 
 from __future__ import annotations
 
-from abaft import Conflict, Many, Me, Model, Ref, User, allow, before, check, field, me
+from typing import Any
+
+from abaft import Many, Me, Model, Ref, allow, field
+
+
+class Person(Model, key="handle", collection="people", stamps=False):
+    handle: str = field(max_length=40)
+    motto: str | None = None
+    shy: bool = False
+
+    @allow("read")
+    def not_shy(person, me: Me) -> bool:
+        return ~person.shy
+
+    @allow("create")
+    def everyone(person, me: Me) -> bool:
+        return True
 
 
 class Tag(Model, key="name", stamps=False):
-    name: str
-
-    @allow("read", "create")
-    def anybody(tag, me: Me) -> bool:
-        return True
-
-
-class Note(Model, unique=[("owner", "title")]):
-    title: str = field(max_length=20)
-    stars: int = field(default=0, ge=0, lt=10)
-    public: bool = False
-    locked: bool = False
-    secret: str = "plain"
-    owner: Ref[User] = field(default=me)
-    tags: Many[Tag]
-    about: Ref[Note] | None = None
+    name: str = field(max_length=40)
 
     @allow("read")
-    def public_or_mine(note, me: Me) -> bool:
-        return note.public | (note.owner == me)
-
-    @allow("create", "delete")
-    def mine(note, me: Me) -> bool:
-        return note.owner == me
-
-    @allow("update")
-    def mine_and_open(note, me: Me) -> bool:
-        return (note.owner == me) & ~note.locked
-
-    @allow("read", "update", fields=["secret"])
-    def for_keepers(note, me: Me) -> bool:
-        return me.has_role("keeper")
-
-    @check
-    def few_stars(note) -> bool:
-        return (note.stars < 5) | note.public
-
-
-class Draft(Model, stamps=False):
-    id: int = field(key=True)
-    text: str
-    state: str = "new"
-
-    @allow("read", "create", "update", "delete")
-    def anybody(draft, me: Me) -> bool:
-        return True
-
-    @before("update", "delete")
-    async def not_when_done(draft) -> None:
-        if draft.state == "done":
-            raise Conflict("it is done", code="done")
-
-
-class Card(Model, soft_delete=True, stamps=False):
-    text: str
-
-    @allow("read", "create", "update", "delete")
-    def anybody(card, me: Me) -> bool:
+    def everyone(tag, me: Me) -> bool:
         return True
 
 
-MODELS = (Tag, Note, Draft, Card)
+class Note(Model, key="slug", stamps=False):
+    slug: str = field(max_length=20)
+    text: str | None = None
+    size: int | None = None
+    ratio: float | None = None
+    open: bool = True
+    facts: dict[str, Any] | None = None
+    author: Ref[Person] | None = None
+    tags: Many[Tag]
+    secret: str | None = None
+
+    @allow("read", "create", "update", "delete")
+    def everyone(note, me: Me) -> bool:
+        return True
+
+    @allow("read", fields=["secret"])
+    def of_open_ones(note, me: Me) -> bool:
+        return note.open
+
+
+MODELS = (Person, Tag, Note)
+
+
+async def seed(db: Any) -> None:
+    """Four notes of two people, of whom one is shy."""
+    await db.create(Person, handle="ann", motto="=1+1")
+    await db.create(Person, handle="ben", shy=True)
+    await db.create(Tag, name="sea")
+    await db.create(Note, slug="a", text="-x", size=-5, ratio=0.5, author="ann", secret="@s")
+    await db.create(Note, slug="b", text="", facts={"k": ["v", 1]}, author="ben", tags=["sea"])
+    await db.create(Note, slug="c", text='say "x",\r\nor é', open=False, secret="hidden")
+    await db.create(Note, slug="d", text="'=x", size=0)

@@ -54,6 +54,7 @@ class Streams:
         self.settings = settings
         self.observer = observer
         self.under_way = 0
+        self._places = asyncio.Semaphore(settings.max_streams)
 
     async def send(
         self, request: Request, answer: Answer, parts: AsyncGenerator[bytes, None], send: Any
@@ -63,10 +64,6 @@ class Streams:
             await send(_start(request, answer))
             await send({"type": "http.response.body", "body": b""})
             return
-        if self.under_way >= self.settings.max_streams:
-            detail = f"a worker streams {self.settings.max_streams} lists at once: come back"
-            raise Unavailable(detail, retry_after=_PAUSE, code="too_many_streams")
-        self.under_way += 1
         sending = _Sending(request, answer, parts, send)
         try:
             whole = await self._watched(request, sending)
@@ -77,15 +74,13 @@ class Streams:
                 raise
             self.observer.emit(StreamCut(request.model.collection, error))
             raise Cut(f"the stream was cut: {error}") from error
-        finally:
-            self.under_way -= 1
         if whole is not None:
             whole = await represent(request, whole, self.settings.compress_from)
             await respond.send_answer(send, whole)
 
     async def _watched(self, request: Request, sending: _Sending) -> Answer | None:
         """Until it is sent, the client is gone or the time is over."""
-        work = asyncio.ensure_future(sending.run())
+        work = asyncio.ensure_future(self._in_turn(sending))
         gone = asyncio.ensure_future(_gone(request.receive))
         tasks = {work, gone}
         try:
@@ -109,6 +104,21 @@ class Streams:
             await asyncio.wait(tasks)
             # What failed while it was being ended is of no interest any more.
             _ = [task.cancelled() or task.exception() for task in tasks]
+
+    async def _in_turn(self, sending: _Sending) -> Answer | None:
+        """Waits for a place, as others wait for a connection; most lists are over soon."""
+        try:
+            async with asyncio.timeout(self.settings.query_timeout):
+                await self._places.acquire()
+        except TimeoutError:
+            detail = f"a worker streams {self.settings.max_streams} lists at once: come back"
+            raise Unavailable(detail, retry_after=_PAUSE, code="too_many_streams") from None
+        self.under_way += 1
+        try:
+            return await sending.run()
+        finally:
+            self.under_way -= 1
+            self._places.release()
 
 
 class _Sending:

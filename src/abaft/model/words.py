@@ -87,10 +87,13 @@ def stemmer(language: str) -> Callable[[str], str]:
     """What makes the stem of a folded word; words that are met again cost a look-up."""
     if language == SIMPLE:
         return str
-    stem: Callable[[str], str] = snowballstemmer.stemmer(language).stemWord
+    # Its function stemmer() may give the one in C, of whatever version that is.
+    stem: Callable[[str], str] = getattr(
+        snowballstemmer, f"{language.capitalize()}Stemmer"
+    )().stemWord
 
     @lru_cache(100_000)
     def kept(word: str) -> str:
-        return stem(word) if len(word.encode()) <= LONGEST_STEMMED else word
+        return stem(word) or word if len(word.encode()) <= LONGEST_STEMMED else word
 
     return kept

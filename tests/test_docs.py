@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from doctest import ELLIPSIS, DocTestParser, OutputChecker
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import httpx
@@ -147,7 +148,10 @@ class Page:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.monkeypatch = monkeypatch
-        self.names: dict[str, Any] = {"__name__": "docs_page"}
+        # Annotations that are texts are looked up in the module of their class.
+        module = ModuleType("docs_page")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        self.names: dict[str, Any] = vars(module)
         self.kept: dict[str, str] = {}
         self.apps: list[App] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ from existing import ddl
 from inspected import Walk, imported, make, models_of, written
 from scenarios import serving
 from shapes import SHAPES
+
+GOLDEN = Path(__file__).parent / "golden" / "inspect"
+RENEW = "# Renewed by: RENEW_GOLDEN=1 python -m pytest tests/test_inspect.py -k golden"
 
 
 @pytest.mark.parametrize("name", ["music", "wholesale", "films", "odd"])
@@ -31,6 +35,34 @@ async def test_a_shape_is_served_unchanged(
     async with serving(database_url, *models_of(module)) as api:
         await Walk(api, database_url).everything()
     assert await ddl(database_url) == before
+
+
+@pytest.mark.parametrize("name", ["wholesale", "films", "odd"])
+async def test_what_it_writes_is_golden(
+    engine: str, name: str, database_url: str, tmp_path: Path
+) -> None:
+    if name not in SHAPES[engine]:
+        pytest.skip(f"{name} is of another engine")
+    await make(database_url, SHAPES[engine][name])
+    made = await written(database_url)
+    text = f"{RENEW}\n{made}".replace(database_url, "sqlite:///test.db")
+    text = text.replace(database_url.rpartition("/")[2], "NAME")
+    place = GOLDEN / f"{engine}_{name}.txt"
+    if os.environ.get("RENEW_GOLDEN"):
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(text, "utf-8")
+    assert text == place.read_text("utf-8")
+
+
+async def test_the_page_shows_what_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parent.parent / "docs" / "inspect.md"
+    script, shown = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    exec(script, {})  # noqa: S102
+    made = await written("sqlite:///shop.db", "--open")
+    assert made.partition("\n\n")[2] == shown
 
 
 @pytest.mark.slow

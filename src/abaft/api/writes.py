@@ -140,7 +140,8 @@ class Writes:
         return validators_for(self.pipeline, request)
 
     def _replacement(self, model: Model, given: dict[str, Any]) -> dict[str, Any]:
-        """All that a client may set: what isn't given goes back to its default.
+        """All that a client may set: what isn't given goes back to its default, unless that is
+        the database's to know.
 
         A field with a rule of its own stays as it is unless it is named: leaving it out must not
         be a way to change it.
@@ -152,7 +153,7 @@ class Writes:
                 continue
             if field.writable and field.default is not None:
                 whole[name] = field.default()
-            elif field.writable and field.nullable:
+            elif field.writable and field.nullable and not field.by_database:
                 whole[name] = None
         for name, many in model.many.items():
             if many.writable and not many.hidden and name not in ruled:

@@ -245,9 +245,9 @@ def _linked(draft: Draft, link: Draft, drafts: Mapping[str, Draft]) -> Draft | N
 
 
 def _is_pure(link: Draft) -> bool:
-    """Whether the link tells nothing but who is linked; what the database fills in is no matter."""
+    """Whether the link tells nothing but who is linked, and perhaps since when."""
     rest = [column for column in link.table.columns if column.name not in link.table.key]
-    return all(column.filled or column.computed for column in rest)
+    return all(column.filled and column.kind == "datetime" for column in rest)
 
 
 def _only_link(draft: Draft, far: Draft, drafts: Mapping[str, Draft]) -> bool:

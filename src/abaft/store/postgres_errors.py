@@ -69,9 +69,13 @@ def translate(error: Exception, columns: Columns) -> Exception:
             return Busy(str(error))
         case asyncpg.ReadOnlySQLTransactionError() | asyncpg.InsufficientResourcesError():
             return Busy(f"the database can't be written to: {error}")
-        case asyncpg.DataError():
+        case asyncpg.ObjectNotInPrerequisiteStateError():
+            return Busy(str(error))  # a materialized view that hasn't been filled yet
+        case asyncpg.DataError() | asyncpg.GeneratedAlwaysError():
             # A column of an existing table that is narrower than its field, for instance.
             return CheckViolation("a value fits its column")
+        case asyncpg.RaiseError():
+            return CheckViolation("a trigger takes it")
     return Lost(_cause(error)) if gone(error) else error
 
 

@@ -18,12 +18,13 @@ from abaft.store.description import (
     candidates,
     usable,
 )
-from abaft.store.postgres_errors import FAILURES
+from abaft.store.postgres_errors import FAILURES, gone
 from abaft.store.postgres_pool import MANNERS, Connection, connect
 from abaft.store.postgres_values import Facts, Type, held
 
 CTID = "ctid"
 _SECONDS = 10.0
+_MANNERS = {"default_transaction_read_only": "on", "statement_timeout": "30000"}
 _ON_DELETE: dict[str, OnDelete] = {"c": "cascade", "n": "set null"}
 _VIEWS = ("v", "m", "f")
 
@@ -31,7 +32,7 @@ _VIEWS = ("v", "m", "f")
 async def inspect(url: str, schemas: Sequence[str] = ()) -> Description:
     """The tables of these schemas, or of all. Raises Lost where they can't be read."""
     try:
-        manners = {**MANNERS, "default_transaction_read_only": "on"}
+        manners = {**MANNERS, **_MANNERS}
         connection = await connect(url, manners, _SECONDS)
     except (*FAILURES, ValueError) as error:
         raise Lost(f"it can't be reached: {error}") from error
@@ -138,18 +139,28 @@ class _Inspector:
             **told,
         )
 
+    async def ask(self, sql: str) -> Any:
+        """One value; None where the query fails, as that of a view may."""
+        try:
+            async with self.connection.transaction():
+                return await self.connection.fetchval(sql)
+        except FAILURES as error:
+            if gone(error):
+                raise
+            return None
+
     async def facts(self, source: str, column: str, type_: Type) -> Facts:
         """What only the values tell."""
         name = _quoted(column)
         if type_.name == "numeric" and type_.modifier < 4:
             sql = f"select max(scale({name})) from {source}"
-            return Facts(places=min(await self.connection.fetchval(sql) or 0, 20))
+            return Facts(places=min(await self.ask(sql) or 0, 20))
         if type_.name == "interval":
             sql = (
                 f"select exists (select 1 from {source} where extract(year from {name}) <> 0 "
                 f"or extract(month from {name}) <> 0)"
             )
-            return Facts(months=await self.connection.fetchval(sql))
+            return Facts(months=await self.ask(sql) is not False)
         return Facts()
 
     async def key(
@@ -180,7 +191,10 @@ class _Inspector:
                 f"select exists (select 1 from {source} where {empty}) or exists "
                 f"(select 1 from {source} group by {listed} having count(*) > 1)"
             )
-            if not await self.connection.fetchval(sql):
+            twice = await self.ask(sql)
+            if twice is None:
+                return (), ("it can't be read, or not soon enough",)
+            if not twice:
                 said = f"its key is taken to be {', '.join(names)}: no two of its records share it"
                 return names, (said,)
         return (), ("no column tells its records apart",)

@@ -162,6 +162,8 @@ def _translate(error: BaseException) -> BaseException:
             return ReferenceViolation()
         case apsw.ConstraintError() if "CHECK" in text:
             return CheckViolation(text.partition("failed: ")[2])
+        case apsw.ConstraintError():
+            return CheckViolation(text)  # what a table or a trigger of others holds to
         case apsw.BusyError() | apsw.LockedError():
             return Busy(text)
         case apsw.FullError() | apsw.IOError() | apsw.CantOpenError() | apsw.ReadOnlyError():

@@ -54,14 +54,16 @@ def _column(dialect: Dialect, model: Model, field: Field) -> sa.Column[object]:
             f"{model.name}.{field.name}: stored={field.kind.stored!r} is no way in which "
             f"{dialect.sa.name} holds {field.kind.name}: is ABAFT_DATABASE the one that is meant?"
         )
-    generated = [sa.Identity()] if field.generated and dialect.placeholder == "$" else []
+    counted = field.generated and field.kind.name == "integer"
+    generated = [sa.Identity()] if counted and dialect.placeholder == "$" else []
     return sa.Column(
         field.column,
         dialect.type(field.kind),
         *generated,
         primary_key=field.key,
         nullable=field.nullable,
-        autoincrement=field.generated,
+        autoincrement=counted,
+        server_default=sa.FetchedValue() if field.by_database and not counted else None,
     )
 
 

@@ -57,7 +57,7 @@ class CsvRows(Rows):
         super().__init__(source)
         csv.field_size_limit(LONGEST)
         self.delimiter = delimiter
-        self._reader = csv.reader(source.lines(), delimiter=delimiter)
+        self._reader = csv.reader(source.lines(), delimiter=delimiter, strict=True)
         self.header = self._header()
 
     def _header(self) -> list[str]:
@@ -73,7 +73,7 @@ class CsvRows(Rows):
                 rows = list(islice(self._reader, size))
             except csv.Error as error:
                 where = f"{self.source.name}, line {self._reader.line_num}"
-                raise LoadError(f"{where}: {error}. Is a quote never closed?") from error
+                raise LoadError(f"{where}: {error}. Is a quote not closed, or not doubled?") from error
             if not rows:
                 return
             numbers: Iterable[int] = range(first, first + len(rows))
@@ -204,8 +204,10 @@ class JsonRows(Rows):
             size += len(block)
             if size >= wanted:
                 break
+        if len(parts) == 1:
+            return False
         self._text, self._at = "".join(parts), 0
-        return len(parts) > 1
+        return True
 
     def _pass_to(self, place: int) -> None:
         """Goes on to a place, counting lines and columns."""

@@ -149,6 +149,8 @@ def test_which_records_and_in_which_order(library: Library) -> None:
     for option in (["--filter", "author=2"], ["--filter", "title[eq]='"]):
         text = library.export("books", *option, "--fields", "author")
         assert text == '{"author":2}\n'
+    text = library.export("books", "--where", "author.name = 'Ann' and pages < 0", "--fields", "id")
+    assert json.loads(text) == {"id": BOOKS[0]["id"]}
     text = library.export("authors", "--sort", "-name", "--fields", "name", "--limit", "1")
     assert text == '{"name":"Bob"}\n'
     text = library.export("authors", "--fields", "name", "--expand", "mentor", "--limit", "1")
@@ -217,6 +219,7 @@ WRONG = {
         "did you mean 'title'? --sort pags: books has no field 'pags': did you mean 'pages'? "
         "--fields tag: books has no field 'tag': did you mean 'tags'? --expand x: books has no",
     ),
+    "a condition": (["books", "--where", "pages > and titel = 3"], "--where: "),
     "a value": (["books", "--filter", "pages[gt]=x"], "pages[gt] should be an integer"),
     "a folder": (["books", "-o", "/no/such/file.csv"], "can't be written"),
     "a full folder": (["--all", "."], "is there already"),

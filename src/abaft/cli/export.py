@@ -46,6 +46,10 @@ All = Annotated[
         "--all", metavar="FOLDER", help="Every collection, a file each, all of one moment."
     ),
 ]
+Where = Annotated[
+    str | None,
+    typer.Option(metavar="CONDITION", help='In the filter language: "age >= 18 and not gone".'),
+]
 Filter = Annotated[
     list[str] | None,
     typer.Option(metavar="FIELD[OP]=VALUE", help="As in a URL: 'age[ge]=18'. Repeatable."),
@@ -76,6 +80,7 @@ def export(
     format: FormatName = None,
     output: Output = None,
     all_: All = None,
+    where: Where = None,
     filter: Filter = None,
     fields: Fields = None,
     expand: Expand = None,
@@ -92,6 +97,7 @@ def export(
     """
     chosen = _format(format, output)
     asked = Asked(
+        where=where,
         filters=tuple(filter or ()),
         fields=_names(fields),
         expand=_names(expand) or (),

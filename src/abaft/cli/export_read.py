@@ -8,6 +8,7 @@ from typing import Any
 from abaft.api.filters import parse_filter
 from abaft.base.actor import SYSTEM
 from abaft.base.errors import BadRequest, SetupError
+from abaft.language.parse import parse_condition
 from abaft.model import expr as e
 from abaft.model.spec import Model
 from abaft.pipeline import Pipeline
@@ -21,6 +22,7 @@ EVERY = 2**62
 class Asked:
     """What was asked for, as it was written."""
 
+    where: str | None = None
     filters: tuple[str, ...] = ()
     fields: tuple[str, ...] | None = None
     expand: tuple[str, ...] = ()
@@ -46,7 +48,7 @@ def wanted(pipeline: Pipeline, model: Model, asked: Asked) -> Reading:
     Raises SetupError, with every fault.
     """
     faults: list[str] = []
-    where, values = _where(pipeline, model, asked.filters, faults)
+    where, values = _where(pipeline, model, asked, faults)
     sort = _sort(pipeline, model, asked.sort, faults)
     pick = _pick(pipeline, model, asked, faults)
     if faults:
@@ -60,14 +62,22 @@ def wanted(pipeline: Pipeline, model: Model, asked: Asked) -> Reading:
 
 
 def _where(
-    pipeline: Pipeline, model: Model, filters: tuple[str, ...], faults: list[str]
+    pipeline: Pipeline, model: Model, asked: Asked, faults: list[str]
 ) -> tuple[e.Expr, dict[str, Any]]:
+    schema, settings = pipeline.schema, pipeline.settings
     parts: list[e.Expr] = []
     values: dict[str, Any] = {}
-    for place, text in enumerate(filters):
+    if asked.where is not None:
+        try:
+            condition = parse_condition(schema, settings, model, asked.where, pointer="--where")
+            values |= condition.bind()
+            parts.append(condition.where)
+        except BadRequest as fault:
+            faults += [f"--where: {problem.detail}" for problem in fault.errors]
+    for place, text in enumerate(asked.filters):
         name, _, value = text.partition("=")
         try:
-            found = parse_filter(pipeline.schema, pipeline.settings, model, name, value, place)
+            found = parse_filter(schema, settings, model, name, value, place)
             values |= found.read(value)
             parts.append(found.where)
         except BadRequest as fault:

@@ -73,7 +73,8 @@ class CsvRows(Rows):
                 rows = list(islice(self._reader, size))
             except csv.Error as error:
                 where = f"{self.source.name}, line {self._reader.line_num}"
-                raise LoadError(f"{where}: {error}. Is a quote not closed, or not doubled?") from error
+                hint = "Is a quote not closed, or not doubled?"
+                raise LoadError(f"{where}: {error}. {hint}") from error
             if not rows:
                 return
             numbers: Iterable[int] = range(first, first + len(rows))

@@ -127,6 +127,8 @@ def test_example_bodies_are_taken_as_they_stand(document: dict[str, Any]) -> Non
     takers = {"post": "create", "patch": "patch", "put": "replace"}
     seen = 0
     for path, item in document["paths"].items():
+        if path == "/api/batch":
+            continue
         for method in takers.keys() & item.keys():
             body = item[method]["requestBody"]["content"]["application/json"]
             model = app.schema.collections[path.split("/")[2]]

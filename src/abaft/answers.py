@@ -97,11 +97,15 @@ class Ready:
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """A transaction under way, and the writes whose @after hooks wait for its end."""
+    """A transaction under way, and the writes whose @after hooks wait for its end.
+
+    One that `gathers` is yet to begin: what is asked of it is handed to who drives the request.
+    """
 
     session: Session
     written: list[tuple[Draft, Actor]] = field(default_factory=list)
     broken: bool = False
+    gathers: bool = False
 
 
 Answer = ReadAnswer | WriteAnswer

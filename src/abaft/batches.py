@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from copy import copy
-from dataclasses import replace
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from abaft.answers import Answer, Ready, Stages, Unit, WriteAnswer
@@ -29,6 +28,16 @@ if TYPE_CHECKING:
 Intent = WriteIntent | ReadIntent
 _REFUSED = (CheckViolation, GuardFailed, HeldOff, ReferenceViolation, UniqueViolation)
 _MOST_TOLD = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is awaited in place of writes that are gathered: its driver does them with others."""
+
+    intents: Sequence[Intent]
+
+    def __await__(self) -> Generator[Asked, list[Answer], list[Answer]]:
+        return (yield self)
 
 
 class Undone(Exception):
@@ -105,14 +114,13 @@ def _placed(pipeline: Pipeline, intent: Intent, fault: Fault) -> Fault:
     return fault.about(pipeline.schema.models[intent.model].written(intent.key))
 
 
-def merged(faults: Sequence[Fault]) -> Fault:
+def merged(faults: Sequence[Fault], what: str = "records") -> Fault:
     """One fault that tells of all; its status is the first one's."""
     first = faults[0]
     if len(faults) == 1:
         return first
-    whole = copy(first)
-    whole.detail = f"{len(faults)} records are refused: {first.detail}"
-    whole.errors = tuple(problem for fault in faults for problem in fault.errors)[:_MOST_TOLD]
+    told = [problem for fault in faults for problem in fault.errors]
+    whole = first.told(f"{len(faults)} {what} are refused: {first.detail}", told[:_MOST_TOLD])
     if len({fault.code for fault in faults}) > 1:
         whole.code = type(first).code
     return whole
@@ -154,8 +162,9 @@ def _reading(intent: ReadIntent, ready: Ready, actor: Actor) -> Item:
         return {**_values(intent.values, lambda place: rows[place][1]), **me}
 
     if intent.needs < 0:
-        return Item(ready.compiled, {**intent.values, **me}, reads=True)
-    return Item(ready.compiled, values, intent.needs, reads=True)
+        known = {**intent.values, **me}
+        return Item(ready.compiled, known, reads=True, required=intent.required)
+    return Item(ready.compiled, values, intent.needs, reads=True, required=intent.required)
 
 
 def _known(draft: Draft, rows: Sequence[Any]) -> Draft:
@@ -177,6 +186,14 @@ def _resolved(intent: Intent, key: Any) -> Intent:
         key=_values(intent.key, key),
         where_values=_values(intent.where_values, key),
     )
+
+
+def shifted(intent: Intent, by: int) -> Intent:
+    """The intent at a later place."""
+    if intent.needs < 0 or not by:
+        return intent
+    found = _resolved(intent, lambda place: Made(place + by))
+    return replace(found, needs=intent.needs + by)
 
 
 def _values(values: Mapping[str, Any], key: Any) -> dict[str, Any]:

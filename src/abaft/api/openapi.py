@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from abaft.api.openapi_answers import parameters, problem_schema, responses
+from abaft.api.openapi_batch import BEARER, batch_path, batch_schemas
 from abaft.api.openapi_models import components, ref
-from abaft.api.openapi_paths import BEARER, Operations
+from abaft.api.openapi_paths import Operations
 from abaft.base.settings import Settings
 from abaft.model.declare import MARKER
 from abaft.model.spec import Schema
@@ -39,6 +40,8 @@ def extend(document: Document, schema: Schema, settings: Settings, secured: bool
         paths |= operations.paths()
         shared |= operations.parameters.shared() | operations.parameters.finding()
         schemas |= components(schema, settings, model)
+    paths |= batch_path(settings, secured)
+    schemas |= batch_schemas(settings)
     whole = {
         **document,
         "info": {"description": _ABOUT, **document["info"]},

@@ -17,6 +17,7 @@ _FAULTS: tuple[tuple[type[Fault], str, str], ...] = (
     (errors.NotFound, "NotFound", "There is no such record that may be read."),
     (errors.NotAcceptable, "NotAcceptable", "`Accept` takes none of the forms that there are."),
     (errors.Conflict, "Conflict", "A unique value is taken, or the record is still referred to."),
+    (errors.MethodNotAllowed, "MethodNotAllowed", "The path of an operation takes other methods."),
     (errors.PreconditionFailed, "PreconditionFailed", "The record has another ETag by now."),
     (errors.TooLarge, "TooLarge", "The body is over the limit."),
     (errors.UriTooLong, "UriTooLong", "Path and query are over the limit."),

@@ -7,6 +7,7 @@ from typing import Any
 from abaft.api import openapi_examples as examples
 from abaft.api.forms import FORMS, of_writes
 from abaft.api.openapi_answers import ETAG, LINK, LOCATION, TOTAL, parameter, problems
+from abaft.api.openapi_batch import BEARER
 from abaft.api.openapi_models import ref
 from abaft.api.openapi_parameters import Parameters
 from abaft.api.request import JSON, MERGE_PATCH, OPERATORS
@@ -18,7 +19,6 @@ from abaft.model.schemas import JsonSchema, optional, shown
 from abaft.model.spec import Action, Model, Schema
 from abaft.plan.access import Access
 
-BEARER = "bearer"
 _WRITING = (parameter("Prefer"), parameter("Idempotency-Key"))
 _ALWAYS = (400, 401, 403, 414, 503)
 

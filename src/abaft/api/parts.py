@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from abaft.api.request import Request
 from abaft.api.respond import Answer
@@ -32,6 +33,15 @@ class Part:
         if any(name not in ("*", part) for name, part in pairs):
             return None
         return tuple(part for name, part in pairs if name == "*")
+
+
+class Route(NamedTuple):
+    """What answers at a path, by method; `key` is still percent-encoded."""
+
+    model: Model
+    key: str
+    handlers: Mapping[str, Handler]
+    place: tuple[str, ...] = ()
 
 
 def find_part(

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 from abaft.api import idempotency, preferences, respond
+from abaft.api.batch import BATCH, Batch
 from abaft.api.forms import FORMS, PLAIN, Negotiation, Variant, of_writes
 from abaft.api.idempotency import Idempotency
 from abaft.api.parse import Parser
-from abaft.api.parts import Handler, Part, find_part
+from abaft.api.parts import Handler, Part, Route, find_part
 from abaft.api.reads import Reads
 from abaft.api.represent import represent
 from abaft.api.request import Disconnected, Request, check_url, headers_of
@@ -78,6 +79,7 @@ class Records:
             "PATCH": writes.patch,
             "PUT": writes.put,
         }
+        self.batches: Mapping[str, Handler] = {"POST": Batch(pipeline, settings, self.route).answer}
         self.parts = (Part("restore", _is_soft, {"POST": writes.restore}),)
 
     async def __call__(self, scope: Any, receive: Any, send: Any, path: str) -> None:
@@ -105,17 +107,8 @@ class Records:
         self._admit(scope)
         check_url(scope, self.settings)
         headers = headers_of(scope)
-        collection, _, key = path.partition("/")
-        model = self.collections.get(collection)
-        if model is None:
-            hint = nearest(collection[:80], self.collections)
-            raise NotFound(f"there is no collection {collection[:80]!r}", hint=hint)
         method = scope["method"]
-        handlers, given = (self.one if key else self.many), NOWHERE
-        if "/" in key:
-            key, handlers, given = self._below(model, key)
-        if model.read_only:
-            handlers = {verb: found for verb, found in handlers.items() if verb in ("GET", "HEAD")}
+        model, key, handlers, given = self.route(path)
         handler = handlers.get(method)
         if handler is None:
             await respond.send_answer(send, _other(method, handlers))
@@ -138,6 +131,22 @@ class Records:
         if variant is not PLAIN or b"if-none-match" in headers:
             answer = await represent(request, answer, self.settings.compress_from)
         await respond.send_answer(send, answer, head=method == "HEAD")
+
+    def route(self, path: str) -> Route:
+        """What answers at the path. Raises NotFound where nothing does."""
+        collection, _, key = path.partition("/")
+        model = self.collections.get(collection)
+        if model is None:
+            if path == BATCH.collection:
+                return Route(BATCH, "", self.batches)
+            hint = nearest(collection[:80], self.collections)
+            raise NotFound(f"there is no collection {collection[:80]!r}", hint=hint)
+        handlers, given = (self.one if key else self.many), NOWHERE
+        if "/" in key:
+            key, handlers, given = self._below(model, key)
+        if model.read_only:
+            handlers = {verb: found for verb, found in handlers.items() if verb in ("GET", "HEAD")}
+        return Route(model, key, handlers, given)
 
     def _variant(self, method: str, headers: dict[bytes, bytes]) -> Variant:
         """The form that the client wants, before anything is done. Raises NotAcceptable."""

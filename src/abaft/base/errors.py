@@ -114,17 +114,18 @@ class Fault(AbaftError):
             else Problem(pointer + problem.pointer, problem.code, problem.detail)
             for problem in own
         ]
-        found = copy(self)
-        found.errors = tuple(placed)
-        return found
+        return self.told(self.detail, placed)
 
     def about(self, label: str) -> Fault:
         """The fault of one record of many, which it names."""
         own = self.errors or (Problem("", self.code, self.detail or self.title),)
+        named = [Problem(row.pointer, row.code, f"{label}: {row.detail}") for row in own]
+        return self.told(self.detail, named)
+
+    def told(self, detail: str, errors: Iterable[Problem]) -> Fault:
+        """The fault in other words."""
         found = copy(self)
-        found.errors = tuple(
-            Problem(problem.pointer, problem.code, f"{label}: {problem.detail}") for problem in own
-        )
+        found.detail, found.errors = detail, tuple(errors)
         return found
 
     def as_dict(self) -> dict[str, object]:

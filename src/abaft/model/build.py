@@ -33,6 +33,7 @@ from abaft.model.trace import trace
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
 RESERVED = {"sort", "expand", "fields", "limit", "cursor", "offset", "count", "filter", "search"}
 RESERVED |= {"scope", "highlight", "highlights", "aggregate", "group", "having"}
+OWN_COLLECTIONS = {"batch"}
 _NO_FLAGS = ("column", "factory", "stored")
 
 
@@ -303,6 +304,11 @@ def _distinct(specs: Iterable[Spec]) -> None:
             raise ModelError(
                 f"{spec.name} and {collections[spec.collection]} share the collection "
                 f"{spec.collection!r}: give one another, class {spec.name}(Model, collection=…)"
+            )
+        if spec.collection in OWN_COLLECTIONS:
+            raise ModelError(
+                f"{spec.name}: /{spec.collection} is abaft's own; give it another collection: "
+                f"class {spec.name}(Model, collection=…)"
             )
         if not spec.internal:
             collections[spec.collection] = spec.name

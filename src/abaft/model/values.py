@@ -269,21 +269,21 @@ def unknown(model: Model, name: str) -> Problem:
     return Problem(pointer, "unknown_field", f"there is no such field: {nearest(str(name), known)}")
 
 
-def problem_of(model: Model, row: Any, prefix: tuple[str, ...]) -> Problem:
+def problem_of(model: Model | None, row: Any, prefix: tuple[str, ...]) -> Problem:
     """What pydantic found, by its pointer; `prefix` is of what was looked at alone."""
     place = (*prefix, *row["loc"])
-    if row["type"] == "extra_forbidden" and len(place) == 1:
+    if model is not None and row["type"] == "extra_forbidden" and len(place) == 1:
         return unknown(model, str(place[0]))
     parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place]
     code = _CODES.get(row["type"], row["type"])
     return Problem("/" + "/".join(parts), code, row["msg"])
 
 
-Explain = Callable[[Model, Any, tuple[str, ...]], Problem]
+Explain = Callable[[Any, Any, tuple[str, ...]], Problem]
 
 
 def body_fault(
-    model: Model, error: ValidationError, problem: Explain = problem_of
+    model: Model | None, error: ValidationError, problem: Explain = problem_of
 ) -> BadRequest | Invalid:
     """What is wrong with a body: not JSON, no object, or values by their pointers."""
     rows = error.errors(include_url=False, include_input=False, include_context=False)

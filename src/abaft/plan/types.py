@@ -103,13 +103,14 @@ class ReadShape:
 class ReadIntent:
     """A read as asked: its shape and the values of its parameters.
 
-    One among several writes has its place in the body, and `needs` as they have it.
+    Among writes it has `pointer` and `needs` as they do; if `required`, it must find something.
     """
 
     shape: ReadShape
     values: Mapping[str, Any]
     pointer: str = ""
     needs: int = -1
+    required: bool = False
 
     @property
     def model(self) -> str:

@@ -95,13 +95,18 @@ class Item:
     """One of several: a compiled write, or read, with its values.
 
     Values may have to wait for rows of items before it: then they are what makes them of those,
-    and `needs` is the last of them.
+    and `needs` is the last of them. A read that is `required` must find something.
     """
 
     compiled: Any
     values: Values | Callable[[Sequence[Any]], Values]
     needs: int = -1
     reads: bool = False
+    required: bool = False
+
+    def held_off(self, found: Any) -> bool:
+        """Whether what it found says that it didn't take place as it must."""
+        return found is None or (self.required and not found)
 
     def bound(self, before: Sequence[Any]) -> Values:
         """The values, now that the rows before it are there."""

@@ -101,7 +101,7 @@ async def drive_all(connection: Connection, items: Sequence[Item]) -> list[Any]:
             many = [statement.args(items[place].bound(found)) for place in run]
             found += await lane.together(connection, many)
         for place in run:
-            if found[place] is None:
+            if items[place].held_off(found[place]):
                 raise HeldOff(place)
     return found
 

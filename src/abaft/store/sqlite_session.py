@@ -102,7 +102,7 @@ def all_work(items: Sequence[Item], seconds: float) -> Work:
             if step is None:
                 step = _item_work(items[place], items[place].bound(rows), seconds)
             row = step(connection)
-            if row is None:
+            if items[place].held_off(row):
                 raise HeldOff(place)
             rows.append(row)
         return rows

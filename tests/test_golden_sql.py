@@ -17,12 +17,14 @@ from abaft.model.build import build
 from abaft.model.spec import Schema
 from abaft.plan.access import Access
 from abaft.plan.read import plan_read
+from abaft.plan.search import read_terms
 from abaft.plan.types import Pick, ReadShape, WriteShape
 from abaft.plan.write import plan_write
 from abaft.store.sql.changes import change_statement, change_types, changes_table
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.postgres import PostgresDialect
 from abaft.store.sql.read import compile_read
+from abaft.store.sql.search import index_name
 from abaft.store.sql.sqlite import SqliteDialect
 from abaft.store.sql.statement import Binder, Statement
 from abaft.store.sql.tables import (
@@ -83,6 +85,25 @@ class Comment(Model):
         return comment.post.public | (comment.post.author == me)
 
 
+class Note(Model, key=("place", "number"), search="english"):
+    """Searched, in a field that the owner alone reads, and in two languages."""
+
+    place: str
+    number: int
+    title: str = field(search=True, search_weight=3)
+    text: str | None = field(default=None, search="german")
+    memo: str = field(default="", search="simple")
+    owner: Ref[User] = field(default=me)
+
+    @allow("read")
+    def everyone(note, me: Me) -> bool:
+        return True
+
+    @allow("read", fields=["memo"])
+    def own(note, me: Me) -> bool:
+        return note.owner == me
+
+
 SYSTEM, USER, NOBODY = Actor(system=True), Actor(id="x"), Actor()
 # A name, who asks, and the list that is asked for.
 LISTS = [
@@ -95,6 +116,11 @@ LISTS = [
     ("sorted", SYSTEM, "sort=-price,author.name"),
     ("expanded", USER, "expand=author,topics.parent,comments&fields=title"),
     ("counted", USER, "count=exact&offset=1&title=x"),
+]
+SEARCHES = [
+    ("ranked", SYSTEM, "search=sea+storm"),
+    ("where_some_fields_are_masked", USER, 'search=sea+"a storm"+-ru*&sort=number&count=exact'),
+    ("highlighted", NOBODY, 'search="a storm"&highlight=true&fields=number'),
 ]
 WRITES = [
     ("create", USER, WriteShape("Post", "create", ("id", "title", "author"), frozenset({"title"}))),
@@ -112,7 +138,7 @@ WRITES = [
 
 @pytest.fixture(scope="module")
 def schema() -> Schema:
-    return build([User, Topic, Post, Comment])
+    return build([User, Topic, Post, Comment, Note])
 
 
 def tables_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
@@ -144,6 +170,26 @@ def reads_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
         yield name, shown(compile_read(Context(schema, tables, Binder(dialect)), plan).statement)
 
 
+def search_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
+    tables, settings = make_tables(schema, dialect), Settings()
+    parser = Parser(schema, settings, b"x" * 32)
+    model = schema.models["Note"]
+    preparer = dialect.sa.identifier_preparer
+    made = dialect.search.create(model, tables["Note"], preparer)
+    yield "its index", ";\n".join(made)
+    yield "without it", ";\n".join(dialect.search.drop(index_name(model)))
+    for name, actor, query in SEARCHES:
+        shape = parser.page(model, query.encode()).intent.shape
+        plan = plan_read(schema, settings, Access(schema, actor), shape)
+        late = dialect.placeholder == "?"
+        made = compile_read(Context(schema, tables, Binder(dialect)), plan, late)
+        asked_for = read_terms(settings, 'sea "a storm" -ru*')
+        text = shown(made.statement)
+        bound = [bind for bind in made.statement.binds if bind.name == "search"]
+        asked = [f"-- {bind.encode(asked_for)}" for bind in bound if bind.encode]
+        yield f"{name}: /api/notes?{query}", "\n".join([*asked, text])
+
+
 def writes_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
     tables, settings = make_tables(schema, dialect), Settings()
     sequence = sa.Column("seq", sa.Integer, primary_key=True)
@@ -172,7 +218,7 @@ def shown(statement: Statement) -> str:
     return (f"-- {bound}\n" if bound else "") + "\n".join(line for line in lines if line)
 
 
-PARTS = {"tables": tables_sql, "reads": reads_sql, "writes": writes_sql}
+PARTS = {"tables": tables_sql, "reads": reads_sql, "writes": writes_sql, "search": search_sql}
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -51,6 +51,21 @@ CREATE TABLE comments (
 ALTER TABLE comments ADD CONSTRAINT fk_comments_post FOREIGN KEY(post) REFERENCES posts (id) ON DELETE CASCADE;
 CREATE INDEX ix_comments_post ON comments (post, id);
 
+-- Note
+CREATE TABLE notes (
+	place TEXT COLLATE "C" NOT NULL,
+	number BIGINT NOT NULL,
+	title TEXT COLLATE "C" NOT NULL,
+	text TEXT COLLATE "C",
+	memo TEXT COLLATE "C" NOT NULL,
+	owner UUID NOT NULL,
+	created TIMESTAMP WITH TIME ZONE NOT NULL,
+	updated TIMESTAMP WITH TIME ZONE NOT NULL,
+	PRIMARY KEY (place, number)
+);
+ALTER TABLE notes ADD CONSTRAINT fk_notes_owner FOREIGN KEY(owner) REFERENCES users (id) ON DELETE NO ACTION;
+CREATE INDEX ix_notes_owner ON notes (owner, place, number);
+
 -- Post.topics
 CREATE TABLE post_topics (
 	post UUID NOT NULL,

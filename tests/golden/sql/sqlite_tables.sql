@@ -59,6 +59,23 @@ CREATE TABLE comments (
  STRICT;
 CREATE INDEX ix_comments_post ON comments (post, id);
 
+-- Note
+CREATE TABLE notes (
+	place TEXT NOT NULL,
+	number INTEGER NOT NULL,
+	title TEXT NOT NULL,
+	text TEXT,
+	memo TEXT NOT NULL,
+	owner TEXT NOT NULL,
+	created TEXT NOT NULL,
+	updated TEXT NOT NULL,
+	PRIMARY KEY (place, number),
+	CONSTRAINT fk_notes_owner FOREIGN KEY(owner) REFERENCES users (id) ON DELETE NO ACTION
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_notes_owner ON notes (owner, place, number);
+
 -- Post.topics
 CREATE TABLE post_topics (
 	post TEXT NOT NULL,

@@ -16,11 +16,12 @@ from sqlalchemy.sql.selectable import FromClause
 from abaft.base.digest import fingerprint
 from abaft.model.spec import Model
 from abaft.model.terms import Term, Terms
+from abaft.model.words import LETTERS, LIGATURES, MARKS, SEPARATORS, SINGLE
 from abaft.plan.types import Search
 
 SEARCH = "abaft_search"
-VERSION = "1"
-"""Another one makes all indexes anew: for a change in how words are made."""
+_WORDS = (1, MARKS, SEPARATORS, SINGLE, LIGATURES, LETTERS)
+"""How words are made; where that changes, the number if by nothing else, all indexes are anew."""
 CHARACTERS = 200_000
 """Of a record's texts that are searched, shared by its fields: PostgreSQL's vectors have an end."""
 
@@ -47,7 +48,7 @@ def index_name(model: Model, kind: str = SEARCH) -> str:
         (row.name, model.fields[row.name].column, row.language, row.group) for row in model.searched
     ]
     keys = [model.fields[name].column for name in model.key]
-    digest = fingerprint(repr((VERSION, model.place, keys, made_of)))
+    digest = fingerprint(repr((_WORDS, model.place, keys, made_of)))
     return f"{_prefix(model, kind)}_{digest[:8]}"
 
 

@@ -28,6 +28,7 @@ from apps.everything import TOKEN, make_app
 
 # What only the stored data or another parameter can tell: the schema of one value doesn't know.
 BEYOND_SCHEMAS = {
+    "as_of_alone",
     "bad_cursor",
     "check",
     "cursor_and_offset",

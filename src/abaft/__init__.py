@@ -17,16 +17,8 @@ from abaft.base.errors import (
 from abaft.base.settings import Settings
 from abaft.base.version import __version__ as __version__
 from abaft.db import Database
-from abaft.model.declare import (
-    Model,
-    after,
-    allow,
-    before,
-    check,
-    computed,
-    scope,
-    virtual,
-)
+from abaft.model.declare import Model
+from abaft.model.decorators import after, allow, before, check, computed, scope, virtual
 from abaft.model.field import Email, Many, Ref, Unique, Url, by_database, field, me, now
 from abaft.model.symbols import contains, is_null, length, not_, one_of, when
 

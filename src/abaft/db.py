@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Any, TypeVar, overload
 
 from abaft.answers import Unit
@@ -22,6 +23,7 @@ from abaft.plan.search import BY_RELEVANCE, check_searched, read_terms
 from abaft.plan.types import Change, Deleted, Pick, ReadIntent, ReadShape, Sort, Verb, WriteIntent
 from abaft.store.base import StoreError
 from abaft.store_faults import store_fault
+from abaft.versions import NEWEST, Version, Versions, restored
 
 M = TypeVar("M", bound=Record)
 Where = Callable[[M], bool] | Callable[[M, Any], bool] | str
@@ -66,13 +68,18 @@ class Database:
         *,
         expand: Iterable[str] = (),
         deleted: Deleted = "without",
+        as_of: datetime | None = None,
     ) -> M:
         """The record of this key: a value, a tuple for a composite key, or a record.
 
-        One that was softly deleted is found with `deleted="with"`, by who might delete it.
+        One that was softly deleted is found with `deleted="with"`, by who might delete it; where
+        there is a history, `as_of` gives the record as it was then.
         Raises NotFound where there is none that the actor may read.
         """
         spec = self._spec(model)
+        if as_of is not None:
+            text = await self._versions(spec, key).as_of(as_of)
+            return self._typed(spec, text)  # type: ignore[no-any-return]
         pick = picks(self._pipeline.schema, spec, None, tuple(expand), 8)
         shape = ReadShape(
             spec.name,
@@ -187,14 +194,36 @@ class Database:
         intent = WriteIntent(spec.name, "delete", {}, self._key(spec, record), verb=verb)
         await self._write(spec, intent)
 
-    async def restore(self, record: M, /) -> M:
-        """Undoes a soft delete, and gives the record as it is then."""
+    async def history(
+        self, record: Record, /, *, limit: int = 100, before: int = NEWEST
+    ) -> builtins.list[Version]:
+        """The record's versions, newest first; further ones by the number of the last."""
         spec = self._spec(type(record))
+        found, _ = await self._versions(spec, record).page(limit, before)
+        return found
+
+    async def version(self, record: M, number: int, /) -> M:
+        """The record as it was in a version."""
+        spec = self._spec(type(record))
+        text = await self._versions(spec, record).one(number)
+        return self._typed(spec, text)  # type: ignore[no-any-return]
+
+    def _versions(self, spec: Model, key: Any) -> Versions:
+        if not spec.history:
+            raise BadRequest(f"{spec.name} has no history", code="not_offered")
+        return Versions(self._pipeline, spec, self._key(spec, key), self._actor, self._unit)
+
+    async def restore(self, record: M, /, *, version: int | None = None) -> M:
+        """Undoes a soft delete, or gives the record the values of a version; the record then."""
+        spec = self._spec(type(record))
+        if version is not None:
+            values = await restored(self._versions(spec, record), version)
+            changed = WriteIntent(spec.name, "update", values, self._key(spec, record))
+            return await self._write(spec, changed)  # type: ignore[no-any-return]
         if not spec.soft_delete:
             raise BadRequest(f"{spec.name} has no soft deletes to be undone", code="not_offered")
         intent = WriteIntent(spec.name, "update", {}, self._key(spec, record), verb="restore")
-        restored: M = await self._write(spec, intent)
-        return restored
+        return await self._write(spec, intent)  # type: ignore[no-any-return]
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:

@@ -30,6 +30,7 @@ from abaft.plan.types import (
     WriteIntent,
     WriteShape,
 )
+from abaft.plan.versions import plan_version, plan_versions
 from abaft.plan.virtual import Virtuals, is_virtual
 from abaft.plan.write import VERBS, plan_write
 from abaft.store.base import ReferenceViolation, Row, Session, Store, StoreError
@@ -289,7 +290,7 @@ class Pipeline:
     def _make(self, shape: ReadShape | WriteShape, actor: Actor) -> Ready:
         access = Access(self.schema, actor)
         if isinstance(shape, ReadShape):
-            read = plan_read(self.schema, self.settings, access, shape)
+            read = _plan_read(self.schema, self.settings, access, shape)
             return Ready(read, self.store.compile_read(read), self._virtuals(read.selection))
         write = plan_write(self.schema, self.settings, access, shape)
         return Ready(write, self.store.compile_write(write), self._virtuals(write.selection))
@@ -303,6 +304,14 @@ async def show_marks(plan: ReadPlan, rows: Sequence[Row], terms: Terms) -> Seque
     if looked_through(plan, rows) <= QUICK:
         return marked(plan, rows, terms)
     return await asyncio.to_thread(marked, plan, rows, terms)
+
+
+def _plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadShape) -> ReadPlan:
+    if shape.kind == "version":
+        return plan_version(schema, settings, access, shape)
+    if shape.kind == "versions":
+        return plan_versions(schema, shape)
+    return plan_read(schema, settings, access, shape)
 
 
 def with_actor(values: Mapping[str, Any], actor: Actor) -> Mapping[str, Any]:

@@ -61,6 +61,12 @@ class Parameters:
         schema = {"type": "string", "enum": list(get_args(Deleted)), "default": "without"}
         return [_query(DELETED, schema, "Deleted records too, or only: for who might delete them.")]
 
+    def as_of(self) -> list[Parameter]:
+        """The time as of which a record is asked for, where there is a history."""
+        said = "The record as it was then; with no other parameter."
+        schema = {"type": "string", "format": "date-time"}
+        return [_query("as_of", schema, said)] if self.model.history else []
+
     def purge(self) -> list[Parameter]:
         """Whether a delete is for good, where deletes are soft."""
         said = "Delete for good, also what is deleted already."

@@ -10,6 +10,7 @@ from abaft.api.openapi_answers import ETAG, LINK, LOCATION, TOTAL, parameter, pr
 from abaft.api.openapi_batch import BEARER
 from abaft.api.openapi_models import ref
 from abaft.api.openapi_parameters import Parameters
+from abaft.api.openapi_parts import WRITING, Tools, below
 from abaft.api.request import JSON, MERGE_PATCH, OPERATORS
 from abaft.base.actor import ANONYMOUS
 from abaft.base.settings import Settings
@@ -19,7 +20,6 @@ from abaft.model.schemas import JsonSchema, optional, shown
 from abaft.model.spec import Action, Model, Schema
 from abaft.plan.access import Access
 
-_WRITING = (parameter("Prefer"), parameter("Idempotency-Key"))
 _ALWAYS = (400, 401, 403, 414, 503)
 
 _GROUP: JsonSchema = {
@@ -63,18 +63,9 @@ class Operations:
         } | self._parts(f"{base}/{self.parameters.path()}")
 
     def _parts(self, base: str) -> dict[str, Any]:
-        """What stands below a record's path, by the switches of the model."""
-        found: dict[str, Any] = {}
-        if self.model.soft_delete:
-            found[f"{base}/restore"] = {"post": self._restore()}
-        return {path: {"parameters": self.parameters.key(), **row} for path, row in found.items()}
-
-    def _restore(self) -> dict[str, Any]:
-        said = "Undoes a delete, and that of what went along."
-        return self._operation("restore", "delete", self.model.name, said) | {
-            "parameters": [*self.parameters.shape(), parameter("If-Match"), *_WRITING],
-            "responses": self._changed() | self._problems(404, 409, 412, 422),
-        }
+        tools = Tools(self._operation, self._changed, self._problems)
+        found = below(self.model, self.settings, self.parameters, tools)
+        return {f"{base}/{path}": row for path, row in found.items()}
 
     def _operation(self, verb: str, action: Action, noun: str, said: str = "") -> dict[str, Any]:
         rules = [
@@ -148,6 +139,7 @@ class Operations:
             "parameters": [
                 *self.parameters.shape(),
                 *self.parameters.deleted(),
+                *self.parameters.as_of(),
                 parameter("If-None-Match"),
             ],
             "responses": {"200": ok, "304": _unchanged()} | self._problems(404, 406, 422),
@@ -156,7 +148,7 @@ class Operations:
     def _bulk(self) -> dict[str, Any]:
         """A write of all that a filter finds."""
         model, schema = self.model, ref(f"{self.model.name}Patch")
-        asked = [*self.parameters.found(), *_WRITING]
+        asked = [*self.parameters.found(), *WRITING]
         said = "All that the filter finds, or none of it."
         merged = self._patches(schema)
         patch = self._operation("update", "update", model.collection, said)
@@ -191,7 +183,7 @@ class Operations:
         body = _body({JSON: schema}, examples.body(self.model, key=True))
         said = "A record, or with a list all of them in one transaction."
         return self._operation("create", "create", self.model.name, said) | {
-            "parameters": [*self.parameters.shape(), *_WRITING],
+            "parameters": [*self.parameters.shape(), *WRITING],
             "requestBody": body,
             "responses": {"201": self._made()} | self._problems(409, 413, 415, 422),
         }
@@ -200,7 +192,7 @@ class Operations:
         schema = ref(f"{self.model.name}Patch")
         said = "What the body doesn't name stays as it is (RFC 7396)."
         return self._operation("update", "update", self.model.name, said) | {
-            "parameters": [*self.parameters.shape(), parameter("If-Match"), *_WRITING],
+            "parameters": [*self.parameters.shape(), parameter("If-Match"), *WRITING],
             "requestBody": self._patches(schema),
             "responses": self._changed() | self._problems(404, 409, 412, 413, 415, 422),
         }
@@ -212,7 +204,7 @@ class Operations:
 
     def _put(self) -> dict[str, Any]:
         said = "Or makes it under this key, where there is none."
-        asked = [parameter("If-Match"), parameter("If-None-Match-Any"), *_WRITING]
+        asked = [parameter("If-Match"), parameter("If-None-Match-Any"), *WRITING]
         responses = self._changed() | {"201": self._made()}
         return self._operation("replace", "update", self.model.name, said) | {
             "parameters": [*self.parameters.shape(), *asked],
@@ -225,7 +217,7 @@ class Operations:
     def _delete(self) -> dict[str, Any]:
         asked = [*self.parameters.shape(), *self.parameters.purge(), parameter("If-Match")]
         return self._operation("delete", "delete", self.model.name) | {
-            "parameters": [*asked, *_WRITING],
+            "parameters": [*asked, *WRITING],
             "responses": {"204": {"description": "Deleted"}} | self._problems(404, 409, 412, 422),
         }
 

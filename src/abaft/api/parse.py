@@ -15,8 +15,8 @@ from abaft.api.parameters import bad, refuse, split_query, word
 from abaft.api.searches import kinds_of
 from abaft.base.errors import BadRequest, NotFound, Problem, nearest
 from abaft.base.settings import Settings
-from abaft.model import expr as e
 from abaft.model.spec import DELETED, Model, Schema
+from abaft.plan.resolve import key_condition
 from abaft.plan.types import Pick, ReadIntent, ReadShape
 
 KEPT = 2_000
@@ -83,12 +83,17 @@ class Parser:
         return picked.pick
 
     def _picked(self, model: Model, query: bytes, also: tuple[str, ...]) -> Picked:
+        asked = self.only(query, (*ONE_PARAMETERS, *also))
+        return pick_of(self.schema, self.settings, model, asked)
+
+    def only(self, query: bytes, known: tuple[str, ...]) -> dict[str, str]:
+        """The parameters by name; others than the known ones are faults."""
         asked = dict(self._pairs(query))
         for name in asked:
-            if name not in (known := (*ONE_PARAMETERS, *also)):
+            if name not in known:
                 detail = f"there is no parameter {name[:80]!r} here: {nearest(name, known)}"
                 raise bad(name, "unknown_parameter", detail)
-        return pick_of(self.schema, self.settings, model, asked)
+        return asked
 
     def flag(self, query: bytes, name: str) -> bool:
         """Whether the parameter is true; it is false where it isn't given."""
@@ -109,13 +114,13 @@ class Parser:
             values |= bind()
         asked, most = dict(pairs), whole or self.settings.max_limit
         usual = whole or min(self.settings.default_limit, most)
-        limit = self._number(asked, "limit", 1, most, usual, problems)
+        limit = self.number(asked, "limit", 1, most, usual, problems)
         values["limit"] = limit + 1
         if form.shape.count == "bounded":
             values["count_limit"] = int(asked["count"]) + 1
         if "offset" in asked:
             most = self.settings.max_offset
-            values["offset"] = self._number(asked, "offset", 0, most, 0, problems)
+            values["offset"] = self.number(asked, "offset", 0, most, 0, problems)
         after = self._cursor(form, asked, problems)
         refuse(problems)
         if after is None:
@@ -146,7 +151,7 @@ class Parser:
             self._afters[place] = replace(shape, after=nulls, offset=False)
         return self._afters[place]
 
-    def _number(
+    def number(
         self,
         asked: Mapping[str, str],
         name: str,
@@ -227,11 +232,3 @@ def _key_hint(model: Model) -> str:
 
 def _structural(name: str) -> bool:
     return name in LIST_PARAMETERS or name == DELETED or name.endswith("[isnull]")
-
-
-def key_condition(model: Model) -> e.Expr:
-    """The condition of being the record that the path names."""
-    return e.all_of(
-        e.Compare("eq", e.Column(name), e.Param(f"key.{name}", model.fields[name].kind))
-        for name in model.key
-    )

@@ -10,6 +10,7 @@ from abaft.api import respond
 from abaft.api.forms import Lines
 from abaft.api.links import page_links
 from abaft.api.parse import Page, Parser
+from abaft.api.parts import Handler
 from abaft.api.request import Request
 from abaft.api.respond import Answer, Headers
 from abaft.api.streams import chunks
@@ -47,11 +48,14 @@ class Count:
 class Reads:
     """Answers GET and HEAD of every collection."""
 
-    def __init__(self, pipeline: Pipeline, settings: Settings, parser: Parser, key: bytes) -> None:
+    def __init__(
+        self, pipeline: Pipeline, settings: Settings, parser: Parser, key: bytes, past: Handler
+    ) -> None:
         self.pipeline = pipeline
         self.settings = settings
         self.parser = parser
         self.key = key
+        self.past = past
 
     async def page(self, request: Request) -> Answer:
         """A page of a list; where its form is lines it may be the whole list."""
@@ -81,7 +85,9 @@ class Reads:
         return shown
 
     async def one(self, request: Request) -> Answer:
-        """One record."""
+        """One record, as it is or as it was."""
+        if request.model.history and b"as_of=" in request.query:
+            return await self.past(request)
         model, actor = request.model, request.actor
         try:
             values = self.parser.key(model, request.key)

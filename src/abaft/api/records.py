@@ -9,6 +9,7 @@ from typing import Any
 from abaft.api import idempotency, preferences, respond
 from abaft.api.batch import BATCH, Batch
 from abaft.api.forms import FORMS, PLAIN, Negotiation, Variant, of_writes
+from abaft.api.history import History
 from abaft.api.idempotency import Idempotency
 from abaft.api.parse import Parser
 from abaft.api.parts import Handler, Part, Route, find_part
@@ -62,8 +63,9 @@ class Records:
         self.writing = Negotiation(of_writes(), compress=compress)
         self.streams = Streams(settings, observer)
         parser = Parser(pipeline.schema, settings, key)
-        reads = Reads(pipeline, settings, parser, key)
         writes = Writes(pipeline, settings, parser)
+        history = History(pipeline, settings, parser, writes, key)
+        reads = Reads(pipeline, settings, parser, key, history.as_of)
         self.idempotency = Idempotency(pipeline, settings)
         self.many: Mapping[str, Handler] = {
             "GET": reads.page,
@@ -80,7 +82,12 @@ class Records:
             "PUT": writes.put,
         }
         self.batches: Mapping[str, Handler] = {"POST": Batch(pipeline, settings, self.route).answer}
-        self.parts = (Part("restore", _is_soft, {"POST": writes.restore}),)
+        self.parts = (
+            Part("restore", _is_soft, {"POST": writes.restore}),
+            Part("history", _has_history, {"GET": history.page, "HEAD": history.page}),
+            Part("history/*", _has_history, {"GET": history.one, "HEAD": history.one}),
+            Part("history/*/restore", _has_history, {"POST": history.restore}),
+        )
 
     async def __call__(self, scope: Any, receive: Any, send: Any, path: str) -> None:
         """Answers one request; `path` is what follows the prefix, percent-encoded."""
@@ -189,6 +196,10 @@ class Records:
             challenge = {"www-authenticate": 'Bearer realm="abaft", error="invalid_token"'}
             raise Unauthorized("these credentials are not known", headers=challenge)
         return ANONYMOUS
+
+
+def _has_history(model: Model) -> bool:
+    return model.history
 
 
 def _is_soft(model: Model) -> bool:

@@ -113,6 +113,14 @@ class Writes:
             raise
         return self._made(request, written)
 
+    async def change(self, request: Request, values: dict[str, Any]) -> Answer:
+        """An update by values that are checked already."""
+        pick, key = self._reached(request, "update")
+        etags, _ = _if_match(request.headers)
+        intent = WriteIntent(request.model.name, "update", values, key, pick, etags)
+        written = await self.pipeline.write(intent, request.actor, request.unit)
+        return self._shown(request, 200, written)
+
     async def restore(self, request: Request) -> Answer:
         """POST that undoes a soft delete."""
         pick, key = self._reached(request, "delete")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abaft.base.actor import Actor
-from abaft.model.declare import Model, allow
+from abaft.model.declare import Model
+from abaft.model.decorators import allow
 from abaft.model.field import Email, field
 
 

@@ -14,7 +14,8 @@ from abaft.base.errors import ModelError, RuleError, nearest
 from abaft.model import names
 from abaft.model.annotations import Shape, read_annotation
 from abaft.model.build_computed import add_computed, functions_of
-from abaft.model.declare import ComputedFunction, HookFunction, Model, RuleFunction, ScopeFunction
+from abaft.model.declare import Model
+from abaft.model.decorators import ComputedFunction, HookFunction, RuleFunction, ScopeFunction
 from abaft.model.field import UNSET, Options, Sentinel, Unique, by_database, me, now
 from abaft.model.kinds import Kind
 from abaft.model.relations import link_model, many_relation, one_relation
@@ -285,6 +286,7 @@ def _spec(draft: Draft) -> Spec:
         many=draft.many,
         uniques=plain_sets(config),
         soft_delete=config.soft_delete,
+        history=config.history,
         indexes=config.index,
         description=(draft.cls.__doc__ or "").strip(),
         computed={},

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, cast, get_type_hints
 
 from abaft.base.errors import ModelError, RuleError
-from abaft.model.declare import ComputedFunction, Function, Model
+from abaft.model.declare import Model
+from abaft.model.decorators import ComputedFunction, Function
 from abaft.model.spec import Computed, Field, Schema, Virtual
 from abaft.model.trace import trace_value
 

@@ -200,6 +200,7 @@ class Model:
     computed: Mapping[str, Computed] = field(default_factory=dict)
     virtual: Mapping[str, Virtual] = field(default_factory=dict)
     soft_delete: bool = False
+    history: bool = False
     searched: tuple[Searched, ...] = ()
     description: str = ""
     internal: bool = False
@@ -261,6 +262,10 @@ class Schema:
         """The model that a relation leads to."""
         found = model.one.get(relation) or model.many[relation]
         return self.models[found.target]
+
+    def with_history(self) -> list[str]:
+        """The models whose changes are never pruned."""
+        return [model.name for model in self.models.values() if model.history]
 
     def inbound(self, model: Model) -> list[tuple[Model, One]]:
         """The constrained relations of all models that lead here."""

@@ -39,7 +39,7 @@ def plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSha
     if allowed == e.FALSE:
         refuse(access, f"{model.collection} may not be read")
     asked = access.protect(model, shape.where)
-    if shape.kind != "one":
+    if shape.kind in ("page", "count"):
         asked = e.all_of((asked, access.scoped(model, shape.scopes)))
     where = e.all_of((asked, allowed))
     if shape.terms:

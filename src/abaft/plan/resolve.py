@@ -145,3 +145,11 @@ def relation(schema: Schema, model: Model, name: str, max_depth: int) -> Model:
         problem = Problem("?expand", "expand_too_deep", detail)
         raise BadRequest(detail, code="expand_too_deep", errors=[problem])
     return schema.target(model, name)
+
+
+def key_condition(model: Model) -> e.Expr:
+    """The condition of being the record of a key whose values are named key.…"""
+    return e.all_of(
+        e.Compare("eq", e.Column(name), e.Param(f"key.{name}", model.fields[name].kind))
+        for name in model.key
+    )

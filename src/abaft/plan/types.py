@@ -13,6 +13,8 @@ from abaft.model.spec import Action, Model, Searched
 
 Deleted = Literal["without", "with", "only"]
 """Whether records that were softly deleted are meant too."""
+ReadKind = Literal["one", "page", "count", "versions", "version"]
+"""What is read: records, how many, what the feed keeps of one, or one as it was."""
 Verb = Literal["", "purge", "restore"]
 """What a write does beside what its action says: deletes for good, or undoes a delete."""
 
@@ -65,13 +67,14 @@ class ReadShape:
     `whole` asks for all that is stored, `hidden` for hidden fields too: for a program's eyes, never
     for an answer over HTTP. `scopes` are those named of a list; None: the default ones.
 
-    With `terms` it is groups of records that are read: `sort` and `having` are of their members. A
-    "bounded" count goes up to the parameter `count_limit`. `search` tells which kinds of terms are
-    searched for, `highlight` in which fields they are to be marked.
+    Of a "version" `was` are the members whose values are given. With `terms` it is groups of
+    records that are read: `sort` and `having` are of their members. A "bounded" count goes up to
+    the parameter `count_limit`. `search` tells which kinds of terms are searched for, `highlight`
+    in which fields they are to be marked.
     """
 
     model: str
-    kind: Literal["one", "page", "count"]
+    kind: ReadKind
     where: Expr
     sort: tuple[Sort, ...] = ()
     pick: Pick = Pick()
@@ -86,12 +89,13 @@ class ReadShape:
     deleted: Deleted = "without"
     search: tuple[str, ...] = ()
     highlight: tuple[str, ...] = ()
+    was: tuple[str, ...] = ()
     digest: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         parts = (self.model, self.kind, self.where, self.sort, self.pick, self.after, self.scopes)
         switches = (self.offset, self.count, self.whole, self.hidden, self.terms, self.having)
-        found = (self.deleted, self.search, self.highlight)
+        found = (self.deleted, self.search, self.highlight, self.was)
         object.__setattr__(self, "digest", hash((parts, switches, found)))
 
     def __hash__(self) -> int:
@@ -299,11 +303,12 @@ class ReadPlan:
     """A read as it will be run; parameters are named, not bound.
 
     `beyond` is the cursor's part of the condition, which a count leaves out. Where `source` isn't
-    None, `model` describes the rows of its groups.
+    None, `model` describes the rows of its groups. Of a version, `where` is of the record as it is
+    and `beyond` of the record as it was; `was` are the members that are known of it.
     """
 
     model: Model
-    kind: Literal["one", "page", "count"]
+    kind: ReadKind
     where: Expr
     beyond: Expr
     orders: tuple[Order, ...]
@@ -312,6 +317,7 @@ class ReadPlan:
     count: CountMode
     source: Grouped | None = None
     search: Search | None = None
+    was: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -396,5 +402,5 @@ class Change:
     actor: str
     model: str
     id: str
-    action: Literal["create", "update", "delete"]
+    action: Literal["create", "update", "delete", "baseline"]
     data: Mapping[str, Any]

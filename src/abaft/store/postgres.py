@@ -31,9 +31,10 @@ from abaft.store.sql.conditions import Context
 from abaft.store.sql.idempotency import Answers
 from abaft.store.sql.load import Tables
 from abaft.store.sql.postgres import PostgresDialect
-from abaft.store.sql.read import ReadStatement, compile_read
+from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Binder
 from abaft.store.sql.tables import make_tables
+from abaft.store.sql.versions import compile_reading
 from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_joined, compile_plain
 
 _USUAL = 8
@@ -131,7 +132,7 @@ class PostgresStore:
         return Context(self.schema, self.tables, Binder(self.dialect))
 
     def compile_read(self, plan: ReadPlan) -> Read:
-        statement = compile_read(self._context(), plan)
+        statement = compile_reading(self._context(), plan)
         names = [bind.name for bind in statement.statement.binds]
         limit = names.index("limit") if "limit" in names else None
         return Read(statement, read_lane(self._line, statement.statement), limit)
@@ -312,7 +313,7 @@ class PostgresStore:
     async def prune_changes(self, before: str) -> int:
         async with self._line.patient.hold(self._until()) as connection:
             try:
-                return await feed.prune(connection, before)
+                return await feed.prune(connection, before, self.schema.with_history())
             except Exception as error:
                 raise translate(error, self._columns) from error
 

@@ -35,7 +35,8 @@ order by abaft_changes.tx, abaft_changes.seq limit $3::bigint
 """
 _PRUNE = """
 delete from abaft_changes where ctid = any(array(
-    select ctid from abaft_changes where at < $1::text::timestamptz limit $2::bigint
+    select ctid from abaft_changes where at < $1::text::timestamptz
+    and model <> all($3::text[]) limit $2::bigint
 ))
 """
 _MEND = """
@@ -77,11 +78,12 @@ def position(after: str) -> tuple[str, int]:
     return str(int(tx or 0)), int(seq or 0)
 
 
-async def prune(connection: Connection, before: str) -> int:
-    """Deletes what is older, some at a time, so that nobody has to wait for it."""
+async def prune(connection: Connection, before: str, kept: list[str]) -> int:
+    """Deletes what is older, but for these models; some at a time, so that nobody has to wait."""
     count = 0
     while True:
-        deleted = int((await connection.execute(_PRUNE, before, _PRUNED)).removeprefix("DELETE "))
+        status = await connection.execute(_PRUNE, before, _PRUNED, kept)
+        deleted = int(status.removeprefix("DELETE "))
         count += deleted
         if deleted < _PRUNED:
             return count

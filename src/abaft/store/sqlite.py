@@ -41,6 +41,7 @@ from abaft.store.sql.read import ReadStatement, compile_read
 from abaft.store.sql.sqlite import SqliteDialect
 from abaft.store.sql.statement import Binder, Statement
 from abaft.store.sql.tables import make_tables
+from abaft.store.sql.versions import compile_reading
 from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_plain
 from abaft.store.sqlite_load import Loader, Refused
 from abaft.store.sqlite_reader import Reader, connect
@@ -134,7 +135,7 @@ class SqliteStore:
     def compile_read(self, plan: ReadPlan) -> Read:
         # What a search does isn't told by its plan, and what it finds must be sorted.
         late = plan.search is not None and plan.kind == "page"
-        made = compile_read(self._context(), plan, late=late)
+        made = compile_reading(self._context(), plan, late=late)
         searches = plan.search is not None or plan.source is not None
         return Read(plan, made, settle=self.indexer.settle if searches else None)
 
@@ -299,12 +300,15 @@ class SqliteStore:
         ]
 
     async def prune_changes(self, before: str) -> int:
+        kept = orjson.dumps(self.schema.with_history()).decode()
+
         def work(connection: apsw.Connection) -> int:
             # The newest record stays, so that its number is never given again.
             connection.execute(
                 "delete from abaft_changes where at < ? "
-                "and seq < (select max(seq) from abaft_changes)",
-                (before,),
+                "and seq < (select max(seq) from abaft_changes) "
+                "and model not in (select value from json_each(?))",
+                (before, kept),
             )
             return connection.changes()
 

@@ -135,6 +135,10 @@ class Dialect(ABC):
         """An aggregate: a row of the dialect's table."""
         return self.reductions[name](element, kind, result)
 
+    @abstractmethod
+    def has_member(self, element: Element, name: str) -> Element:
+        """Whether the JSON object has a member of this name."""
+
     def kept_apart(self, query: Any) -> Any:
         """The query, of which the planner makes no part of another."""
         return query

@@ -55,6 +55,8 @@ class Frame:
         self.origin: Any = None
         self.ties: list[Element] = []
         self.enclosing = (*enclosing, table) if table is not None else enclosing
+        self.linked: dict[str, Element] = {}
+        """Keys in place of a to-many relation's links: those of a record as it was."""
         self._reached: dict[e.Hop, Frame] = {}
 
     def column(self, name: str) -> Element:
@@ -126,6 +128,9 @@ def members(frame: Frame, many: Many) -> tuple[Frame, Frame | None, list[Element
     context = frame.context
     target = context.schema.models[many.target]
     inner = Frame(context, target, context.alias(target.name), frame.enclosing)
+    if many.name in frame.linked:
+        keys = frame.linked[many.name]
+        return inner, None, [context.dialect.among(inner.column(target.key[0]), keys)]
     if many.link is None:
         return inner, None, _tie(inner, target.one[many.back], frame)
     model = context.schema.models[many.link]

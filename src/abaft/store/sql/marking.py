@@ -12,8 +12,8 @@ from abaft.model import expr as e
 from abaft.model.spec import DELETED, Model, One
 from abaft.plan.types import Selection, WritePlan
 from abaft.store.base import Program, ReferenceViolation, Row, Rows, Values
-from abaft.store.sql.changes import change_statement
 from abaft.store.sql.conditions import Context
+from abaft.store.sql.recording import Before, Recorder
 from abaft.store.sql.statement import Binder, Statement
 
 Make = Callable[[WritePlan], Any]
@@ -44,12 +44,11 @@ class Marking:
     keeps a record from being deleted while others that are there lead to it.
     """
 
-    def __init__(self, make: Make, plan: WritePlan, changes: sa.Table) -> None:
-        self.make, self.plan = make, plan
+    def __init__(self, make: Make, plan: WritePlan, recorder: Recorder) -> None:
+        self.make, self.plan, self.recorder = make, plan, recorder
         self.restores = plan.verb == "restore"
         context: Context = make(plan).context
         self.context, self.schema = context, context.schema
-        self.change = change_statement(make(plan).context, changes)
         self.lock = self._lock()
         self.referrers: dict[str, list[_Referrer]] = {}
         self.marks: dict[str, Statement] = {}
@@ -116,17 +115,23 @@ class Marking:
         found = yield from self._collect(key, values)
         if found is None:
             return None
+        before: list[Before] = []
+        for model, key in found.taken:
+            before += yield from self.recorder.before(model, key, values)
         rows = yield compiled.statement, values
         if not rows:
             return None
         if found.held:
             raise ReferenceViolation
+        yield from self.recorder.baselines(before, values)
         if compiled.change is not None:
             yield compiled.change, values
+        if self.restores:
+            values = {**values, "change.data": f'{{"{DELETED}":null}}'}
         for model, key in found.taken:
             mark = {f"key.{part}": value for part, value in key.items()}
             yield self.marks[model.name], {**values, **mark}
-            yield self.change, {**values, **self._told(model, key)}
+            yield from self.recorder.after(model, key, values)
         return rows[0]
 
     def _collect(self, key: Key, values: Values) -> Generator[Any, Any, _Found | None]:
@@ -158,10 +163,6 @@ class Marking:
             decode = self.context.dialect.decoder(model.fields[name].kind)
             decoded[name] = decode(value) if decode else value
         return decoded
-
-    def _told(self, model: Model, key: Key) -> Values:
-        told = {"change.model": model.name, "change.record": model.written(key)}
-        return told | ({"change.data": f'{{"{DELETED}":null}}'} if self.restores else {})
 
 
 def _goes_along(source: Model, one: One) -> bool:

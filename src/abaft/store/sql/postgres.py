@@ -178,6 +178,9 @@ class PostgresDialect(Dialect):
             sa.Boolean,
         )
 
+    def has_member(self, element: Element, name: str) -> Element:
+        return sa.func.jsonb_exists(element, text_literal(name))
+
     def kept_apart(self, query: Any) -> Any:
         return query.offset(number(0))
 

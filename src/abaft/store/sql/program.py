@@ -12,10 +12,11 @@ from abaft.model import expr as e
 from abaft.model.spec import Many, Model, One, Schema
 from abaft.plan.types import WritePlan
 from abaft.store.base import GuardFailed, Program, Row, Rows, Values
-from abaft.store.sql.changes import change_statement, joined
+from abaft.store.sql.changes import joined
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.frame import Frame
 from abaft.store.sql.marking import Marking
+from abaft.store.sql.recording import Before, Recorded, Recorder
 from abaft.store.sql.statement import Binder, Statement
 
 Make = Callable[[WritePlan], Any]
@@ -25,12 +26,18 @@ Taken = tuple[Model, dict[str, Any], str | None]
 
 def make_program(make: Make, plan: WritePlan, changes: sa.Table) -> Any:
     """What runs in place of the statement, or None where the statement is all."""
+    recorder = Recorder(make, plan, changes)
+    program = _program(make, plan, recorder)
+    return Recorded(recorder, plan, program) if plan.model.history else program
+
+
+def _program(make: Make, plan: WritePlan, recorder: Recorder) -> Any:
     if plan.verb == "restore" or (plan.action == "delete" and plan.assigned):
         spreading = make(plan).context.schema.inbound(plan.model)
-        return Marking(make, plan, changes) if spreading else None
+        return Marking(make, plan, recorder) if spreading else None
     if plan.action == "delete":
         spreading = _spreading(make(plan).context.schema, plan.model)
-        return _Deletion(make, plan, changes) if spreading else None
+        return _Deletion(make, plan, recorder) if spreading else None
     return _Linking(make, plan) if plan.links or plan.late else None
 
 
@@ -180,12 +187,11 @@ class _Link:
 class _Deletion:
     """Records what a delete takes with it, then deletes; the database's keys do the spreading."""
 
-    def __init__(self, make: Make, plan: WritePlan, changes: sa.Table) -> None:
-        self.make, self.plan = make, plan
+    def __init__(self, make: Make, plan: WritePlan, recorder: Recorder) -> None:
+        self.make, self.plan, self.recorder = make, plan, recorder
         context: Context = make(plan).context
         self.context = context
         self.schema = context.schema
-        self.change = change_statement(make(plan).context, changes)
         self.finders: dict[tuple[str, str], Statement] = {}
         self.lock = self._lock()
 
@@ -218,13 +224,18 @@ class _Deletion:
         key = {part: values[f"key.{part}"] for part in self.plan.model.key}
         taken: list[Taken] = []
         yield from self._collect(self.plan.model, key, taken)
+        before: list[Before] = []
+        for model, found, _ in taken:
+            before += yield from self.recorder.before(model, found, values)
         rows: Rows = yield compiled.statement, values
         if not rows:
             return None
+        yield from self.recorder.baselines(before, values)
         if compiled.change is not None:
             yield compiled.change, values
         for model, found, emptied in taken:
-            yield self.change, {**values, **_change(model, found, emptied)}
+            told = {**values, **_change(emptied)}
+            yield from self.recorder.after(model, found, told, gone=emptied is None)
         return rows[0]
 
     def _collect(
@@ -259,10 +270,8 @@ class _Deletion:
         return decoded
 
 
-def _change(model: Model, key: dict[str, Any], emptied: str | None) -> dict[str, Any]:
+def _change(emptied: str | None) -> dict[str, Any]:
     return {
-        "change.model": model.name,
-        "change.record": model.written(key),
         "change.action": "update" if emptied else "delete",
         "change.data": orjson.dumps({emptied: None} if emptied else {}).decode(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -172,8 +173,11 @@ def _direction(value: Element, order: Order) -> Element:
     return value.asc().nulls_last() if order.nullable else value.asc()
 
 
-def record_json(frame: Frame, selection: Selection) -> Element:
-    """The record's JSON object as text; members that may not be read are left out."""
+def record_json(frame: Frame, selection: Selection, others: Sequence[Frame] = ()) -> Element:
+    """The record's JSON object as text; members that may not be read are left out.
+
+    With `others`, what is masked must be readable of these as well.
+    """
     if not selection.items:
         return text_literal("{}")
     parts: list[Element] = []
@@ -184,7 +188,8 @@ def record_json(frame: Frame, selection: Selection) -> Element:
         if item.mask == e.TRUE:
             parts += member
         else:
-            shown = (condition(item.mask, [frame]), concat(member))
+            readable = (condition(item.mask, [one]) for one in (frame, *others))
+            shown = (sa.and_(*readable), concat(member))
             parts.append(sa.case(shown, else_=text_literal("")))
     if open_first:
         inner = sa.func.substr(concat(parts).self_group(), 2, type_=sa.String)

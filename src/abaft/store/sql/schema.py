@@ -11,6 +11,7 @@ from sqlalchemy.schema import CreateTable
 
 from abaft.model.spec import Field, Model, Schema
 from abaft.store.sql import search
+from abaft.store.sql.changes import CHANGES
 from abaft.store.sql.dialect import Dialect
 from abaft.store.sql.tables import (
     create_index,
@@ -19,6 +20,7 @@ from abaft.store.sql.tables import (
     make_indexes,
     superseded,
 )
+from abaft.store.sql.versions import upgrade_feed
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ def compare(
         if table.name not in found:
             statements.append(str(CreateTable(table).compile(dialect=dialect.sa)).strip())
             statements += [create_index(index, dialect) for index in table.indexes]
+    statements += upgrade_feed(schema, found.get(CHANGES, Found()).indexes, dialect)
     for model in schema.models.values():
         table = tables[model.name]
         if not model.managed:

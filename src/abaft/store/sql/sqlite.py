@@ -184,6 +184,9 @@ class SqliteDialect(Dialect):
     def nested(self, outer: FromClause[Any], inner: FromClause[Any]) -> FromClause[Any]:
         return CrossJoin(outer, inner)
 
+    def has_member(self, element: Element, name: str) -> Element:
+        return sa.func.json_type(element, text_literal(f'$."{name}"')).is_not(None)
+
     def gather(self, element: Element) -> Element:
         return sa.func.group_concat(element, text_literal(","), type_=sa.String)
 

@@ -14,7 +14,7 @@ from abaft.model.kinds import Text
 from abaft.model.spec import Model
 from abaft.plan.types import WritePlan
 from abaft.store.base import Program, Row, Values
-from abaft.store.sql.changes import change_params, joined
+from abaft.store.sql.changes import change_params, change_statement, joined
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.dialect import Element, number, text_literal
 from abaft.store.sql.frame import Frame
@@ -22,6 +22,7 @@ from abaft.store.sql.operators import Operation
 from abaft.store.sql.program import make_program
 from abaft.store.sql.read import literal_frame, record_json
 from abaft.store.sql.statement import Statement
+from abaft.store.sql.versions import whole_change
 
 
 class Probe:
@@ -252,11 +253,22 @@ def compile_plain(
         statement = written if reckoned is None else written.returning(reckoned.label("d"))
     return WriteStatement(
         builder.context.binder.finish(statement),
-        change,
+        _told_apart(make, plan, changes) or change,
         Probe(lambda: make(plan)),
         generated is not None,
         make_program(make, plan, changes),
         waits=generated is not None or plan.results is not None,
+    )
+
+
+def _told_apart(make: Any, plan: WritePlan, changes: sa.Table) -> Statement | None:
+    """The change record of a model with history: made of the record as it is stored then."""
+    if not plan.model.history:
+        return None
+    gone = plan.action == "delete" and not plan.assigned
+    context = make(plan).context
+    return (
+        change_statement(context, changes) if gone else whole_change(context, changes, plan.model)
     )
 
 
@@ -292,10 +304,15 @@ def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatem
     change = sa.insert(changes).from_select(list(params), row, include_defaults=False).cte("c")
     shown = sa.null() if plan.action == "delete" else builder.shown(frame)
     key = sa.null() if generated is None else frame.column(generated)
-    query = sa.select(shown.label("j"), key.label("k")).select_from(written).add_cte(change)
+    apart = _told_apart(make, plan, changes)
+    if apart is not None and chosen is not None:
+        shown = sa.case((_counted(builder, chosen, frame), shown))
+    query = sa.select(shown.label("j"), key.label("k")).select_from(written)
+    if apart is None:
+        query = query.add_cte(change)
     return WriteStatement(
         builder.context.binder.finish(query),
-        None,
+        apart,
         Probe(lambda: make(plan)),
         generated is not None,
         make_program(make, plan, changes),

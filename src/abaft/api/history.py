@@ -1,0 +1,115 @@
+"""Versions of a record over HTTP: listed, read, as of a time, and restored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from abaft.api import cursor as cursors
+from abaft.api import respond
+from abaft.api.parameters import bad
+from abaft.api.parse import ONE_PARAMETERS, Parser
+from abaft.api.request import Request
+from abaft.api.respond import Answer
+from abaft.api.writes import Writes
+from abaft.base.errors import BadRequest, NotFound, Problem
+from abaft.base.settings import Settings
+from abaft.model import expr as e
+from abaft.model.kinds import Integer
+from abaft.model.spec import DELETED, Action
+from abaft.model.times import DateTime, show_datetime
+from abaft.pipeline import Pipeline
+from abaft.plan.types import Order
+from abaft.versions import NEWEST, Version, Versions, restored
+
+AS_OF = "as_of"
+_ORDERS = (Order(("version",), e.Column("version"), Integer(), True, False),)
+
+
+class History:
+    """Answers what stands below a record of a model with history."""
+
+    def __init__(
+        self, pipeline: Pipeline, settings: Settings, parser: Parser, writes: Writes, key: bytes
+    ) -> None:
+        self.pipeline = pipeline
+        self.settings = settings
+        self.parser = parser
+        self.writes = writes
+        self.key = key
+
+    async def page(self, request: Request) -> Answer:
+        """The versions of a record, newest first."""
+        versions = self._versions(request)
+        mark = cursors.order_mark(f"{request.model.collection}/{versions.record}", _ORDERS)
+        asked = self.parser.only(request.query, ("limit", "cursor"))
+        problems: list[Problem] = []
+        most, before = self.settings.max_limit, NEWEST
+        usual = min(self.settings.default_limit, most)
+        limit = self.parser.number(asked, "limit", 1, most, usual, problems)
+        if problems:
+            raise BadRequest(problems[0].detail, code=problems[0].code, errors=problems)
+        if "cursor" in asked:
+            [before] = cursors.decode(self.key, mark, _ORDERS, asked["cursor"])
+        found, following = await versions.page(limit, before)
+        next_page = None
+        if following is not None:
+            next_page = cursors.encode(self.key, mark, _ORDERS, [following])
+        items = [_item(version) for version in found]
+        return _answer(request, orjson.dumps({"items": items, "next": next_page}))
+
+    async def one(self, request: Request) -> Answer:
+        """The record as it was in a version."""
+        self.parser.only(request.query, ())
+        text = await self._versions(request).one(_number(request))
+        return _answer(request, text.encode())
+
+    async def as_of(self, request: Request) -> Answer:
+        """The record as it was at a time."""
+        asked = self.parser.only(request.query, (AS_OF, *ONE_PARAMETERS, DELETED))
+        if len(asked) > 1:
+            raise bad(AS_OF, "as_of_alone", f"{AS_OF} goes with no other parameter")
+        try:
+            at = DateTime().parse(asked[AS_OF])
+        except ValueError:
+            detail = f"{AS_OF} should be a time such as 2026-01-31T10:00:00Z"
+            raise bad(AS_OF, "bad_value", detail) from None
+        text = await self._versions(request).as_of(at)
+        return _answer(request, text.encode())
+
+    async def restore(self, request: Request) -> Answer:
+        """Gives the record the values that it had in a version."""
+        versions = self._versions(request, "update")
+        values = await restored(versions, _number(request))
+        return await self.writes.change(request, values)
+
+    def _versions(self, request: Request, action: Action = "read") -> Versions:
+        model, actor = request.model, request.actor
+        self.pipeline.permit(model.name, action, actor)
+        found = self.parser.key(model, request.key)
+        key = {name.removeprefix("key."): value for name, value in found.items()}
+        return Versions(self.pipeline, model, key, actor, request.unit)
+
+
+def _number(request: Request) -> int:
+    text = request.place[0]
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise NotFound("a version is named by its number")
+    return int(text)
+
+
+def _item(version: Version) -> Mapping[str, Any]:
+    return {
+        "version": version.number,
+        "at": show_datetime(version.at),
+        "actor": version.actor,
+        "action": version.action,
+        "changed": version.changed,
+    }
+
+
+def _answer(request: Request, body: bytes) -> Answer:
+    extra = [(b"etag", respond.etag_of(body).encode())]
+    return Answer(200, body, not request.actor.anonymous, extra)

@@ -18,8 +18,9 @@ from abaft.model import expr as e
 from abaft.model.build import build
 from abaft.model.kinds import Uuid
 from abaft.plan.access import Access
+from abaft.plan.change import Change
 from abaft.plan.read import plan_read
-from abaft.plan.types import Change, ReadShape, Sort, WriteShape
+from abaft.plan.types import ReadShape, Sort, WriteShape
 from abaft.plan.write import plan_write
 from abaft.store.postgres import PostgresStore, Read
 from abaft.store.postgres_batch import read_lane

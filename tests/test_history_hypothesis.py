@@ -44,7 +44,7 @@ class Thing(Open, history=True, soft_delete=True):
     span: timedelta | None = None
     blob: bytes | None = None
     any: dict[str, Any] | None = None
-    group: Ref[Group] | None = field(default=None, on_delete="set null")
+    team: Ref[Group] | None = field(default=None, on_delete="set null")
     marks: Many[Mark]
 
 
@@ -62,7 +62,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "span": st.none() | st.sampled_from(["PT90S", "-PT0.5S", "PT0S"]),
     "blob": st.none() | st.sampled_from(["", "AAEC", "/w=="]),
     "any": st.none() | st.dictionaries(WORDS, st.integers(0, 9) | WORDS | st.none(), max_size=2),
-    "group": st.none() | st.sampled_from(NAMES),
+    "team": st.none() | st.sampled_from(NAMES),
     "marks": st.lists(st.sampled_from(NAMES), unique=True),
 }
 changes = st.fixed_dictionaries({}, optional=VALUES)

@@ -11,7 +11,7 @@ import pytest
 
 from abaft import Settings
 from abaft.base import clock
-from abaft.plan.types import Change
+from abaft.plan.change import Change
 from abaft.store.base import (
     Lost,
     UniqueViolation,

@@ -18,9 +18,10 @@ from abaft.model.records import plain, record_from_json, record_of
 from abaft.model.spec import Model
 from abaft.model.trace import trace
 from abaft.pipeline import Pipeline
+from abaft.plan.change import Change
 from abaft.plan.resolve import column_of, picks, scopes_of
 from abaft.plan.search import BY_RELEVANCE, check_searched, read_terms
-from abaft.plan.types import Change, Deleted, Pick, ReadIntent, ReadShape, Sort, Verb, WriteIntent
+from abaft.plan.types import Deleted, Pick, ReadIntent, ReadShape, Sort, Verb, WriteIntent
 from abaft.store.base import StoreError
 from abaft.store_faults import store_fault
 from abaft.versions import NEWEST, Version, Versions, restored

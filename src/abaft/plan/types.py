@@ -391,16 +391,3 @@ class Match:
 
 Matched = tuple[tuple[Any, ...], bool]
 """A stored record's key, and whether it has all the values of the row already."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What the change feed keeps of one write."""
-
-    position: str
-    at: str
-    actor: str
-    model: str
-    id: str
-    action: Literal["create", "update", "delete", "baseline"]
-    data: Mapping[str, Any]

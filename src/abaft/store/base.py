@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from abaft.base.errors import AbaftError
 from abaft.model.spec import Model
-from abaft.plan.types import Change, Load, Match, Matched, ReadPlan, WritePlan
+from abaft.plan.change import Change
+from abaft.plan.types import Load, Match, Matched, ReadPlan, WritePlan
 
 Row = Sequence[Any]
 Rows = Sequence[Row]

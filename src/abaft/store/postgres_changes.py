@@ -15,7 +15,7 @@ import orjson
 import sqlalchemy as sa
 
 from abaft.model.times import show_datetime
-from abaft.plan.types import Change
+from abaft.plan.change import Change
 from abaft.store.postgres_pool import Connection
 from abaft.store.sql.changes import change_types, changes_table
 

@@ -21,7 +21,8 @@ import sqlalchemy as sa
 from abaft.base import clock
 from abaft.base.settings import Settings
 from abaft.model.spec import Model, Schema
-from abaft.plan.types import Change, Load, Match, Matched, ReadPlan, WritePlan
+from abaft.plan.change import Change
+from abaft.plan.types import Load, Match, Matched, ReadPlan, WritePlan
 from abaft.store.base import (
     Capabilities,
     Item,

@@ -9,11 +9,14 @@ In README.md and docs/*.md the blocks of one file share a namespace, in order:
   any value, and "{post}" for one that is kept and put in wherever {post} stands again. Of an
   answer that isn't JSON each line is told.
 * ```console runs `$ curl` where an answer is told, by the same rules.
+* ```shell runs `$ ` and what follows by a shell, and holds what it says, "..." for anything. A
+  ```python block that begins with `# app.py` is there as that file.
 """
 
 import ast
 import inspect
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -28,6 +31,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import httpx
 import pytest
 
+import abaft
 from abaft import App, Settings
 from docs_codes import inner_codes, problem_codes
 
@@ -161,6 +165,8 @@ class Page:
                 await self.python(block)
             case "pycon":
                 await self.session(block)
+            case "shell":
+                self.shell(block)
             case "http" | "console":
                 parse = parse_http if block.kind == "http" else parse_console
                 for exchange in parse(block.text):
@@ -169,12 +175,31 @@ class Page:
     async def python(self, block: Block) -> None:
         database = self.folder / f"{len(self.apps)}.db"
         self.monkeypatch.setenv("ABAFT_DATABASE", f"sqlite:///{database}")
+        if block.text.startswith("# app.py\n"):
+            (self.folder / "app.py").write_text(block.text)
         lines = "\n" * (block.line - 1)
         await self.execute(lines + block.text, named(block.page), "exec")
         app = self.names.get("app")
         if isinstance(app, App) and app not in self.apps:
             self.apps.append(app)
             await app.start()
+
+    def shell(self, block: Block) -> None:
+        package = Path(abaft.__file__).parent.parent
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(package), "COLUMNS": "300"}
+        for part in re.split(r"^\$ ", block.text, flags=re.M)[1:]:
+            command, _, wanted = part.partition("\n")
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=self.folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            agrees = OutputChecker().check_output(wanted, done.stdout, ELLIPSIS)
+            assert agrees, f"{block.place}: $ {command} says\n{done.stdout}"
 
     async def execute(self, text: str, name: str, mode: str) -> Any:
         code = compile(text, name, mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
@@ -213,7 +238,13 @@ class Page:
         assert not differences, "\n".join([said, *differences])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
+def _timed(page: Path) -> Any:
+    """Pages with a shell take seconds: each command is a process."""
+    marks = [pytest.mark.slow] if any(block.kind == "shell" for block in blocks(page)) else []
+    return pytest.param(page, marks=marks, id=named(page))
+
+
+@pytest.mark.parametrize("page", map(_timed, PAGES))
 async def test_every_block_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

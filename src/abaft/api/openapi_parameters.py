@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args
 
+from abaft.api.filters import LIST_PARAMETERS
 from abaft.api.openapi_answers import parameter
 from abaft.base.settings import Settings
 from abaft.language.operators import OPERATORS, suits
@@ -227,11 +228,12 @@ class Parameters:
             row.name for row in OPERATORS.values() if suits(row, kind) and row.name != "eq"
         ]
         listed = " ".join(f"`[{operator}]`" for operator in operators)
+        asked_by = f"{name}[eq]" if name in LIST_PARAMETERS else name
         if kind.name == "json":
             schema, name = {"type": "boolean"}, f"{name}[isnull]"
             return _query(name, schema, "Whether it is null.")
         said = f"Equal to this. Others: `{name}[…]=` with {listed}"
-        return {**_query(name, schema, said), "x-operators": operators}
+        return {**_query(asked_by, schema, said), "x-operators": operators}
 
     def _by_relation(self, name: str, columns: tuple[str, ...]) -> Parameter:
         kinds = [self.model.fields[column].kind for column in columns]

@@ -32,8 +32,8 @@ from abaft.model.switches import (
 from abaft.model.trace import trace
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
-RESERVED = {"sort", "expand", "fields", "limit", "cursor", "offset", "count", "filter", "search"}
-RESERVED |= {"scope", "highlight", "highlights", "aggregate", "group", "having"}
+RESERVED = {"highlights"}
+"""Members of a record's JSON that no field can be."""
 OWN_COLLECTIONS = {"batch"}
 _NO_FLAGS = ("column", "factory", "stored")
 

@@ -244,7 +244,7 @@ def _timed(page: Path) -> Any:
     return pytest.param(page, marks=marks, id=named(page))
 
 
-@pytest.mark.parametrize("page", map(_timed, PAGES))
+@pytest.mark.parametrize("page", [_timed(page) for page in PAGES])
 async def test_every_block_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -247,6 +247,20 @@ async def test_dos_4_a_stream_that_takes_too_long_is_cut(database_url: str) -> N
         assert [event.path for event in events if isinstance(event, StreamCut)] == ["waves"]
 
 
+async def test_dos_1_a_client_that_reads_nothing_is_cut(database_url: str) -> None:
+    async with waves(database_url, stream_stall=0.1) as api:
+        client = Client(api.app, "/api/waves")
+
+        async def stall(count: int) -> None:
+            await asyncio.sleep(0.05 if count < 3 else 10)
+
+        client.when_sent = stall
+        with pytest.raises(Cut, match="stream_stall"):
+            await client.run()
+        assert not client.whole
+        assert api.app.records.streams.under_way == 0
+
+
 async def test_dos_4_a_query_that_takes_too_long_is_refused(database_url: str) -> None:
     async with waves(database_url, 50_000, stream_timeout=0.001) as api:
         url = "GET /api/waves?sort=text&text[icontains]=x"

@@ -64,7 +64,7 @@ class Streams:
             await send(_start(request, answer))
             await send({"type": "http.response.body", "body": b""})
             return
-        sending = _Sending(request, answer, parts, send)
+        sending = _Sending(request, answer, parts, send, self.settings.stream_stall)
         try:
             whole = await self._watched(request, sending)
         except Disconnected:
@@ -125,8 +125,14 @@ class _Sending:
     """One stream on its way."""
 
     def __init__(
-        self, request: Request, answer: Answer, parts: AsyncGenerator[bytes, None], send: Any
+        self,
+        request: Request,
+        answer: Answer,
+        parts: AsyncGenerator[bytes, None],
+        send: Any,
+        stall: float,
     ) -> None:
+        self.stall = stall
         self.request = request
         self.answer = answer
         self.parts = parts
@@ -159,7 +165,12 @@ class _Sending:
         return None
 
     async def _part(self, body: bytes) -> None:
-        await self.send({"type": "http.response.body", "body": body, "more_body": True})
+        """Waits for the client to take what went before, but not for long."""
+        try:
+            async with asyncio.timeout(self.stall or None):
+                await self.send({"type": "http.response.body", "body": body, "more_body": True})
+        except TimeoutError:
+            raise TimeoutError("the client read nothing for stream_stall") from None
 
 
 def _start(request: Request, answer: Answer) -> dict[str, Any]:

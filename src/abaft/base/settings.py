@@ -66,6 +66,7 @@ class Settings:
     )
     max_streams: int = setting(2, "lists a worker may stream at once, as NDJSON or CSV")
     stream_timeout: float = setting(600.0, "seconds a stream may take as a whole; 0: no limit")
+    stream_stall: float = setting(30.0, "seconds a client may leave a stream unread; 0: no limit")
     compress_from: int = setting(2_048, "bytes from which an answer is compressed; 0: never")
     max_operations: int = setting(100, "operations of a batch")
     max_batch: int = setting(1_000, "records that one request may write")

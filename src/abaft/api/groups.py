@@ -83,7 +83,7 @@ def _by(schema: Schema, settings: Settings, model: Model, name: str, source: str
     found = parse_value(schema, settings, model, source, None, "?group")
     if not found.kind.ordered:
         raise bad("group", "no_order", f"{source} ({found.kind.name}) can't be grouped by")
-    return Term(name, found.kind, found.value)
+    return Term(name, found.kind.own, found.value)
 
 
 def _reduced(schema: Schema, settings: Settings, model: Model, name: str, source: str) -> Term:

@@ -84,8 +84,15 @@ def operators_for(model: Model, name: str) -> list[Operator]:
     """The rows that take this member; of what nobody may read nothing is reckoned."""
     if name in model.fields and (model.fields[name].hidden or model.fields[name].relation):
         return []
+    if name in model.fields and _held_otherwise(model.fields[name].kind):
+        return []
     form = form_of(model, name)
     return [row for row in _ROWS if form in row.takes]
+
+
+def _held_otherwise(kind: Kind) -> bool:
+    """Whether an existing column holds it in a form that statements don't reckon with."""
+    return kind.stored != "" and kind.name != "integer"
 
 
 def extent(kind: Kind) -> tuple[Any, Any]:

@@ -157,9 +157,17 @@ def ordered(found: Element, kind: Kind | None, scopes: list[Frame]) -> Element:
     return scopes[0].context.dialect.ordered(kind, found)
 
 
-def folded(node: e.Value, scopes: list[Frame]) -> Element:
-    """The value as an order sees it: text without case is folded."""
-    found = ordered(value_of(node, scopes), kind_of(node, scopes), scopes)
+def folded(
+    node: e.Value, scopes: list[Frame], take: Callable[..., Element] | None = None
+) -> Element:
+    """The value as an order sees it: text without case is folded.
+
+    `take` is `own_value` where it is to be in our own form besides.
+    """
+    if take is None:
+        found = ordered(value_of(node, scopes), kind_of(node, scopes), scopes)
+    else:
+        found = take(node, scopes)
     return scopes[0].context.dialect.fold(found) if _folds(node, False, scopes) else found
 
 

@@ -24,7 +24,7 @@ from abaft.plan.types import (
     Term,
     WholeItem,
 )
-from abaft.store.sql.conditions import Context, condition, folded, kind_of, value_of
+from abaft.store.sql.conditions import Context, condition, folded, kind_of, own_value, value_of
 from abaft.store.sql.dialect import Dialect, Element, Encoder, concat, number, text_literal
 from abaft.store.sql.found import begin, texts
 from abaft.store.sql.frame import Frame, members
@@ -135,11 +135,11 @@ def _term(context: Context, frame: Frame, term: Term) -> Element:
     if term.value is None:
         found = dialect.reduce(term.reduce, sa.literal_column("1"), None, term.kind)
     elif term.reduce:
-        given = value_of(term.value, [frame])
+        given = own_value(term.value, [frame])
         kind = kind_of(term.value, [frame]) or term.kind
-        found = dialect.reduce(term.reduce, given, kind, term.kind)
+        found = dialect.reduce(term.reduce, given, kind.own, term.kind)
     else:
-        found = folded(term.value, [frame])
+        found = folded(term.value, [frame], own_value)
     return sa.type_coerce(found, dialect.type(term.kind)).label(term.name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from existing import fetch, run
 from inspected import Walk, imported, make, models_of, written
 from projects import run as command
-from projects import said
+from projects import said, write_app
 from scenarios import Api, serving
 from shapes import SHAPES
 
@@ -223,3 +224,73 @@ async def test_an_empty_database_and_a_wrong_name_are_told(engine: str, database
     await run(database_url, "create table notes (id integer primary key)")
     with pytest.raises(AssertionError, match="did you mean 'notes'"):
         await written(database_url, "--tables", "note")
+
+
+LOADED = {
+    "orders": (
+        "OrderID,CustomerID,OrderDate,Freight\n"
+        "20000,ALFKI,2020-02-03T04:05:06Z,1.25\n20001,,,\n20002,bär,2020-02-03T04:05:06.5Z,2\n"
+    ),
+    "order_details": "order,product,unit_price,Quantity\n20000,1,2.5,3\n20000,2,1,1\n",
+    "films": (
+        "title,language_id,release_year,rating,special_features,length\n"
+        'A,1,2001,PG-13,"[""a\\\\"",""b,c"",""{}""]",12\nB,2,,,[],\n'
+    ),
+    "mixed_cases": (
+        "id,select,wait,address,notes,grosse,bytes_\n"
+        "00000000-0000-0000-0000-00000000000a,true,PT90.5S,10.0.0.0/8,"
+        '"{""a"":[1]}",0.1,AP8=\n'
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("shape", "names"),
+    [("wholesale", ["orders", "order_details"]), ("films", ["films", "mixed_cases"])],
+)
+def test_files_are_loaded_into_it(
+    engine: str,
+    shape: str,
+    names: list[str],
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if shape not in SHAPES[engine]:
+        pytest.skip(f"{shape} is of another engine")
+    monkeypatch.setenv("ABAFT_DATABASE", database_url)
+    asyncio.run(make(database_url, SHAPES[engine][shape]))
+    text = asyncio.run(written(database_url))
+    files = [tmp_path / f"{name}.csv" for name in names]
+    for file in files:
+        file.write_text(LOADED[file.stem], "utf-8")
+    result = command("load", write_app(tmp_path, text), *files)
+    assert result.exit_code == 0, (said(result), result.exception)
+    module = imported(text, tmp_path)
+
+    async def look() -> None:
+        async with serving(database_url, *models_of(module)) as api:
+            await (_orders(api) if shape == "wholesale" else _films(api))
+            await Walk(api, database_url).everything()
+
+    asyncio.run(look())
+
+
+async def _orders(api: Api) -> None:
+    orders = await api.items("/api/orders?order_id[ge]=20000", "admin")
+    assert [order["order_date"] for order in orders] == [
+        "2020-02-03T04:05:06Z",
+        None,
+        "2020-02-03T04:05:06.500000Z",
+    ]
+    details = await api.items("/api/order_details?order=20000&sort=product", "admin")
+    assert [float(detail["unit_price"]) for detail in details] == [2.5, 1.0]
+
+
+async def _films(api: Api) -> None:
+    films = await api.items("/api/films?sort=-film_id&limit=2", "admin")
+    assert films[1]["special_features"] == ["a\\", "b,c", "{}"]
+    assert (films[1]["loud"], films[1]["rental_rate"]) == ("A", "4.99")
+    [mixed] = await api.items("/api/mixed_cases?select=true&wait=PT90.5S", "admin")
+    assert mixed["bytes_"] == "AP8="
+    assert mixed["notes"] == {"a": [1]}

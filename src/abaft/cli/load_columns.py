@@ -281,9 +281,10 @@ def complete(model: Model, batch: Batch) -> tuple[Batch, list[tuple[Line, str]]]
     problems: dict[int, str] = {}
     columns, now = [], clock.now()
     for name, column in zip(batch.names, batch.columns, strict=True):
-        lacks = name not in batch.given and name in model.fields
-        if lacks and ABSENT in column and not model.fields[name].by_database:
-            make = maker(model.fields[name], now)
+        field = None if name in batch.given else model.fields.get(name)
+        left = field is None or (field.by_database and not field.generated)
+        if field is not None and not left and ABSENT in column:
+            make = maker(field, now)
             if make is None:
                 problems |= dict.fromkeys(range(len(column)), _needed(model, name))
             column = [None if make is None else make() for _ in column]

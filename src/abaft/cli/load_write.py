@@ -131,6 +131,8 @@ class Writer:
             return True
         key = batch.column(self.model.key[0])
         lacking = key.count(None)
+        if lacking and self.model.fields[self.model.key[0]].kind.name != "integer":
+            return False
         if lacking:
             made = iter(await session.numbers(self.model, lacking))
             key[:] = [next(made, None) if value is None else value for value in key]

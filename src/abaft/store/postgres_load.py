@@ -70,7 +70,7 @@ class Copy:
     async def _follow(self, connection: Connection) -> None:
         """Lets the numbers that the database gives go on after those that were loaded."""
         field = self.load.model.fields[self.load.model.key[0]]
-        if field.generated:
+        if field.generated and field.kind.name == "integer":
             quoted = self.table.quoted
             sql = _FOLLOW.format(column=self.table.quote(field.column), table=quoted)
             await connection.fetch(sql, quoted, field.column)

@@ -69,12 +69,12 @@ class Table:
     def _line(self, record: dict[str, Any]) -> str:
         text = self._text
         if self._deep:
-            values = [_member(record, column) for column in self._columns]
+            values = [member(record, column) for column in self._columns]
             return ",".join([cell(value, text) for value in values]) + _END
         return ",".join([cell(record.get(name), text) for name in self._flat]) + _END
 
 
-def _member(record: dict[str, Any], column: Column) -> Any:
+def member(record: dict[str, Any], column: Column) -> Any:
     """The value of the column; a relation whose record isn't shown has only its key."""
     value: Any = record
     for name in column.path[:-1]:

@@ -16,7 +16,7 @@ from differential.worlds import values_of
 
 SETTINGS = Settings()
 SIGNS = ["add", "sub", "mul", "div", "mod"]
-MOMENTS = ["year", "month", "day", "weekday", "hour", "minute", "second"]
+MOMENTS = ["year", "month", "day", "weekday", "quarter", "hour", "minute", "second"]
 SPANS = [timedelta(), timedelta(days=1), timedelta(microseconds=-1), timedelta(days=4000, hours=5)]
 NUMBERS = ("integer", "float", "decimal")
 
@@ -80,6 +80,7 @@ class _Writing:
     def number(self, model: Model, depth: int) -> t.Node:
         """A number of the record: a field, a part of a time, a length, or reckoned of such."""
         kinds = [lambda: self._whole(model), lambda: self._part(model), lambda: self._length(model)]
+        kinds += [lambda: self._round(model)]
         if depth:
             kinds += [lambda: self._sum(model, depth - 1)] * 2
         made: t.Node = self.pick(kinds)()
@@ -90,12 +91,12 @@ class _Writing:
 
     def _part(self, model: Model) -> t.Node:
         name = self.pick(MOMENTS)
-        kinds = ("date", "datetime") if name in MOMENTS[:4] else ("time", "datetime")
+        kinds = ("date", "datetime") if name in MOMENTS[:5] else ("time", "datetime")
         found = self.field(model, lambda row: row.kind.name in kinds)
         if found is None:
             return self._whole(model)
         path, _ = found
-        if name in MOMENTS[:4] and self.draw(st.booleans()):
+        if name in MOMENTS[:5] and self.draw(st.booleans()):
             span = t.Literal("duration", self.pick(SPANS))
             return t.Call(name, (t.Call(self.pick(["add", "sub"]), (path, span)),))
         return t.Call(name, (path,))
@@ -104,8 +105,21 @@ class _Writing:
         found = self.field(model, lambda row: row.kind.textual)
         if found is None:
             return self._whole(model)
-        inner = self.pick([found[0], t.Call("trim", (found[0],)), t.Call("upper", (found[0],))])
-        return t.Call("length", (inner,))
+        return t.Call("length", (self.cut(found[0]),))
+
+    def cut(self, text: t.Node) -> t.Node:
+        """The text, or some of it."""
+        name = self.pick(["trim", "upper", "left", "right", "replace", "concat", ""])
+        size = t.Literal("number", self.pick(["-1", "0", "1", "2", "9223372036854775807"]))
+        part = t.Literal("text", self.pick(["", "a", "A", "%", "ä", "'"]))
+        args = {"left": (size,), "right": (size,), "replace": (part, part), "concat": (part,)}
+        return t.Call(name, (text, *args.get(name, ()))) if name else text
+
+    def _round(self, model: Model) -> t.Node:
+        found = self.field(model, lambda row: row.kind.name in NUMBERS and not row.relation)
+        if found is None:
+            return self._whole(model)
+        return t.Call(self.pick(["floor", "ceil", "round"]), (found[0],))
 
     def _sum(self, model: Model, depth: int) -> t.Node:
         name = self.pick(["add", "sub", "mul", "mod", "neg", "abs"])
@@ -121,7 +135,7 @@ class _Writing:
         if found is None:
             return self._null(model, depth)
         path, row = found
-        left: t.Node = self.pick([path, t.Call("lower", (path,)), t.Call("trim", (path,))])
+        left: t.Node = self.pick([path, self.cut(path)])
         right: t.Node = self.literal(row)
         other = self.field(model, lambda row: row.kind.textual)
         if other is not None and self.draw(st.booleans()):

@@ -6,6 +6,7 @@ kind: a number over its range, a division by zero. A compiler has one row for ea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -191,6 +192,26 @@ def _real(value: Any, result: Kind) -> float:
     return float(value)
 
 
+def _rounded(plus: float, step: Callable[[Any], int]) -> Callable[..., Any]:
+    def run(value: Any, result: Kind) -> int | None:
+        more = Decimal(str(plus)) if isinstance(value, Decimal) else plus
+        return fitting(step(value if isinstance(value, int) else value + more), result)  # type: ignore[no-any-return]
+
+    return run
+
+
+def _quarter(value: Any, *_: Any) -> int:
+    return (int(_utc(value).month) + 2) // 3
+
+
+def _right(text: str, size: int, *_: Any) -> str:
+    return text[-size:] if size > 0 else ""
+
+
+def _replace(text: str, old: str, new: str, *_: Any) -> str:
+    return text.replace(old, new) if old else text
+
+
 _UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
@@ -221,9 +242,25 @@ FUNCTIONS = {
         Function("upper", (TEXT,), _text, lambda v, *_: v.translate(_UPPER), "a-z as A-Z"),
         Function("trim", (TEXT,), _text, lambda v, *_: v.strip(" "), "without spaces around"),
         Function("length", (TEXT,), _integer, lambda v, *_: len(v), "how many characters"),
+        Function(
+            "left",
+            (TEXT, WHOLE),
+            _text,
+            lambda v, n, *_: v[: max(n, 0)],
+            "so many of the first characters",
+        ),
+        Function("right", (TEXT, WHOLE), _text, _right, "so many of the last characters"),
+        Function(
+            "replace",
+            (TEXT,) * 3,
+            _text,
+            _replace,
+            "the first text with every second one made the third",
+        ),
         Function("concat", (TEXT, TEXT), _text, lambda a, b, *_: a + b, "both texts, joined"),
         _part("year", DAYS, "the year, in UTC"),
         _part("month", DAYS, "the month, 1 to 12"),
+        Function("quarter", (DAYS,), _integer, _quarter, "the quarter, 1 to 4"),
         _part("day", DAYS, "the day of the month"),
         _part("isoweekday", DAYS, "1 (Monday) to 7 (Sunday)"),
         _part("hour", CLOCKS, "the hour, in UTC"),
@@ -237,6 +274,15 @@ FUNCTIONS = {
         Function("mod", (WHOLE, WHOLE), _integer, _remainder, "the rest of a division", "%"),
         Function("neg", NUMBER, _sum_kind, _negate, "the number with its sign changed", "-"),
         Function("float", NUMBER, _quotient_kind, _real, "the number as a float"),
+        Function("floor", NUMBER, _integer, _rounded(0, math.floor), "the next integer below"),
+        Function("ceil", NUMBER, _integer, _rounded(0, math.ceil), "the next integer above"),
+        Function(
+            "round",
+            NUMBER,
+            _integer,
+            _rounded(0.5, math.floor),
+            "the nearest integer, the upper of two",
+        ),
         Function("abs", NUMBER, _sum_kind, _absolute, "the number without its sign"),
     )
 }

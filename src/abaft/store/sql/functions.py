@@ -85,3 +85,29 @@ def extreme(name: str) -> Reduction:
 
 def power(places: int) -> Element:
     return number(10**places)
+
+
+_MOST = 2**31 - 1
+
+
+def cut(name: str) -> Function:
+    """The first or last characters: `name` is the database's function of (text, size)."""
+
+    def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        text, size = args
+        within = sa.case((size > number(_MOST), number(_MOST)), else_=size)
+        found = getattr(sa.func, name)(text, sa.cast(within, sa.Integer), type_=sa.Text())
+        empty = sa.and_(size <= number(0), text.is_not(None))
+        return sa.case((empty, sa.literal_column("''", sa.Text())), else_=found)
+
+    return make
+
+
+def quarter(month: Function) -> Function:
+    """By the month."""
+
+    def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        later = operated("add", month(args, kinds, result), number(2))
+        return operated("div", later, number(3))
+
+    return make

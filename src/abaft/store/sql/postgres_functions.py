@@ -15,12 +15,15 @@ from abaft.model.kinds import INT_MAX, INT_MIN, Kind, Number
 from abaft.store.sql.dialect import Element, Function, Reduction, number, text_literal
 from abaft.store.sql.functions import (
     counted,
+    cut,
     distinct,
     extreme,
     float_operated,
     joined,
     operated,
     power,
+    quarter,
+    real,
     remainder,
 )
 from abaft.store.sql.postgres_times import times
@@ -99,14 +102,39 @@ def _date(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
     return sa.cast(_local(args[0], kinds[0]), sa.Date)
 
 
+def _rounded(name: str) -> Function:
+    def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        if kinds[0].name == "integer":
+            return args[0]
+        step = sa.func.ceil if name == "ceil" else sa.func.floor
+        if kinds[0].name == "decimal":
+            half = sa.literal_column("0.5", _NUMERIC)
+            return _whole(
+                step(operated("add", args[0], half) if name == "round" else args[0]), result
+            )
+        half = sa.literal_column("0.5::float8", _DOUBLE)
+        found = operated("add", args[0], half) if name == "round" else args[0]
+        # By way of numeric it would lose digits.
+        within = sa.and_(
+            found >= real("-9223372036854775808.0"), found < real("9223372036854775808.0")
+        )
+        return sa.case((within, sa.cast(step(found), sa.BigInteger)))
+
+    return make
+
+
 FUNCTIONS: dict[str, Function] = {
     "lower": _text("lower"),
     "upper": _text("upper"),
     "trim": _text("btrim"),
     "length": _text("length", sa.BigInteger()),
+    "left": cut("left"),
+    "right": cut("right"),
+    "replace": _text("replace"),
     "concat": joined,
     "year": _part("year"),
     "month": _part("month"),
+    "quarter": quarter(_part("month")),
     "day": _part("day"),
     "hour": _part("hour"),
     "minute": _part("minute"),
@@ -120,6 +148,9 @@ FUNCTIONS: dict[str, Function] = {
     "mod": remainder,
     "neg": _negated,
     "float": lambda args, kinds, result: _real(args[0], kinds[0]),
+    "floor": _rounded("floor"),
+    "ceil": _rounded("ceil"),
+    "round": _rounded("round"),
     "abs": _absolute,
 }
 

@@ -22,6 +22,8 @@ from abaft.store.sql.functions import (
     operated,
     plain,
     power,
+    quarter,
+    real,
     remainder,
 )
 from abaft.store.sql.sqlite_times import times
@@ -96,14 +98,64 @@ def _date(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
     return sa.func.substr(args[0], number(1), number(10), type_=sa.Text())
 
 
+def _right(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+    text, size = args
+    found = sa.func.substr(text, operated("sub", number(0), size), type_=sa.Text())
+    empty = sa.and_(size <= number(0), text.is_not(None))
+    whole = (size >= sa.func.length(text), text)
+    return sa.case((empty, text_literal("")), whole, else_=found)
+
+
+def _left(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+    size = sa.func.max(args[1], number(0))
+    return sa.func.substr(args[0], number(1), size, type_=sa.Text())
+
+
+def _floor(element: Element) -> Element:
+    """Of a float within 64 bits; a cast cuts towards zero."""
+    whole = sa.cast(element, sa.Integer)
+    lower = sa.case((element < whole, operated("sub", whole, number(1))), else_=whole)
+    within = sa.and_(
+        element >= real("-9223372036854775808.0"), element < real("9223372036854775808.0")
+    )
+    return sa.case((within, lower))
+
+
+def _rounded(name: str) -> Function:
+    def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
+        kind = kinds[0]
+        if kind.name == "float":
+            if name == "ceil":
+                return _whole(
+                    operated("sub", number(0), _floor(operated("sub", real("0.0"), args[0]))),
+                    result,
+                )
+            return _floor(operated("add", args[0], real("0.5")) if name == "round" else args[0])
+        size = 10 ** places(kind)
+        more = {"floor": 0, "ceil": size - 1, "round": size // 2}[name]
+        if not places(kind):
+            return args[0]
+        moved = operated("add", args[0], number(more))
+        rest = operated(
+            "mod", operated("add", operated("mod", moved, number(size)), number(size)), number(size)
+        )
+        return operated("div", operated("sub", moved, rest), number(size))
+
+    return make
+
+
 FUNCTIONS: dict[str, Function] = {
     "lower": plain("lower", sa.Text),
     "upper": plain("upper", sa.Text),
     "trim": plain("trim", sa.Text),
     "length": plain("length", sa.Integer),
+    "left": _left,
+    "right": _right,
+    "replace": plain("replace", sa.Text),
     "concat": joined,
     "year": _part(1, 4),
     "month": _part(6, 2),
+    "quarter": quarter(_part(6, 2)),
     "day": _part(9, 2),
     "hour": _part(12, 2, of_time=1),
     "minute": _part(15, 2, of_time=4),
@@ -117,6 +169,9 @@ FUNCTIONS: dict[str, Function] = {
     "mod": remainder,
     "neg": _negated,
     "float": lambda args, kinds, result: _real(args[0], kinds[0]),
+    "floor": _rounded("floor"),
+    "ceil": _rounded("ceil"),
+    "round": _rounded("round"),
     "abs": _absolute,
 }
 

@@ -333,9 +333,10 @@ async def test_many_ties_at_once_lose_none(database_url: str) -> None:
 @pytest.mark.slow
 async def test_a_thousand_through_two_workers_lose_none(database_url: str) -> None:
     with AppProcess(database_url) as first, AppProcess(database_url) as second:
-        urls = [f"{server.url}/api/viewsers/c" for server in (first, second)]
+        urls = [f"{server.url}/api/counters/c" for server in (first, second)]
         async with httpx.AsyncClient(timeout=60) as client:
-            await client.put(urls[0], json={})
+            made = await client.put(urls[0], json={})
+            assert made.status_code == 201, made.text
             body = {"value": {"increment": 1}}
             sent = [client.patch(urls[n % 2], json=body, headers=MEDIA) for n in range(1_000)]
             answers = await asyncio.gather(*sent)

@@ -180,6 +180,24 @@ class Database:
         given = self._pipeline.validators[spec.name].python(values)
         return await self._write(spec, WriteIntent(spec.name, "create", given))
 
+    async def upsert(self, model: type[M], /, *, on: str | Sequence[str], **values: Any) -> M:
+        """Stores a new record, or changes the one with the same values of the unique fields `on`.
+
+        Defaults are only for a new one.
+        """
+        spec = self._spec(model)
+        asked = {on} if isinstance(on, str) else {*on}
+        found = [key for key in spec.unique_keys() if {*key} == asked]
+        if not found:
+            listed = "; ".join(", ".join(key) for key in spec.unique_keys())
+            detail = f"{', '.join(sorted(asked))} of {spec.name} isn't unique: {listed}"
+            raise BadRequest(detail, code="not_unique")
+        given = self._pipeline.validators[spec.name].python(values)
+        written: M = await self._write(
+            spec, WriteIntent(spec.name, "create", given, upsert=found[0])
+        )
+        return written
+
     async def update(self, record: M, /, **values: Any) -> M:
         """Changes the record's fields and gives it as it is then."""
         spec = self._spec(type(record))

@@ -19,10 +19,10 @@ from abaft.model.values import Values as Validators
 from abaft.observe.events import Observer
 from abaft.plan.access import Access
 from abaft.plan.explain import refusal
+from abaft.plan.loads import Load
 from abaft.plan.marks import QUICK, looked_through, marked
 from abaft.plan.read import plan_read, refuse
 from abaft.plan.types import (
-    Load,
     ReadIntent,
     ReadPlan,
     ReadShape,
@@ -35,6 +35,7 @@ from abaft.plan.virtual import Virtuals, is_virtual
 from abaft.plan.write import VERBS, plan_write
 from abaft.store.base import ReferenceViolation, Row, Session, Store, StoreError
 from abaft.store_faults import refusing, store_fault, write_fault
+from abaft.upserting import upsert
 from abaft.writing import Draft, dangling_relations, make_draft, run_after
 
 TRIES = 5
@@ -120,6 +121,8 @@ class Pipeline:
             return answer
         stages = Stages()
         self.permit(intent.model, intent.needed, actor)
+        if intent.upsert:
+            return await upsert(self, intent, actor, unit)
         for _ in range(TRIES):
             draft = await make_draft(self, intent, actor, unit)
             stages.mark("before")

@@ -192,7 +192,7 @@ def first_draft(model: Model, intent: WriteIntent, actor: Actor) -> Draft:
 
 def stands_alone(model: Model, intent: WriteIntent) -> bool:
     """Whether the first draft is the last: no hook has a say, and nothing stored is looked at."""
-    if model.hooks_for("before", intent.action):
+    if intent.upsert or model.hooks_for("before", intent.action):
         return False
     if intent.action == "create":
         return True

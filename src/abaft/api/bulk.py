@@ -52,18 +52,21 @@ class Bulk:
         self.parser = parser
         self.patches = patches
 
-    async def create(self, request: Request, pick: Pick, body: bytes) -> Answer:
+    async def create(self, request: Request, template: WriteIntent, body: bytes) -> Answer:
         """POST of a list: all of it or nothing."""
-        model = request.model
+        if template.etags is not None:
+            detail = "If-Match is of one record, not of a list"
+            raise BadRequest(detail, code="bad_precondition")
         validators = validators_for(self.pipeline, request)
         intents = [
-            WriteIntent(model.name, "create", given, pick=pick, pointer=f"/{place}")
+            replace(template, values=given, pointer=f"/{place}")
             for place, given in enumerate(validators.create_all(body, self.settings.max_batch))
         ]
         answers = await self.pipeline.write_all(intents, request.actor, request.unit, every=True)
+        status = 201 if any(map(is_new, answers)) or not answers else 200
         if request.prefer.minimal:
-            return Answer(201, None, not request.actor.anonymous)
-        return self._answer(request, 201, f'{{"items":[{_items(answers)}]}}', answers)
+            return Answer(201 if status == 201 else 204, None, not request.actor.anonymous)
+        return self._answer(request, status, f'{{"items":[{_items(answers)}]}}', answers)
 
     async def update(self, request: Request) -> Answer:
         """PATCH of a collection: one patch for all that the filter finds."""
@@ -199,6 +202,11 @@ class Bulk:
         if self.settings.server_timing and outcomes and not isinstance(outcomes[-1], Fault):
             extra.append((b"server-timing", outcomes[-1].stages.header().encode()))
         return Answer(status, body.encode(), not request.actor.anonymous, extra)
+
+
+def is_new(answer: Outcome) -> bool:
+    """Whether a record was made: an upsert may have changed one."""
+    return isinstance(answer, WriteAnswer) and answer.draft.intent.action == "create"
 
 
 def _items(answers: Sequence[Outcome]) -> str:

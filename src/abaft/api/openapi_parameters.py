@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from abaft.api.filters import LIST_PARAMETERS
 from abaft.api.openapi_answers import parameter
+from abaft.api.upserts import offered
 from abaft.base.settings import Settings
 from abaft.language.operators import OPERATORS, suits
 from abaft.model.kinds import Kind
@@ -33,6 +34,13 @@ class Parameters:
 
     def _hidden(self, name: str) -> bool:
         return name in self.model.fields and self.model.fields[name].hidden
+
+    def upsert(self) -> list[Parameter]:
+        """By what a POST finds the record that it changes."""
+        keys = [",".join(key) for key in offered(self.model)]
+        said = "A unique key: the record with the same values is changed, if there is one."
+        # One text with commas in it: none of the parts is a key.
+        return [_query("upsert", {"type": "string", "enum": keys}, said)] if keys else []
 
     def key(self) -> list[Parameter]:
         """The path's: one for each field of the key, which commas part."""

@@ -182,10 +182,18 @@ class Operations:
         schema = {"anyOf": [one, {"type": "array", "items": one, "maxItems": most}]}
         body = _body({JSON: schema}, examples.body(self.model, key=True))
         said = "A record, or with a list all of them in one transaction."
+        made, asked = self._made(), self.parameters.upsert()
+        changed = {
+            "200": _json("Changed, by `upsert`", made["content"][JSON]["schema"]),
+            "204": {"description": "Changed, by `upsert`; it wasn't to be shown"},
+        }
+        if asked:
+            asked.append(parameter("If-Match"))
+        statuses = (409, 412, 413, 415, 422) if asked else (409, 413, 415, 422)
         return self._operation("create", "create", self.model.name, said) | {
-            "parameters": [*self.parameters.shape(), *WRITING],
+            "parameters": [*self.parameters.shape(), *asked, *WRITING],
             "requestBody": body,
-            "responses": {"201": self._made()} | self._problems(409, 413, 415, 422),
+            "responses": {"201": made} | (changed if asked else {}) | self._problems(*statuses),
         }
 
     def _patch(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from abaft.api import cursor as cursors
 from abaft.api.expands import Bind, Picked, pick_of
 from abaft.api.filters import LIST_PARAMETERS
 from abaft.api.list_form import Form, ListForms, deleted_of
-from abaft.api.parameters import bad, refuse, split_query, word
+from abaft.api.parameters import bad, names_of, refuse, split_query, word
 from abaft.api.searches import kinds_of
 from abaft.base.errors import BadRequest, NotFound, Problem, nearest
 from abaft.base.settings import Settings
@@ -94,6 +94,13 @@ class Parser:
                 detail = f"there is no parameter {name[:80]!r} here: {nearest(name, known)}"
                 raise bad(name, "unknown_parameter", detail)
         return asked
+
+    def named(self, query: bytes, name: str) -> tuple[str, ...] | None:
+        """The names that the parameter lists; None where it isn't given."""
+        pairs = self._pairs(query)
+        if sum(given == name for given, _ in pairs) > 1:
+            raise bad(name, "repeated_parameter", f"{name} is given more than once")
+        return names_of(name, dict(pairs))
 
     def flag(self, query: bytes, name: str) -> bool:
         """Whether the parameter is true; it is false where it isn't given."""

@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 from abaft.answers import WriteAnswer
 from abaft.api import respond
-from abaft.api.bulk import NOTHING, Bulk, is_list
+from abaft.api.bulk import NOTHING, Bulk, is_list, is_new
 from abaft.api.parse import Parser
 from abaft.api.patches import Patches, validators_for
 from abaft.api.request import JSON, Request, check_content
 from abaft.api.respond import Answer
+from abaft.api.upserts import UPSERT, upsert_on
 from abaft.base.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from abaft.base.settings import Settings
 from abaft.model.spec import Action, Model
@@ -38,14 +39,26 @@ class Writes:
         """POST of a collection."""
         model = request.model
         self.pipeline.permit(model.name, "create", request.actor)
-        pick = self._pick(request)
+        intent = self._new(request)
         check_content(request.headers, (JSON,))
         body = await request.body(self.settings)
         if is_list(body):
-            return await self.bulk.create(request, pick, body)
-        given = self._validators(request).create(body)
-        intent = WriteIntent(model.name, "create", given, pick=pick)
-        return self._made(request, await self.pipeline.write(intent, request.actor, request.unit))
+            return await self.bulk.create(request, intent, body)
+        intent = replace(intent, values=self._validators(request).create(body))
+        written = await self.pipeline.write(intent, request.actor, request.unit)
+        return (
+            self._made(request, written) if is_new(written) else self._shown(request, 200, written)
+        )
+
+    def _new(self, request: Request) -> WriteIntent:
+        """What the URL and the headers ask of a POST."""
+        model = request.model
+        pick = self._pick(request, (UPSERT,))
+        if b"upsert" not in request.query:
+            return WriteIntent(model.name, "create", pick=pick)
+        etags, _ = _if_match(request.headers)
+        on = upsert_on(self.parser, model, request.query)
+        return WriteIntent(model.name, "create", pick=pick, etags=etags, upsert=on)
 
     async def patch(self, request: Request) -> Answer:
         """PATCH of a record by a merge patch (RFC 7396) or by operators."""

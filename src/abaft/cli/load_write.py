@@ -15,7 +15,8 @@ from abaft.cli.load_columns import Batch, complete
 from abaft.cli.load_rows import Line
 from abaft.model.spec import Model
 from abaft.pipeline import Pipeline
-from abaft.plan.types import Load, Match, Matched, WriteIntent
+from abaft.plan.loads import Load, Match, Matched
+from abaft.plan.types import WriteIntent
 from abaft.store.base import Session
 from abaft.store.sql.dialect import fold_ascii
 from abaft.writing import Draft, change_rows

@@ -242,6 +242,11 @@ class Model:
         # What a deleted record holds may be used again.
         return [Unique(row.fields, all_of((row.where, LIVING))) for row in sets]
 
+    def unique_keys(self) -> list[tuple[str, ...]]:
+        """The fields that tell one record from all others: an upsert goes by them."""
+        plain = (TRUE, LIVING) if self.soft_delete else (TRUE,)
+        return [self.key, *(row.fields for row in self.unique_sets() if row.where in plain)]
+
     @property
     def living(self) -> Expr | None:
         """What a record must be not to count as deleted; None where none can be so."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 from abaft.model.expr import TRUE, Expr, Value
@@ -158,7 +157,8 @@ class WriteIntent:
     to be merged into the stored ones (RFC 7396), `replace` that the whole record is given: what
     can't be changed may be among it, unchanged. `made` are values of a new record that are the
     server's own and known beforehand. `where`, with its values, is what the record must be like.
-    Of members with an operator, by its name in `operators`, the value is the operand.
+    Of members with an operator, by its name in `operators`, the value is the operand. With `upsert`
+    a create changes the record that has the same values of these fields, if there is one.
 
     One of several writes has its place in the body, a JSON Pointer that comes before those of its
     faults; `needs` is the last of the writes before it that a Made among its values tells of.
@@ -176,6 +176,7 @@ class WriteIntent:
     where: Expr = TRUE
     where_values: Mapping[str, Any] = field(default_factory=dict)
     operators: Mapping[str, str] = field(default_factory=dict)
+    upsert: tuple[str, ...] = ()
     pointer: str = ""
     needs: int = -1
     verb: Verb = ""
@@ -352,42 +353,3 @@ class WritePlan:
     operators: Mapping[str, str] = field(default_factory=dict)
     most_bytes: int = 0
     results: Selection | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Load:
-    """Many records of one model at once, above the rules: new ones, or changes of stored ones.
-
-    `rows` are values in the order of `names`, which hold the key; `changes` are each row's written
-    key and the data of its change record; `links` are each row's keys of to-many relations. With
-    `deferred` a relation may lead to a record that comes later.
-    """
-
-    model: Model
-    names: tuple[str, ...]
-    rows: Sequence[Sequence[Any]]
-    changes: Sequence[tuple[str, str]]
-    at: datetime
-    actor: str
-    deferred: bool = False
-    action: Literal["create", "update"] = "create"
-    links: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Match:
-    """Asks which records are stored already: those whose fields `on` have a row's first values.
-
-    `names` are `on` and the fields whose values are to be compared besides. Of `living` records
-    those that were softly deleted are none.
-    """
-
-    model: Model
-    on: tuple[str, ...]
-    names: tuple[str, ...]
-    rows: Sequence[Sequence[Any]]
-    living: bool = False
-
-
-Matched = tuple[tuple[Any, ...], bool]
-"""A stored record's key, and whether it has all the values of the row already."""

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from abaft.base.errors import AbaftError
 from abaft.model.spec import Model
 from abaft.plan.change import Change
-from abaft.plan.types import Load, Match, Matched, ReadPlan, WritePlan
+from abaft.plan.loads import Load, Match, Matched
+from abaft.plan.types import ReadPlan, WritePlan
 
 Row = Sequence[Any]
 Rows = Sequence[Row]

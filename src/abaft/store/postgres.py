@@ -17,7 +17,8 @@ from abaft.base import clock
 from abaft.base.settings import Settings
 from abaft.model.spec import Model, Schema
 from abaft.plan.change import Change
-from abaft.plan.types import Load, Match, Matched, ReadPlan, WritePlan
+from abaft.plan.loads import Load, Match, Matched
+from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store import postgres_changes as feed
 from abaft.store import postgres_session as steps
 from abaft.store.base import Capabilities, Item, Lost, Row, Session, Snapshot, Values

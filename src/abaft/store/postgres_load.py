@@ -14,7 +14,7 @@ from typing import Any
 from abaft.base.columns import each
 from abaft.model.spec import DELETED, Model
 from abaft.model.times import MICROSECOND
-from abaft.plan.types import Load, Match, Matched
+from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import Busy, StoreError
 from abaft.store.postgres_pool import Connection
 from abaft.store.sql.changes import CHANGES, KINDS

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from abaft.model.spec import Model
-from abaft.plan.types import Load, Match, Matched
+from abaft.plan.loads import Load, Match, Matched
 from abaft.store import postgres_load as loads
 from abaft.store.base import (
     CheckViolation,

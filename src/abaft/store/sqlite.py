@@ -22,7 +22,8 @@ from abaft.base import clock
 from abaft.base.settings import Settings
 from abaft.model.spec import Model, Schema
 from abaft.plan.change import Change
-from abaft.plan.types import Load, Match, Matched, ReadPlan, WritePlan
+from abaft.plan.loads import Load, Match, Matched
+from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store.base import (
     Capabilities,
     Item,

@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 
 from abaft.model.spec import DELETED, Model
-from abaft.plan.types import Load, Match, Matched
+from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import StoreError
 from abaft.store.sql.changes import CHANGES, KINDS
 from abaft.store.sql.load import Table, Tables, assigned, compared, pairs

@@ -9,7 +9,7 @@ import apsw
 
 from abaft.base import clock
 from abaft.model.spec import Model
-from abaft.plan.types import Load, Match, Matched
+from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import HeldOff, Item, Program, QueryTimeout, Row, Rows, Values
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.write import WriteStatement

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from abaft.base.columns import each
 from abaft.model.spec import Model, Schema
-from abaft.plan.types import Load, Match
+from abaft.plan.loads import Load, Match
 from abaft.store.sql.dialect import Dialect
 
 

@@ -1,0 +1,49 @@
+"""The values of a load, which brings many records at once, above the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from abaft.model.spec import Model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """Many records of one model at once, above the rules: new ones, or changes of stored ones.
+
+    `rows` are values in the order of `names`, which hold the key; `changes` are each row's written
+    key and the data of its change record; `links` are each row's keys of to-many relations. With
+    `deferred` a relation may lead to a record that comes later.
+    """
+
+    model: Model
+    names: tuple[str, ...]
+    rows: Sequence[Sequence[Any]]
+    changes: Sequence[tuple[str, str]]
+    at: datetime
+    actor: str
+    deferred: bool = False
+    action: Literal["create", "update"] = "create"
+    links: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """Asks which records are stored already: those whose fields `on` have a row's first values.
+
+    `names` are `on` and the fields whose values are to be compared besides. Of `living` records
+    those that were softly deleted are none.
+    """
+
+    model: Model
+    on: tuple[str, ...]
+    names: tuple[str, ...]
+    rows: Sequence[Sequence[Any]]
+    living: bool = False
+
+
+Matched = tuple[tuple[Any, ...], bool]
+"""A stored record's key, and whether it has all the values of the row already."""

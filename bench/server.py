@@ -94,6 +94,11 @@ class Server:
             self._process.wait()
         self._process = None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def memory(self, kind: str) -> float | None:
         """``VmRSS``, ``RssAnon`` (its own) or ``VmHWM`` (the peak) in MB; None without /proc."""
         assert self._process is not None

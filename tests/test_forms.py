@@ -240,7 +240,7 @@ async def test_the_count_of_lines_is_a_header(api: Api) -> None:
 
 
 async def test_counts_say_how_surely_they_are_known(api: Api) -> None:
-    for query in ("count=2", "count=9"):
+    for query in ("count=estimated", "count=estimated&size=0", "count=2", "count=9"):
         answer = await api.ask(f"GET /api/notes?{query}&limit=1")
         for accept in (LINES, "text/csv"):
             for url in (f"/api/notes?{query}&limit=1", f"/api/notes?{query}"):
@@ -287,3 +287,14 @@ async def test_an_answer_that_is_given_again_has_the_form_that_is_asked_for(api:
     assert (first.status_code, again.status_code) == (201, 201)
     assert ormsgpack.unpackb(again.content) == first.json()
     assert again.headers["etag"] == first.headers["etag"][:-1] + '-msgpack"'
+
+
+async def test_groups_have_all_forms(api: Api) -> None:
+    url = "/api/notes?aggregate=count,sum(size)&group=open&sort=open"
+    items = (await api.ask(f"GET {url}")).json()["items"]
+    table = await get(api, url, "text/csv")
+    head, *rows = csv.reader(io.StringIO(table.text, newline=""))
+    assert head == list(items[0])
+    assert len(rows) == len(items)
+    lines = await get(api, url, LINES)
+    assert [httpx.Response(200, text=line).json() for line in lines.text.splitlines()] == items

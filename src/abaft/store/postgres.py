@@ -158,8 +158,10 @@ class PostgresStore:
 
     async def read(self, compiled: Read, values: Values) -> list[Row]:
         args = compiled.statement.statement.args(values)
-        rows = await self._read_lane(compiled, args).ask(args)
-        return rows if not compiled.statement.estimate else steps.expected(rows)
+        if compiled.statement.estimate:
+            # What EXPLAIN answers has no ordinal to travel by.
+            return steps.expected(await self._fetch(compiled.statement.statement.sql, *args))
+        return await self._read_lane(compiled, args).ask(args)
 
     def _read_lane(self, compiled: Read, args: tuple[Any, ...]) -> ReadLane:
         if compiled.limit is None:

@@ -23,7 +23,7 @@ from abaft.plan.types import Pick, ReadIntent, Verb, WriteIntent
 
 NOTHING = Pick(())
 """What is shown to who prefers a minimal answer."""
-_NOT_TAKEN = ("cursor", "offset", "count")
+_NOT_TAKEN = ("cursor", "offset", "count", "search", "highlight")
 _TRIES = 3
 
 

@@ -54,6 +54,9 @@ class Copy:
         """Stores the records at these places, and their change records."""
         if self.load.deferred:
             await connection.execute("set constraints all deferred")
+        if self.load.model.searched:
+            # The words of many texts are the work of one statement.
+            await connection.execute("set local statement_timeout = 0")
         lines = self.rows[places.start : places.stop]
         if self.load.action == "create":
             columns = [self.table.column(name) for name in self.load.names]
@@ -66,6 +69,8 @@ class Copy:
             await self._link(connection, relation, places)
         changes = self.changes[places.start : places.stop]
         await _copy(connection, CHANGES, list(KINDS), changes)
+        if self.load.model.searched:
+            await connection.execute("set local statement_timeout to default")
 
     async def _follow(self, connection: Connection) -> None:
         """Lets the numbers that the database gives go on after those that were loaded."""

@@ -9,15 +9,17 @@ import orjson
 
 from abaft.answers import Answer as Outcome
 from abaft.answers import Unit, WriteAnswer
+from abaft.api.nested import Nested
 from abaft.api.parameters import bad
 from abaft.api.parse import Page, Parser
-from abaft.api.patches import Patches, validators_for
-from abaft.api.request import Request
+from abaft.api.patches import TYPES, Patches, validators_for
+from abaft.api.request import Request, check_content
 from abaft.api.respond import Answer
 from abaft.base.errors import BadRequest, Conflict, Fault, NotFound, Problem
 from abaft.base.settings import Settings
 from abaft.model.expr import TRUE
 from abaft.model.spec import Action, Model
+from abaft.nesting import Tree
 from abaft.pipeline import Pipeline
 from abaft.plan.types import Pick, ReadIntent, Verb, WriteIntent
 
@@ -45,8 +47,14 @@ class Bulk:
     """Answers POST of a list, and PATCH and DELETE of a collection."""
 
     def __init__(
-        self, pipeline: Pipeline, settings: Settings, parser: Parser, patches: Patches
+        self,
+        pipeline: Pipeline,
+        settings: Settings,
+        parser: Parser,
+        patches: Patches,
+        nested: Nested,
     ) -> None:
+        self.nested = nested
         self.pipeline = pipeline
         self.settings = settings
         self.parser = parser
@@ -57,12 +65,19 @@ class Bulk:
         if template.etags is not None:
             detail = "If-Match is of one record, not of a list"
             raise BadRequest(detail, code="bad_precondition")
-        validators = validators_for(self.pipeline, request)
-        intents = [
-            replace(template, values=given, pointer=f"/{place}")
-            for place, given in enumerate(validators.create_all(body, self.settings.max_batch))
-        ]
-        answers = await self.pipeline.write_all(intents, request.actor, request.unit, every=True)
+        read, most = validators_for(self.pipeline, request).create_all, self.settings.max_batch
+        given = self.nested.new(request, body, template, lambda: read(body, most))
+        answers: Sequence[Outcome]
+        if isinstance(given, Tree):
+            answers = await self.nested.written(request, given)
+        else:
+            intents = [
+                replace(template, values=values, pointer=f"/{place}")
+                for place, values in enumerate(given)
+            ]
+            answers = await self.pipeline.write_all(
+                intents, request.actor, request.unit, every=True
+            )
         status = 201 if any(map(is_new, answers)) or not answers else 200
         if request.prefer.minimal:
             return Answer(201 if status == 201 else 204, None, not request.actor.anonymous)
@@ -71,7 +86,9 @@ class Bulk:
     async def update(self, request: Request) -> Answer:
         """PATCH of a collection: one patch for all that the filter finds."""
         asked = self._asked(request, "update")
-        return await self._written(request, asked, await self.patches.intent(request))
+        media = check_content(request.headers, TYPES)
+        body = await request.body(self.settings)
+        return await self._written(request, asked, self.patches.intent(request, media, body))
 
     async def delete(self, request: Request) -> Answer:
         """DELETE of a collection: all that the filter finds."""

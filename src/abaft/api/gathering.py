@@ -123,7 +123,7 @@ class Gathered:
 
     def _known(self, operation: Operation, model: Model, intent: Intent) -> Intent:
         """The write with a key that is known beforehand, as far as others may refer to it."""
-        if isinstance(intent, ReadIntent):
+        if isinstance(intent, ReadIntent) or intent.upsert:
             return intent
         if intent.action != "create":
             self.keys[operation.name] = _shown(model, intent.key)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from abaft.api.request import JSON, MERGE_PATCH, OPERATORS, Request, check_content
+from abaft.api.request import JSON, MERGE_PATCH, OPERATORS, Request
 from abaft.base.errors import Problem, nearest
 from abaft.base.settings import Settings
 from abaft.model.spec import Model
@@ -28,12 +28,10 @@ class Patches:
         self.settings = settings
         self._operated: dict[tuple[str, bool], TypeAdapter[Any]] = {}
 
-    async def intent(self, request: Request) -> WriteIntent:
+    def intent(self, request: Request, media: str, body: bytes) -> WriteIntent:
         """What the body asks for, of whichever record."""
         model = request.model
-        media = check_content(request.headers, TYPES)
         values = validators_for(self.pipeline, request)
-        body = await request.body(self.settings)
         if media == OPERATORS:
             given, operators = self._read(values, body)
             return WriteIntent(model.name, "update", given, operators=operators)

@@ -9,15 +9,17 @@ from urllib.parse import quote
 from abaft.answers import WriteAnswer
 from abaft.api import respond
 from abaft.api.bulk import NOTHING, Bulk, is_list, is_new
+from abaft.api.nested import Nested
 from abaft.api.parse import Parser
-from abaft.api.patches import Patches, validators_for
-from abaft.api.request import JSON, Request, check_content
+from abaft.api.patches import TYPES, Patches, validators_for
+from abaft.api.request import JSON, OPERATORS, Request, check_content
 from abaft.api.respond import Answer
 from abaft.api.upserts import UPSERT, upsert_on
 from abaft.base.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from abaft.base.settings import Settings
 from abaft.model.spec import Action, Model
 from abaft.model.values import Values
+from abaft.nesting import Tree
 from abaft.pipeline import Pipeline
 from abaft.plan.types import Pick, Verb, WriteIntent
 
@@ -33,7 +35,8 @@ class Writes:
         self.settings = settings
         self.parser = parser
         self.patches = Patches(pipeline, settings)
-        self.bulk = Bulk(pipeline, settings, parser, self.patches)
+        self.nested = Nested(pipeline, settings)
+        self.bulk = Bulk(pipeline, settings, parser, self.patches, self.nested)
 
     async def create(self, request: Request) -> Answer:
         """POST of a collection."""
@@ -44,7 +47,12 @@ class Writes:
         body = await request.body(self.settings)
         if is_list(body):
             return await self.bulk.create(request, intent, body)
-        intent = replace(intent, values=self._validators(request).create(body))
+        read = self._validators(request).create
+        given = self.nested.new(request, body, intent, lambda: read(body))
+        if isinstance(given, Tree):
+            [written] = await self.nested.written(request, given)
+            return self._made(request, written)
+        intent = replace(intent, values=given)
         written = await self.pipeline.write(intent, request.actor, request.unit)
         return (
             self._made(request, written) if is_new(written) else self._shown(request, 200, written)
@@ -64,7 +72,20 @@ class Writes:
         """PATCH of a record by a merge patch (RFC 7396) or by operators."""
         pick, key = self._reached(request, "update")
         etags, _ = _if_match(request.headers)
-        intent = replace(await self.patches.intent(request), key=key, pick=pick, etags=etags)
+        media = check_content(request.headers, TYPES)
+        body = await request.body(self.settings)
+        given: WriteIntent | Tree
+        if media == OPERATORS:
+            given = self.patches.intent(request, media, body)
+        else:
+            root = WriteIntent(request.model.name, "update", {}, key, pick, etags)
+            given = self.nested.changes(
+                request, body, root, lambda: self.patches.intent(request, media, body)
+            )
+        if isinstance(given, Tree):
+            [written] = await self.nested.written(request, given)
+            return self._shown(request, 200, written)
+        intent = replace(given, key=key, pick=pick, etags=etags)
         written = await self.pipeline.write(intent, request.actor, request.unit)
         return self._shown(request, 200, written)
 

@@ -69,6 +69,7 @@ class Settings:
     stream_stall: float = setting(30.0, "seconds a client may leave a stream unread; 0: no limit")
     compress_from: int = setting(2_048, "bytes from which an answer is compressed; 0: never")
     max_operations: int = setting(100, "operations of a batch")
+    max_nested_depth: int = setting(4, "how deep records may be nested in a body")
     max_batch: int = setting(1_000, "records that one request may write")
     max_search_length: int = setting(500, "characters of `search`")
     max_search_words: int = setting(32, "words of `search`")

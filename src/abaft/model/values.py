@@ -18,6 +18,7 @@ from abaft.model.field import Many
 from abaft.model.records import related, typed
 from abaft.model.spec import Model, Schema
 
+KEPT = 500
 MAX_LINKS = 1_000
 """Records that one write may tie to a to-many relation."""
 
@@ -70,9 +71,11 @@ class Values:
             {n: _present(t, n in needed) for n, t in wire.items() if n in writable}, extra
         )
         self._create: TypeAdapter[Any] = TypeAdapter(self._new)
-        self._patch = _adapter(
+        self._changed = members(
             {n: NotRequired[_patched(model, n, t)] for n, t in wire.items() if n in writable}, extra
         )
+        self._patch: TypeAdapter[Any] = TypeAdapter(self._changed)
+        self._parts: dict[tuple[str, frozenset[str]], TypeAdapter[Any]] = {}
         self._create_all: TypeAdapter[Any] | None = None
         needed -= set(model.key)
         # What was read can be sent back whole: what the server sets is passed over.
@@ -113,6 +116,17 @@ class Values:
             return self._create_all.validate_json(body)  # type: ignore[no-any-return]
         except ValidationError as error:
             raise _list_fault(self.model, error, most) from None
+
+    def part(self, action: str, body: bytes, without: frozenset[str]) -> dict[str, Any]:
+        """The values of a body to create or update by, in which some members have no place."""
+        place = (action, without)
+        if place not in self._parts:
+            whole = self._new if action == "create" else self._changed
+            fields = {n: t for n, t in whole.__annotations__.items() if n not in without}
+            if len(self._parts) >= KEPT:
+                self._parts.clear()
+            self._parts[place] = TypeAdapter(members(fields, self.extra))
+        return self._check(self._parts[place], body)
 
     def patch(self, body: bytes) -> dict[str, Any]:
         """The values of a merge patch's body (RFC 7396)."""

@@ -24,7 +24,7 @@ LINES = "application/x-ndjson"
 PACKED = "application/msgpack"
 
 
-class Box(Model, key="code", stamps=False, collection="boxes"):
+class Box(Model, key="code", stamps=False, collection="boxes", history=True):
     code: str = field(max_length=20)
     width: float
     within: Ref[Box] | None = None
@@ -298,3 +298,16 @@ async def test_groups_have_all_forms(api: Api) -> None:
     assert len(rows) == len(items)
     lines = await get(api, url, LINES)
     assert [httpx.Response(200, text=line).json() for line in lines.text.splitlines()] == items
+
+
+async def test_what_is_no_list_of_records_comes_whole(database_url: str) -> None:
+    async with serving(database_url, Box) as api:
+        await api.ask("POST /api/boxes", "admin", json={"code": "a", "width": 1})
+        url = "/api/boxes/a/history"
+        rows = [
+            Scenario(f"GET {url}", 406, headers={"accept": "text/csv"}, lacks=["csv"]),
+            Scenario(f"GET {url}", 200, headers={"accept": "text/csv, */*;q=0.1"}, has=["items"]),
+        ]
+        await play(api, rows)
+        packed = await get(api, url, PACKED)
+        assert ormsgpack.unpackb(packed.content) == (await api.ask(f"GET {url}")).json()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abaft.api.codings import CODINGS
-from abaft.api.forms import FORMS, PLAIN, Negotiation, of_writes
+from abaft.api.forms import FORMS, PLAIN, Negotiation, whole_forms
 from abaft.api.negotiate import best_coding, best_media
 from abaft.base.errors import NotAcceptable
 
@@ -136,7 +136,7 @@ def test_a_refusal_names_the_forms() -> None:
         Negotiation(FORMS, compress=True).variant(b"image/png", None)
     assert told.value.hint == "send Accept: application/json"
     with pytest.raises(NotAcceptable, match=r"^answers are application/json, application/vnd"):
-        Negotiation(of_writes(), compress=True).variant(b"text/csv", None)
+        Negotiation(whole_forms(), compress=True).variant(b"text/csv", None)
     with pytest.raises(NotAcceptable, match="coding"):
         Negotiation(FORMS, compress=True).variant(None, b"br, identity;q=0")
     # Somebody in front compresses: what is asked for isn't ours to refuse.

@@ -72,7 +72,7 @@ def _msgpack(body: bytes) -> bytes:
 _CSV = b"text/csv; charset=utf-8; header="
 
 JSON_FORM = Form("", Media("application", "json"), b"application/json")
-# In the order of preference: all that a reader is offered; a writer, what isn't lines.
+# In the order of preference.
 FORMS = (
     JSON_FORM,
     Form(
@@ -152,6 +152,6 @@ class Negotiation:
         raise NotAcceptable(f"answers are {', '.join(takes)}", hint=hint)
 
 
-def of_writes() -> list[Form]:
-    """The forms of an answer to a write: one record, or what was done."""
+def whole_forms() -> list[Form]:
+    """The forms of all but records and their lists: what was done, or was once."""
     return [form for form in FORMS if form.lines is None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from abaft.api import openapi_examples as examples
-from abaft.api.forms import FORMS, of_writes
+from abaft.api.forms import FORMS, whole_forms
 from abaft.api.openapi_answers import ETAG, LINK, LOCATION, TOTAL, parameter, problems
 from abaft.api.openapi_batch import BEARER
 from abaft.api.openapi_models import ref
@@ -284,7 +284,7 @@ def _article(noun: str) -> str:
 def _json(said: str, schema: JsonSchema) -> dict[str, Any]:
     """An answer in the forms of a write."""
     content: dict[str, Any] = {
-        f"{form.media.type}/{form.media.subtype}": {} for form in of_writes()
+        f"{form.media.type}/{form.media.subtype}": {} for form in whole_forms()
     }
     return {"description": said, "content": {**content, JSON: {"schema": schema}}}
 

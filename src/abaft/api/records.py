@@ -8,7 +8,7 @@ from typing import Any
 
 from abaft.api import idempotency, preferences, respond
 from abaft.api.batch import BATCH, Batch
-from abaft.api.forms import FORMS, PLAIN, Negotiation, Variant, of_writes
+from abaft.api.forms import FORMS, PLAIN, Negotiation, Variant, whole_forms
 from abaft.api.history import History
 from abaft.api.idempotency import Idempotency
 from abaft.api.parse import Parser
@@ -59,13 +59,14 @@ class Records:
         self.rate = RateLimit(settings.requests_per_minute)
         self.in_progress = 0
         compress = settings.compress_from > 0
-        self.reading = Negotiation(FORMS, compress=compress)
-        self.writing = Negotiation(of_writes(), compress=compress)
+        self.lines = Negotiation(FORMS, compress=compress)
+        self.whole = Negotiation(whole_forms(), compress=compress)
         self.streams = Streams(settings, observer)
         parser = Parser(pipeline.schema, settings, key)
         writes = Writes(pipeline, settings, parser)
         history = History(pipeline, settings, parser, writes, key)
         reads = Reads(pipeline, settings, parser, key, history.as_of)
+        self.lined: frozenset[Handler] = frozenset((reads.page, reads.one))
         self.idempotency = Idempotency(pipeline, settings)
         self.many: Mapping[str, Handler] = {
             "GET": reads.page,
@@ -120,7 +121,7 @@ class Records:
         if handler is None:
             await respond.send_answer(send, _other(method, handlers))
             return
-        variant = self._variant(method, headers)
+        variant = self._variant(method, handler, headers)
         actor = await self.actor(headers)
         root, query = scope.get("root_path", ""), scope["query_string"]
         request = Request(method, model, key, query, headers, actor, root, receive, given)
@@ -155,13 +156,13 @@ class Records:
             handlers = {verb: found for verb, found in handlers.items() if verb in ("GET", "HEAD")}
         return Route(model, key, handlers, given)
 
-    def _variant(self, method: str, headers: dict[bytes, bytes]) -> Variant:
+    def _variant(self, method: str, handler: Handler, headers: dict[bytes, bytes]) -> Variant:
         """The form that the client wants, before anything is done. Raises NotAcceptable."""
         accept, encoding = headers.get(b"accept"), headers.get(b"accept-encoding")
-        if method in ("GET", "HEAD"):
-            return self.reading.variant(accept, encoding)
+        if handler in self.lined:
+            return self.lines.variant(accept, encoding)
         try:
-            return self.writing.variant(accept, encoding)
+            return self.whole.variant(accept, encoding)
         except NotAcceptable:
             if method != "DELETE":
                 raise

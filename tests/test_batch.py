@@ -11,7 +11,7 @@ import pytest
 from abaft import App, Many, Me, Model, Ref, allow, field
 from abaft import before as before_
 from abaft.base.errors import ModelError
-from apps.notes import MODELS as NOTES
+from apps.memos import MODELS as NOTES
 from scenarios import Api, serving
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from apps.notes import MODELS
+from apps.memos import MODELS
 from scenarios import Api, serving
 
 

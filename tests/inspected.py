@@ -156,7 +156,9 @@ class Walk:
         for value in {
             self.spelt(r[name]): r[name] for r in records if r[name] is not None
         }.values():
-            page = await self.json(f"{base}?{name}={quote(self.spelt(value), safe='')}&limit=200")
+            page = await self.json(
+                f"{base}?{name}[eq]={quote(self.spelt(value), safe='')}&limit=200"
+            )
             wanted = [record for record in records if record[name] == value]
             found = page.get("items", [])
             fits = all(record in found for record in wanted)

@@ -71,8 +71,9 @@ def plan(description: Description) -> Module:
     drafts: dict[str, Draft] = {}
     collections: set[str] = set()
     for table in description.tables:
-        if not table.key:
-            notes.append(f"{table.place} is left out: {'; '.join(table.notes)}")
+        why = _unserved(table)
+        if why:
+            notes.append(f"{table.place} is left out: {why}")
             continue
         taken = [draft.name for draft in drafts.values()]
         name = names.class_name(table.name, taken, table.schema)
@@ -89,6 +90,15 @@ def plan(description: Description) -> Module:
         _tell_of_others(draft, drafts)
     aliases = {alias: words for alias, words in enums.values()}
     return Module(tuple(drafts.values()), aliases, tuple(notes))
+
+
+def _unserved(table: Table) -> str:
+    """Why there is no model of the table, if there is none."""
+    if not table.key:
+        return "; ".join(table.notes)
+    if not all(map(_spellable, (table.name, *table.key))):
+        return "statements can't spell its name, or that of its key"
+    return ""
 
 
 Enums = dict[str, tuple[str, tuple[str, ...]]]
@@ -113,7 +123,7 @@ def _add_columns(draft: Draft, drafts: Mapping[str, Draft], enums: Enums) -> Non
     draft.read_only = table.read_only
     single = _single_refs(table, drafts)
     for column in table.columns:
-        if column.kind == "":
+        if column.kind == "" or not _spellable(column.name):
             _leave_out(draft, column)
             continue
         key = single.get(column.name)
@@ -138,8 +148,14 @@ def _target(key: ForeignKey, drafts: Mapping[str, Draft]) -> Column:
     return target.column(target.key[0])
 
 
+def _spellable(name: str) -> bool:
+    """Whether statements can have the name; they are shortened where constants meet."""
+    return bool(name) and "' || '" not in name
+
+
 def _leave_out(draft: Draft, column: Column) -> None:
-    draft.notes.append(f"the column {column.name} ({column.type}) is left out: {column.note}")
+    why = column.note or "statements can't spell its name"
+    draft.notes.append(f"the column {column.name} ({column.type}) is left out: {why}")
     needed = not (column.nullable or column.filled or column.computed or draft.table.triggers)
     if needed and not draft.read_only:
         draft.read_only = True

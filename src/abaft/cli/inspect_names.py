@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from abaft.model.build import RESERVED
+from abaft.model.build import OWN_COLLECTIONS, RESERVED
 from abaft.model.names import plural, snake
 
 LONGEST = 60
@@ -76,9 +76,9 @@ def _singular(word: str) -> str:
 def class_name(table: str, taken: Collection[str], prefix: str = "") -> str:
     """`order_details` → OrderDetail; another of the same name has its schema's before it."""
     made = _camel(singular(words(table))) or "Table"
-    made = f"Table{made}" if made[0].isdigit() else made
     if made in _CLASSES or made in taken:
         made = f"{_camel(words(prefix))}{made}" if prefix else f"{made}Record"
+    made = f"Table{made}" if made[0].isdigit() else made
     return _free(made[:LONGEST], {*taken, *_CLASSES})
 
 
@@ -111,6 +111,7 @@ def many_name(source: str, by: str, plain: bool, taken: Collection[str]) -> str:
 
 def collection_name(model: str, table: str, taken: Collection[str]) -> str | None:
     """The path where it isn't the one made of the model's name; a plural stays as it was."""
+    taken = {*taken, *OWN_COLLECTIONS}
     usual, own = plural(snake(model)), words(table)
     if usual not in taken and (own == usual or singular(own) == own):
         return None

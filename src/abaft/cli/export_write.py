@@ -76,9 +76,18 @@ class Csv(Table):
     def __init__(self, reading: Reading, raw: bool) -> None:
         text = quoted_cell if raw else _guarded_cell
         super().__init__(reading.ready.plan.selection, reading.pipeline.schema.models, text)
+        fields = reading.model.fields.values()
+        self._json = [field.name for field in fields if field.kind.name == "json"]
 
     def tail(self) -> bytes:
         return b""
+
+    def _line(self, record: dict[str, Any]) -> str:
+        for name in self._json:
+            # A JSON field's cell is JSON whatever is in it.
+            if isinstance(record.get(name), str):
+                record[name] = orjson.dumps(record[name]).decode()
+        return super()._line(record)
 
 
 def _guarded_cell(text: str) -> str:

@@ -179,6 +179,8 @@ async def _copy(
 
 
 def _lines(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    if not rows:
+        return []
     columns = []
     for name, column in zip(names, zip(*rows, strict=True), strict=True):
         encode = table.dialect.encoder(table.model.fields[name].kind)

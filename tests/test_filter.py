@@ -107,6 +107,7 @@ FOUND = [
     ("rating = 5 or rating = 2 and open", "ab"), ("(rating = 5 or rating = 2) and not open", ""),
     ("NOT open OR rating = 5", "ad"), ("open = true", "abc"), ("open is not true", "d"),
     ("open", "abc"), ("true", "abcd"), ("false or rating = 2", "b"),
+    ("open in [true]", "abc"), ("open > false", "abc"), ("false = open", "d"),
     # Text and its escapes.
     (r'title = "Say \"é\""', "a"), (r"title = 'it\'s'", "b"), (r'title = "x\ny\\"', "c"),
     ("title = 'Say \"é\"'", "a"), (r'title contains "\u00e9"', "a"), ("title = ''", "d"),
@@ -227,6 +228,7 @@ REFUSED: list[tuple[str, list[str], str]] = [
     ("5", ["not_a_condition"], ""),
     ("(rating = 1) = (open = true)", ["not_a_value"] * 2, ""),
     ("'title' = 'x'", ["nothing_asked"], "fields stand without quotes"),
+    ("'x' startswith title", ["nothing_asked"], "stands on the left of this operator"),
     ("rating in 5", ["bad_value"], "takes a list"),
     ("rating in [ratio]", ["bad_value"], "not fields"),
     ("rating > null", ["bad_value"], "`is null`"),

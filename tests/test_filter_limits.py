@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from abaft import Settings
 from abaft.base.errors import BadRequest, SettingError
+from abaft.language.operators import OPERATORS
 from abaft.language.parse import parse_condition, parse_value
 from abaft.language.syntax import read_tree
 from abaft.model.build import build
+from abaft.model.functions import FUNCTIONS, REDUCTIONS
 from differential.texts import texts
 from differential.unparse import unparse
 from scenarios import serving
@@ -149,3 +153,77 @@ def test_no_text_is_a_defect(text: str) -> None:
         except BadRequest as fault:
             problems = fault.errors
         assert all(row.pointer == "?filter" and row.detail for row in problems)
+
+
+NUMBERS = ["rating", "ratio", "price", "place", "parent.rating", "words.weight", "count(children)"]
+TEXTS = ["title", "label", "slug", "mood", "parent.title", "words.name", "author.name", "'x'", "''"]
+TIMES = ["at", "day", "span", "parent.at", "now", "today", "7d", "-1ms", "9999999d", "2024-02-29"]
+OTHERS = [
+    "open",
+    "true",
+    "null",
+    "me",
+    "bag",
+    "author",
+    "parent",
+    "words",
+    "shelf",
+    "[1]",
+    "any(words)",
+]
+NUMBERS += ["0", "-1", "2.5", "1e3", "1e300", "9" * 18, "9" * 30, "0.11111", "0." + "1" * 30]
+TEXTS += ["'2024-02-29'", "'hall,3'", "'calm'", "'é'", "'2024-02-29T00:00:00Z'", "'PT1H'", "'1.50'"]
+FAMILIES = [  # operands, and the functions that suit them
+    (NUMBERS, ["add", "sub", "mul", "div", "mod", "neg", "abs", "floor", "ceil", "round", "float"]),
+    (TEXTS, ["lower", "upper", "trim", "length", "left", "right", "replace", "concat"]),
+    (TIMES, ["add", "sub", "year", "weekday", "quarter", "date", "hour", "neg"]),
+    ([*NUMBERS, *TEXTS, *TIMES, *OTHERS], [*FUNCTIONS, *REDUCTIONS, *OPERATORS, "any", "all"]),
+]
+SIGNS = ["=", "!=", ">", "<=", "in", "has", "is", *OPERATORS]
+
+
+def operands(family: tuple[list[str], list[str]]) -> st.SearchStrategy[str]:
+    def called(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        args = st.lists(inner, min_size=1, max_size=3).map(", ".join)
+        return st.builds("{}({})".format, st.sampled_from(family[1]), args)
+
+    return st.recursive(st.sampled_from(family[0]), called, max_leaves=4)
+
+
+def comparisons(family: tuple[list[str], list[str]]) -> st.SearchStrategy[str]:
+    left = right = operands(family)
+    listed = st.lists(right, max_size=3).map(lambda items: f"[{', '.join(items)}]")
+    plain = st.builds("{} {} {}".format, left, st.sampled_from(SIGNS[:4]), right)
+    return plain | st.builds("{} {} {}".format, left, st.sampled_from(SIGNS), right | listed)
+
+
+SENTENCES = st.recursive(
+    st.sampled_from(FAMILIES).flatmap(comparisons),
+    lambda inner: (
+        st.builds("not ({}) or {}".format, inner, inner)
+        | st.builds("any(children, {})".format, inner)
+        | st.builds("all(child in children, {})".format, inner)
+    ),
+    max_leaves=2,
+)
+
+
+@pytest.fixture(scope="module")
+def asking(module_database_url: str) -> Iterator[Callable[[str, str], Any]]:
+    """Asks a filled database in turn, as admin or somebody."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        api = runner.run(stack.enter_async_context(serving(module_database_url, *MODELS)))
+        runner.run(stock(api))
+        yield lambda text, actor: runner.run(
+            api.ask(f"GET /api/notes?limit=1&filter={quote(text)}", actor)
+        )
+        runner.run(stack.aclose())
+
+
+@pytest.mark.slow
+@hypothesis_settings(max_examples=300, suppress_health_check=[*HealthCheck], deadline=None)
+@given(text=SENTENCES, actor=st.sampled_from(["admin", "ann"]))
+def test_no_sentence_is_a_defect(asking: Any, text: str, actor: str) -> None:
+    """Sensible or not, a sentence is answered, or refused with what is wrong."""
+    assert asking(text, actor).status_code in (200, 400)

@@ -17,6 +17,7 @@ from abaft.model import expr as e
 from abaft.model.spec import Model
 
 HAS = (":", "has")
+_TURNED = "the field stands on the left of this operator"
 _NO_FIELD = "neither side is a field: fields stand without quotes"
 
 
@@ -153,7 +154,7 @@ class Conditions:
                 return self.paths.follow(start, names, finish, left.at)
             value = self.operands.value(left, scopes)
             if not isinstance(value, Found):
-                bad(left.at, "nothing_asked", _NO_FIELD)
+                bad(left.at, "nothing_asked", _NO_FIELD if _constant(right) else _TURNED)
             reached.append(scopes)
             made = self.comparing.compared(value, operator, right, scopes, node.at)
             return e.negate(made) if negated else made

@@ -87,6 +87,8 @@ def read(literal: t.Literal, kind: Kind, shown: str) -> Fixed:
     """The literal as a value of the kind that stands on the other side, which is `shown`."""
     if isinstance(literal.value, timedelta):
         return _duration(literal, kind, shown)
+    if literal.form in ("true", "false") and kind.name == "boolean":
+        return Fixed(kind, lambda now: literal.form == "true")
     text = literal.value
     if not _fits(literal.form, kind):
         _mismatch(literal, kind, shown)

@@ -307,6 +307,7 @@ async def test_what_is_no_list_of_records_comes_whole(database_url: str) -> None
         rows = [
             Scenario(f"GET {url}", 406, headers={"accept": "text/csv"}, lacks=["csv"]),
             Scenario(f"GET {url}", 200, headers={"accept": "text/csv, */*;q=0.1"}, has=["items"]),
+            Scenario("GET /api/boxes/a?as_of=2999-01-01T00:00:00Z", 406, headers={"accept": LINES}),
         ]
         await play(api, rows)
         packed = await get(api, url, PACKED)

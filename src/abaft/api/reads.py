@@ -15,7 +15,7 @@ from abaft.api.request import Request
 from abaft.api.respond import Answer, Headers
 from abaft.api.streams import chunks
 from abaft.base.actor import Actor
-from abaft.base.errors import Fault, NotFound
+from abaft.base.errors import Fault, NotAcceptable, NotFound
 from abaft.base.settings import Settings
 from abaft.pipeline import Pipeline
 from abaft.plan.types import CountMode, Pick, ReadIntent, ReadPlan
@@ -87,6 +87,9 @@ class Reads:
     async def one(self, request: Request) -> Answer:
         """One record, as it is or as it was."""
         if request.model.history and b"as_of=" in request.query:
+            if request.variant.form.lines is not None:
+                hint = "send Accept: application/json"
+                raise NotAcceptable("what a record was isn't told in lines", hint=hint)
             return await self.past(request)
         model, actor = request.model, request.actor
         try:

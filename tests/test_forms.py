@@ -312,3 +312,36 @@ async def test_what_is_no_list_of_records_comes_whole(database_url: str) -> None
         await play(api, rows)
         packed = await get(api, url, PACKED)
         assert ormsgpack.unpackb(packed.content) == (await api.ask(f"GET {url}")).json()
+
+
+async def test_all_engines_write_the_same_table(database_urls: dict[str, str]) -> None:
+    widths = [0.0, -0.0, 1.5, 1e14, -1e15, 1e16, 123456789.123, 2.5e-7, 1e300, 5e-324]
+    texts = [
+        "=a",
+        "",
+        "'",
+        "''",
+        "+1",
+        "-1.50",
+        "+49 1",
+        "\t",
+        "a\r\nb",
+        'q"q',
+        "é\u2028",
+        "\uff1d1",
+    ]
+    tables = set()
+    for url in database_urls.values():
+        async with serving(url, *MODELS, Box) as api:
+            for place, width in enumerate(widths):
+                await api.db.create(Box, code=f"b{place}", width=width)
+            for place, text in enumerate(texts):
+                await api.db.create(Note, slug=f"n{place:02}", text=text, facts={"k": text})
+            boxes = await get(api, "/api/boxes?sort=code&fields=code,width", "text/csv")
+            notes = await get(api, "/api/notes?sort=slug", "text/csv")
+            tables.add((boxes.content, notes.content))
+            items = (await api.ask("GET /api/notes?sort=slug")).json()["items"]
+            rows = [*csv.DictReader(io.StringIO(notes.text, newline=""), strict=True)]
+            assert [bare(row["text"]) for row in rows] == texts
+            assert [row["slug"] for row in rows] == [item["slug"] for item in items]
+    assert len(tables) == 1

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from abaft.api import cursor as cursors
-from abaft.api.expands import Bind, Picked, pick_of
+from abaft.api.expands import WHOLE, Bind, Picked, pick_of
 from abaft.api.filters import LIST_PARAMETERS
 from abaft.api.list_form import Form, ListForms, deleted_of
 from abaft.api.parameters import bad, names_of, refuse, split_query, word
@@ -76,6 +76,8 @@ class Parser:
 
     def pick(self, model: Model, query: bytes, also: tuple[str, ...] = ()) -> Pick:
         """What a write is to show; parameters but for `fields`, `expand` and `also` are faults."""
+        if not query:
+            return WHOLE
         picked = self._picked(model, query, also)
         if picked.binds:
             detail = "expand takes a filter only where records are read"

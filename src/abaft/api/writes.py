@@ -85,7 +85,10 @@ class Writes:
         if isinstance(given, Tree):
             [written] = await self.nested.written(request, given)
             return self._shown(request, 200, written)
-        intent = replace(given, key=key, pick=pick, etags=etags)
+        values, operators = given.values, given.operators
+        intent = WriteIntent(
+            given.model, "update", values, key, pick, etags, given.merge, operators=operators
+        )
         written = await self.pipeline.write(intent, request.actor, request.unit)
         return self._shown(request, 200, written)
 

@@ -40,6 +40,15 @@ class Pick:
     sort: tuple[Sort, ...] = ()
     limit: int | None = None
     count: bool = False
+    digest: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        parts = (self.fields, self.expand, self.where, self.sort, self.limit, self.count)
+        object.__setattr__(self, "digest", hash(parts))
+
+    def __hash__(self) -> int:
+        # Every plan is looked up by it.
+        return self.digest
 
 
 @dataclass(frozen=True, slots=True)

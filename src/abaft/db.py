@@ -6,7 +6,7 @@ import builtins
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from abaft.answers import Unit
 from abaft.base.actor import SYSTEM, Actor
@@ -14,6 +14,7 @@ from abaft.base.errors import BadRequest, NotFound
 from abaft.language.parse import parse_condition
 from abaft.model import expr as e
 from abaft.model.declare import Model as Record
+from abaft.model.moves import not_itself
 from abaft.model.records import plain, record_from_json, record_of
 from abaft.model.spec import Model
 from abaft.model.trace import trace
@@ -231,6 +232,27 @@ class Database:
         if not spec.history:
             raise BadRequest(f"{spec.name} has no history", code="not_offered")
         return Versions(self._pipeline, spec, self._key(spec, key), self._actor, self._unit)
+
+    async def move(
+        self,
+        record: M,
+        /,
+        *,
+        before: Any = None,
+        after: Any = None,
+        to: Literal["first", "last"] = "last",
+    ) -> M:
+        """Gives the record another place in its list: by another one, or at an end."""
+        spec = self._spec(type(record))
+        if not spec.order:
+            raise BadRequest(f"{spec.name} isn't ordered", code="not_offered")
+        other, key = before if before is not None else after, self._key(spec, record)
+        anchor = {} if other is None else self._key(spec, other)
+        verb: Verb = to if other is None else "after" if before is None else "before"
+        if anchor == key:
+            raise not_itself(verb)
+        intent = WriteIntent(spec.name, "update", {}, key, verb=verb, anchor=anchor)
+        return await self._write(spec, intent)  # type: ignore[no-any-return]
 
     async def restore(self, record: M, /, *, version: int | None = None) -> M:
         """Undoes a soft delete, or gives the record the values of a version; the record then."""

@@ -63,6 +63,10 @@ def write_fault(schema: Schema, draft: Draft, error: StoreError) -> Fault:
             return _unmet(model, name)
         case GuardFailed(guard=guard) if guard.startswith("target."):
             return dangling(model, guard.removeprefix("target."))
+        case GuardFailed(guard="anchor"):
+            detail = f"there is no such {model.name} in this list"
+            problem = Problem(f"/{draft.intent.verb}", "no_such_record", detail)
+            return Invalid("1 value is wrong", errors=[problem])
         case GuardFailed():
             return forbidden_result(model)
     return store_fault(error)

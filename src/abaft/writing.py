@@ -18,7 +18,7 @@ from abaft.base.errors import Invalid, Problem
 from abaft.model import expr as e
 from abaft.model.kinds import Kind, own_key
 from abaft.model.records import plain, record_from_json, record_of
-from abaft.model.spec import DELETED, Hook, Model, url_part
+from abaft.model.spec import DELETED, POSITION, Hook, Model, url_part
 from abaft.model.values import merge_patch, summary
 from abaft.observe.events import HookFailed
 from abaft.plan.explain import missing, refusal
@@ -86,6 +86,9 @@ class Draft:
         if actor.id is not None:
             bound["me"] = actor.id
         bound["etags"] = self.intent.etags
+        if self.model.order:
+            anchor = {f"anchor.{name}": value for name, value in self.intent.anchor.items()}
+            bound |= {f"set.{POSITION}": "", **anchor}
         bound["seen"] = self.seen
         bound["change.at"] = clock.now()
         bound["change.actor"] = actor.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import TypeAdapter
 
 from abaft.base.settings import Settings
 from abaft.model.expr import TRUE
+from abaft.model.kinds import Kind
 from abaft.model.schemas import JsonSchema, field_schema, optional, shown, taken
 from abaft.model.spec import Field, Many, Model, One, Schema
 from abaft.model.values import MAX_LINKS
@@ -40,13 +42,13 @@ def components(schema: Schema, settings: Settings, model: Model) -> dict[str, Js
     } | (made.definitions)
 
 
-def written_key(model: Model) -> JsonSchema:
+def written_key(model: Model, form: Callable[[Kind], JsonSchema] = shown) -> JsonSchema:
     """What a relation to the model holds: its key; an object where the key has several fields."""
     if len(model.key) == 1:
-        return shown(model.fields[model.key[0]].kind)
+        return form(model.fields[model.key[0]].kind)
     return {
         "type": "object",
-        "properties": {name: shown(model.fields[name].kind) for name in model.key},
+        "properties": {name: form(model.fields[name].kind) for name in model.key},
         "required": list(model.key),
         "additionalProperties": False,
     }

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from abaft.api.openapi_answers import ETAG, parameter
-from abaft.api.openapi_models import ref
+from abaft.api.openapi_models import ref, written_key
 from abaft.api.openapi_parameters import Parameters
 from abaft.api.request import JSON
 from abaft.base.settings import Settings
+from abaft.model.schemas import taken
 from abaft.model.spec import Model
 
 Operation = dict[str, Any]
@@ -34,6 +35,8 @@ def below(
     found: dict[str, Operation] = {}
     if model.soft_delete:
         found["restore"] = {"post": made.restore()}
+    if model.order:
+        found["move"] = {"post": made.move()}
     if model.history:
         number = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
         path = {"name": "version", "in": "path", "required": True, "schema": number}
@@ -56,6 +59,28 @@ class _Below:
     def restore(self) -> Operation:
         said = "Undoes a delete, and that of what went along."
         return self.tools.operation("restore", "delete", self.model.name, said) | self._changing()
+
+    def move(self) -> Operation:
+        said = "To another place in its list."
+        key = written_key(self.model, taken)
+        ways: list[dict[str, Any]] = [
+            {"before": key},
+            {"after": key},
+            {"to": {"type": "string", "enum": ["first", "last"]}},
+        ]
+        bodies = [
+            {
+                "type": "object",
+                "properties": way,
+                "required": list(way),
+                "additionalProperties": False,
+            }
+            for way in ways
+        ]
+        content = {JSON: {"schema": {"oneOf": bodies}, "example": {"to": "last"}}}
+        made = self.tools.operation("move", "update", self.model.name, said) | self._changing()
+        made["responses"] |= self.tools.problems(413, 415)
+        return {**made, "requestBody": {"required": True, "content": content}}
 
     def versions(self) -> Operation:
         said = "The versions that may be read, newest first."

@@ -85,6 +85,7 @@ class Records:
         self.batches: Mapping[str, Handler] = {"POST": Batch(pipeline, settings, self.route).answer}
         self.parts = (
             Part("restore", _is_soft, {"POST": writes.restore}),
+            Part("move", _is_ordered, {"POST": writes.move}),
             Part("history", _has_history, {"GET": history.page, "HEAD": history.page}),
             Part("history/*", _has_history, {"GET": history.one, "HEAD": history.one}),
             Part("history/*/restore", _has_history, {"POST": history.restore}),
@@ -201,6 +202,10 @@ class Records:
 
 def _has_history(model: Model) -> bool:
     return model.history
+
+
+def _is_ordered(model: Model) -> bool:
+    return bool(model.order)
 
 
 def _is_soft(model: Model) -> bool:

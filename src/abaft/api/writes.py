@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from abaft.answers import WriteAnswer
@@ -17,6 +17,7 @@ from abaft.api.respond import Answer
 from abaft.api.upserts import UPSERT, upsert_on
 from abaft.base.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from abaft.base.settings import Settings
+from abaft.model.moves import move_of, not_itself
 from abaft.model.spec import Action, Model
 from abaft.model.values import Values
 from abaft.nesting import Tree
@@ -155,6 +156,21 @@ class Writes:
         pick, key = self._reached(request, "update")
         etags, _ = _if_match(request.headers)
         intent = WriteIntent(request.model.name, "update", values, key, pick, etags)
+        written = await self.pipeline.write(intent, request.actor, request.unit)
+        return self._shown(request, 200, written)
+
+    async def move(self, request: Request) -> Answer:
+        """POST that gives a record another place in its list."""
+        pick, key = self._reached(request, "update")
+        etags, _ = _if_match(request.headers)
+        check_content(request.headers, (JSON,))
+        way, anchor = move_of(request.model, await request.body(self.settings))
+        if anchor == key:
+            raise not_itself(way)
+        verb = cast(Verb, way)
+        intent = WriteIntent(
+            request.model.name, "update", {}, key, pick, etags, verb=verb, anchor=anchor
+        )
         written = await self.pipeline.write(intent, request.actor, request.unit)
         return self._shown(request, 200, written)
 

@@ -59,8 +59,12 @@ class Writer:
         self.drafts: list[Draft] = []
         self._deferred = deferred
         self._lists = [name for name, many in model.many.items() if many.writable]
+        # A place in an order and a version are found by a write of their own, too.
+        apart = bool(model.order) or model.history
         self._hooked = {
-            action: bool(model.hooks_for("before", action) or model.hooks_for("after", action))
+            action: bool(
+                apart or model.hooks_for("before", action) or model.hooks_for("after", action)
+            )
             for action in ("create", "update")
         }
 

@@ -17,7 +17,7 @@ from abaft.model import kinds
 from abaft.model.declare import Model
 from abaft.model.documents import Json
 from abaft.model.field import Many, Mark, Options, Sentinel, now
-from abaft.model.spec import DELETED
+from abaft.model.spec import DELETED, POSITION
 from abaft.model.times import Date, DateTime, Duration, Time
 
 SIMPLE: dict[Any, type[kinds.Kind]] = {
@@ -47,8 +47,9 @@ class Shape:
 
     @classmethod
     def made(cls, name: str) -> Shape:
-        """A field that is abaft's own: "id", "created", "updated" or "deleted"."""
-        kind: kinds.Kind = kinds.Uuid() if name == "id" else DateTime()
+        """A field that is abaft's own: "id", "created", "updated", "deleted" or "position"."""
+        own: dict[str, kinds.Kind] = {"id": kinds.Uuid(), POSITION: kinds.Text()}
+        kind = own.get(name) or DateTime()
         return cls(kind, nullable=name == DELETED, made_for=name)
 
 

@@ -20,11 +20,12 @@ from abaft.model.field import UNSET, Options, Sentinel, Unique, by_database, me,
 from abaft.model.kinds import Kind
 from abaft.model.relations import link_model, many_relation, one_relation
 from abaft.model.search import searched
-from abaft.model.spec import Check, Field, Hook, Many, One, Rule, Schema, Stamp
+from abaft.model.spec import POSITION, Check, Field, Hook, Many, One, Rule, Schema, Stamp
 from abaft.model.spec import Model as Spec
 from abaft.model.switches import (
     conditional,
     named_scope,
+    ordered_by,
     own_columns,
     plain_sets,
     switched_fields,
@@ -180,6 +181,9 @@ def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
         )
     flags = {name: value for name, value in options.flags.items() if name not in _NO_FLAGS}
     flags |= {"key": is_key}
+    if made == POSITION:
+        # The write itself finds the place.
+        default = str
     if made == "id":
         default, flags = ids.uuid7, flags | {"read_only": True}
     if is_key:
@@ -287,6 +291,7 @@ def _spec(draft: Draft) -> Spec:
         uniques=plain_sets(config),
         soft_delete=config.soft_delete,
         history=config.history,
+        ordered=ordered_by(draft.name, draft.fields, config),
         indexes=config.index,
         description=(draft.cls.__doc__ or "").strip(),
         computed={},

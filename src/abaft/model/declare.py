@@ -41,6 +41,7 @@ class Config:
     stamps: bool = True
     soft_delete: bool = False
     history: bool = False
+    ordered: str | None = None
     unique: tuple[tuple[str, ...] | Unique, ...] = ()
     index: tuple[tuple[str, ...], ...] = ()
     abstract: bool = False
@@ -79,7 +80,8 @@ class Model(metaclass=ModelMeta):
     Without a `key` of its own a model has `id` (UUIDv7), and unless `stamps=False`, `created` and
     `updated`. Class keywords: `key`, `table`, `collection`, `stamps`, `unique` and `index` (tuples
     of field names over several fields; `Unique` for those of some records), `soft_delete` to keep
-    what is deleted, `history` to keep versions, `search` (the language of text that is searched)
+    what is deleted, `history` to keep versions, `ordered` to
+    let clients order them, `search` (the language of text that is searched)
     and `abstract` for a base that is no model itself. For an existing table: `schema` where it
     isn't in the database's current one, `managed=False` where abaft must not change it,
     `read_only=True` for a view; these have no stamps unless told.
@@ -102,6 +104,7 @@ class Model(metaclass=ModelMeta):
         stamps: bool | None = None,
         soft_delete: bool = False,
         history: bool = False,
+        ordered: bool | str = False,
         unique: Iterable[tuple[str, ...] | Unique] = (),
         index: Iterable[tuple[str, ...]] = (),
         abstract: bool = False,
@@ -120,6 +123,7 @@ class Model(metaclass=ModelMeta):
             stamps=managed if stamps is None else stamps,
             soft_delete=soft_delete,
             history=history,
+            ordered=(ordered if isinstance(ordered, str) else "") if ordered else None,
             unique=tuple(unique),
             index=tuple(index),
             abstract=abstract,

@@ -14,6 +14,8 @@ from abaft.model.kinds import Integer, Kind
 Action = Literal["read", "create", "update", "delete"]
 ACTIONS: tuple[Action, ...] = ("read", "create", "update", "delete")
 OnDelete = Literal["cascade", "restrict", "set null"]
+POSITION = "position"
+"""The field that keeps the place of a record of a model with `ordered`."""
 DELETED = "deleted"
 """The field that tells when a record of a model with `soft_delete` was deleted."""
 Stamp = Literal["created", "updated", "deleted", "position"]
@@ -201,6 +203,7 @@ class Model:
     virtual: Mapping[str, Virtual] = field(default_factory=dict)
     soft_delete: bool = False
     history: bool = False
+    ordered: str | None = None
     searched: tuple[Searched, ...] = ()
     description: str = ""
     internal: bool = False
@@ -237,10 +240,21 @@ class Model:
         single = [(row.name,) for row in self.fields.values() if row.unique]
         groups = [group for group in (*single, *self.uniques) if group != self.key]
         sets = [*map(Unique, groups), *self.conditional]
-        if not self.soft_delete:
-            return sets
-        # What a deleted record holds may be used again.
-        return [Unique(row.fields, all_of((row.where, LIVING))) for row in sets]
+        if self.soft_delete:
+            # What a deleted record holds may be used again.
+            sets = [Unique(row.fields, all_of((row.where, LIVING))) for row in sets]
+        # But for its place, to which it may return.
+        return [*sets, Unique(self.order)] if self.order else sets
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The fields of the order that clients make by hand, if they do: its list, the place in it.
+
+        `ordered` is the field whose value parts the lists; "": there is one list.
+        """
+        if self.ordered is None:
+            return ()
+        return (self.ordered, POSITION) if self.ordered else (POSITION,)
 
     def unique_keys(self) -> list[tuple[str, ...]]:
         """The fields that tell one record from all others: an upsert goes by them."""

@@ -1,18 +1,18 @@
-"""What a model's one-line switches make of it: conditional uniqueness, scopes, soft delete."""
+"""What a model's one-line switches make of it: conditional uniqueness, scopes, fields of theirs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from abaft.base.errors import ModelError, RuleError
+from abaft.base.errors import ModelError, RuleError, nearest
 from abaft.model import expr as e
 from abaft.model import spec
 from abaft.model.annotations import Shape
 from abaft.model.declare import Config
 from abaft.model.declare import Model as Record
 from abaft.model.field import Unique
-from abaft.model.spec import DELETED, Model, Schema, Scope
+from abaft.model.spec import DELETED, POSITION, Field, Model, Schema, Scope
 from abaft.model.trace import trace
 
 EVERY = "all"
@@ -21,11 +21,22 @@ EVERY = "all"
 
 def switched_fields(cls: type[Record], shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """The fields that switches bring along."""
-    names = [DELETED] if cls.__config__.soft_delete else []
+    config = cls.__config__
+    names = [DELETED] if config.soft_delete else []
+    names += [POSITION] if config.ordered is not None else []
     for name in names:
         if name in shapes:
             raise ModelError(f"{cls.__name__}.{name}: a switch brings this field")
     return {name: Shape.made(name) for name in names}
+
+
+def ordered_by(model: str, fields: Mapping[str, Field], config: Config) -> str | None:
+    """The field whose value parts the lists that clients order; "": there is one."""
+    name = config.ordered
+    if name and (name not in fields or not fields[name].kind.ordered):
+        hint = nearest(name, fields)
+        raise ModelError(f"{model}: ordered={name!r} is no field that parts lists: {hint}")
+    return name
 
 
 def plain_sets(config: Config) -> tuple[tuple[str, ...], ...]:

@@ -86,7 +86,7 @@ class Values:
         }
         served |= dict.fromkeys([*model.computed, *model.virtual], NotRequired[Any])
         self._served = set(served)
-        self._replace = _adapter(
+        self._replace = body_adapter(
             served | {n: _present(t, n in needed) for n, t in wire.items() if n in writable}, extra
         )
         self._python = {
@@ -260,7 +260,7 @@ def links_of(schema: Schema, relation: spec.Many, wire: bool = True) -> Any:
     return Annotated[list[key], Field(max_length=MAX_LINKS)]
 
 
-def _adapter(fields: dict[str, Any], extra: Extra) -> TypeAdapter[Any]:
+def body_adapter(fields: dict[str, Any], extra: Extra) -> TypeAdapter[Any]:
     return TypeAdapter(members(fields, extra))
 
 

@@ -208,7 +208,7 @@ def orders_of(
     schema: Schema, model: Model, sort: tuple[Sort, ...], access: Access | None = None
 ) -> tuple[Order, ...]:
     """The order asked for, made total by the key, so that a cursor has one place."""
-    orders: list[Order] = []
+    orders: list[Order] = [] if sort else _by_hand(model, access)
     for step in sort:
         if step == BY_RELEVANCE:
             orders.append(Order(step.path, e.Column(RELEVANCE.name), RELEVANCE.kind, True, False))
@@ -237,6 +237,19 @@ def orders_of(
             # Only of a group may a part of the key be null.
             orders.append(Order((name,), e.Column(name), part.kind, descending, part.nullable))
     return tuple(orders)
+
+
+def _by_hand(model: Model, access: Access | None) -> list[Order]:
+    """The order that clients make, where nobody asks for another: blind to what isn't for them."""
+    orders = []
+    for name in model.order:
+        field, value = model.fields[name], e.Column(name)
+        if access is not None:
+            mask = access.field(model, "read", name)
+            value = e.Column(name, mask=None if mask == e.TRUE else mask)
+        nullable = field.nullable or value.mask is not None
+        orders.append(Order((name,), value, field.kind, False, nullable))
+    return orders
 
 
 def _may_lack(value: e.Value) -> bool:

@@ -14,8 +14,9 @@ Deleted = Literal["without", "with", "only"]
 """Whether records that were softly deleted are meant too."""
 ReadKind = Literal["one", "page", "count", "versions", "version"]
 """What is read: records, how many, what the feed keeps of one, or one as it was."""
-Verb = Literal["", "purge", "restore"]
-"""What a write does beside what its action says: deletes for good, or undoes a delete."""
+Verb = Literal["", "purge", "restore", "before", "after", "first", "last"]
+"""What a write does beside what its action says: deletes for good, undoes a delete, or moves."""
+MOVES: tuple[Verb, ...] = ("before", "after", "first", "last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,7 @@ class WriteIntent:
     pointer: str = ""
     needs: int = -1
     verb: Verb = ""
+    anchor: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def needed(self) -> Action:
@@ -359,6 +361,7 @@ class WritePlan:
     where: Expr = TRUE
     late: bool = False
     verb: Verb = ""
+    anchor: Expr = TRUE
     operators: Mapping[str, str] = field(default_factory=dict)
     most_bytes: int = 0
     results: Selection | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abaft.base.errors import Forbidden, Problem
 from abaft.base.settings import Settings
 from abaft.model import expr as e
-from abaft.model.spec import Action, Model, Schema
+from abaft.model.spec import POSITION, Action, Model, Schema
 from abaft.plan.access import Access
 from abaft.plan.read import refuse, select, whole
-from abaft.plan.types import Deleted, FieldItem, Selection, WritePlan, WriteShape
+from abaft.plan.types import MOVES, Deleted, FieldItem, Selection, WritePlan, WriteShape
 
 VERBS = {"read": "read", "create": "created", "update": "changed", "delete": "deleted"}
 
@@ -33,7 +33,7 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
     return WritePlan(
         model=model,
         action=shape.action,
-        assigned=tuple(name for name in shape.assigned if name in model.fields),
+        assigned=_assigned(model, shape),
         links=tuple(name for name in shape.assigned if name in model.many),
         before=e.TRUE if shape.action == "create" else e.all_of((stored, fields, operands)),
         after=after,
@@ -47,6 +47,7 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
         where=access.protect(model, shape.where),
         late=shape.action == "create" and _asks_the_database(model, shape, after),
         verb=shape.verb,
+        anchor=access.records(model, "read"),
         operators=dict(shape.operators),
         most_bytes=settings.max_body_bytes,
         results=_results(model, shape),
@@ -94,11 +95,18 @@ def _asks_the_database(model: Model, shape: WriteShape, rule: e.Expr) -> bool:
     return bool(filled & named)
 
 
+def _assigned(model: Model, shape: WriteShape) -> tuple[str, ...]:
+    """The stored fields that are set; who comes into a list, or moves in it, gets a place."""
+    names = tuple(name for name in shape.assigned if name in model.fields)
+    placed = shape.verb in MOVES or bool(model.order and model.ordered in names)
+    return (*names, POSITION) if placed and POSITION not in names else names
+
+
 def _field_rules(access: Access, model: Model, shape: WriteShape) -> e.Expr:
     """The rules of the fields that the client gave."""
     conditions, problems = [], []
     action: Action = "create" if shape.action == "create" else "update"
-    for name in sorted(shape.given):
+    for name in sorted({*shape.given, POSITION} if shape.verb in MOVES else shape.given):
         rule = access.field(model, action, name)
         if rule == e.FALSE:
             detail = f"{name} may not be set"

@@ -135,6 +135,10 @@ class Dialect(ABC):
         """An aggregate: a row of the dialect's table."""
         return self.reductions[name](element, kind, result)
 
+    def hold(self, name: str, part: Element | None) -> Element | None:
+        """Holds a name, or a part of it, until the transaction ends; None: one writes at a time."""
+        return None
+
     @abstractmethod
     def has_member(self, element: Element, name: str) -> Element:
         """Whether the JSON object has a member of this name."""

@@ -178,6 +178,12 @@ class PostgresDialect(Dialect):
             sa.Boolean,
         )
 
+    def hold(self, name: str, part: Element | None) -> Element | None:
+        whole = text_literal(f"abaft.{name}.")
+        if part is not None:
+            whole = whole.concat(sa.func.coalesce(sa.cast(part, sa.Text), text_literal("")))
+        return sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(whole, number(0)))
+
     def has_member(self, element: Element, name: str) -> Element:
         return sa.func.jsonb_exists(element, text_literal(name))
 

@@ -9,13 +9,14 @@ import orjson
 import sqlalchemy as sa
 
 from abaft.model import expr as e
-from abaft.model.spec import Many, Model, One, Schema
+from abaft.model.spec import POSITION, Many, Model, One, Schema
 from abaft.plan.types import WritePlan
 from abaft.store.base import GuardFailed, Program, Row, Rows, Values
 from abaft.store.sql.changes import joined
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.frame import Frame
 from abaft.store.sql.marking import Marking
+from abaft.store.sql.placing import Placing
 from abaft.store.sql.recording import Before, Recorded, Recorder
 from abaft.store.sql.statement import Binder, Statement
 
@@ -28,7 +29,14 @@ def make_program(make: Make, plan: WritePlan, changes: sa.Table) -> Any:
     """What runs in place of the statement, or None where the statement is all."""
     recorder = Recorder(make, plan, changes)
     program = _program(make, plan, recorder)
-    return Recorded(recorder, plan, program) if plan.model.history else program
+    if plan.model.history:
+        program = Recorded(recorder, plan, program)
+    # The place comes first: the list is held before any record is.
+    return Placing(make, plan, recorder, program) if POSITION in _placed(plan) else program
+
+
+def _placed(plan: WritePlan) -> tuple[str, ...]:
+    return plan.assigned if plan.model.order else ()
 
 
 def _program(make: Make, plan: WritePlan, recorder: Recorder) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import orjson
@@ -119,7 +119,8 @@ class Recorded:
         if self.plan.action != "create":
             key = {part: values[f"key.{part}"] for part in self.plan.model.key}
             found = yield from self.recorder.before(self.plan.model, key, values)
-        steps = (self.program or self._alone)(compiled, values)
+        program = self.program or partial(alone, self.plan)
+        steps = program(compiled, values)
         rows: Rows | None = None
         while True:
             try:
@@ -131,12 +132,16 @@ class Recorded:
                 yield from self.recorder.baselines(found, values)
             rows = yield step
 
-    def _alone(self, compiled: Any, values: Values) -> Program:
-        rows: Rows = yield compiled.statement, values
-        if not rows:
-            return None
-        yield compiled.change, keyed(self.plan, compiled, values, rows[0][1])
-        return rows[0]
+
+def alone(plan: WritePlan, compiled: Any, values: Values) -> Program:
+    """The write's own statement, and its change record where that is another."""
+    rows: Rows = yield compiled.statement, values
+    if not rows:
+        return None
+    if compiled.change is not None:
+        noted = compiled.noted(values, rows[0])
+        yield compiled.change, keyed(plan, compiled, noted, rows[0][1])
+    return rows[0]
 
 
 def keyed(plan: WritePlan, compiled: Any, values: Values, made: Any) -> Values:

@@ -18,6 +18,7 @@ from abaft.store.sql.tables import (
     create_table,
     foreign_keys,
     make_indexes,
+    numbered,
     superseded,
 )
 from abaft.store.sql.versions import upgrade_feed
@@ -71,6 +72,8 @@ def compare(
             statements.append(create_table(table, dialect))
         else:
             _columns(model, table, dialect, there, family, statements, differences)
+        if there is not None:
+            statements += numbered(model, table, dialect, there.columns)
         known = there or Found()
         quote = dialect.sa.identifier_preparer.quote
         statements += [f"DROP INDEX {quote(name)}" for name in superseded(model, known.indexes)]

@@ -12,7 +12,8 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from abaft.base.errors import ModelError
 from abaft.model import expr as e
-from abaft.model.spec import DELETED, LIVING, Field, Model, One, Schema, Unique
+from abaft.model.places import MIDDLE
+from abaft.model.spec import DELETED, LIVING, POSITION, Field, Model, One, Schema, Unique
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.dialect import Dialect, Element
 from abaft.store.sql.frame import Frame
@@ -175,6 +176,24 @@ def _partial(index: Index, model: Model, dialect: Dialect) -> dict[str, Element]
     if index.where == e.TRUE:
         return {}
     return {f"{dialect.sa.name}_where": condition(index.where, [bare_frame(model, dialect)])}
+
+
+def numbered(model: Model, table: sa.Table, dialect: Dialect, there: Iterable[str]) -> list[str]:
+    """What gives stored records a place, in the order of their keys, once they can have one."""
+    if not model.order or model.fields[POSITION].column in there:
+        return []
+    prepare = dialect.sa.identifier_preparer
+    name, quoted = prepare.format_table(table), {}
+    for field in (*model.order, *model.key):
+        quoted[field] = prepare.quote(model.fields[field].column)
+    key = ", ".join(quoted[part] for part in model.key)
+    part = f"PARTITION BY {quoted[model.ordered]} " if model.ordered else ""
+    place = f"{MIDDLE} + row_number() OVER ({part}ORDER BY {key})"
+    tie = " AND ".join(f"n.{quoted[part]} = {name}.{quoted[part]}" for part in model.key)
+    return [
+        f"UPDATE {name} SET {quoted[POSITION]} = CAST(n.place AS TEXT) "
+        f"FROM (SELECT {key}, {place} AS place FROM {name}) AS n WHERE {tie}"
+    ]
 
 
 def superseded(model: Model, there: Iterable[str]) -> list[str]:

@@ -6,28 +6,24 @@ import builtins
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import datetime
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, overload
 
-from abaft.answers import Unit
 from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import BadRequest, NotFound
+from abaft.kept import Kept, M
 from abaft.language.parse import parse_condition
 from abaft.model import expr as e
 from abaft.model.declare import Model as Record
-from abaft.model.moves import not_itself
-from abaft.model.records import plain, record_from_json, record_of
+from abaft.model.records import plain
 from abaft.model.spec import Model
 from abaft.model.trace import trace
-from abaft.pipeline import Pipeline
 from abaft.plan.change import Change
 from abaft.plan.resolve import column_of, picks, scopes_of
 from abaft.plan.search import BY_RELEVANCE, check_searched, read_terms
 from abaft.plan.types import Deleted, Pick, ReadIntent, ReadShape, Sort, Verb, WriteIntent
 from abaft.store.base import StoreError
 from abaft.store_faults import store_fault
-from abaft.versions import NEWEST, Version, Versions, restored
 
-M = TypeVar("M", bound=Record)
 Where = Callable[[M], bool] | Callable[[M, Any], bool] | str
 """A function of a record, or a text of the filter language."""
 
@@ -47,13 +43,8 @@ def _scopes(spec: Model, given: str | Sequence[str] | None) -> tuple[str, ...] |
     return scopes_of(spec, tuple(given.split(",") if isinstance(given, str) else given))
 
 
-class Database:
+class Database(Kept):
     """Typed access to the data; `as_system()` leaves the rules behind."""
-
-    def __init__(self, pipeline: Pipeline, actor: Actor, unit: Unit | None = None) -> None:
-        self._pipeline = pipeline
-        self._actor = actor
-        self._unit = unit
 
     def as_system(self) -> Database:
         """The same data, above all rules."""
@@ -214,58 +205,6 @@ class Database:
         intent = WriteIntent(spec.name, "delete", {}, self._key(spec, record), verb=verb)
         await self._write(spec, intent)
 
-    async def history(
-        self, record: Record, /, *, limit: int = 100, before: int = NEWEST
-    ) -> builtins.list[Version]:
-        """The record's versions, newest first; further ones by the number of the last."""
-        spec = self._spec(type(record))
-        found, _ = await self._versions(spec, record).page(limit, before)
-        return found
-
-    async def version(self, record: M, number: int, /) -> M:
-        """The record as it was in a version."""
-        spec = self._spec(type(record))
-        text = await self._versions(spec, record).one(number)
-        return self._typed(spec, text)  # type: ignore[no-any-return]
-
-    def _versions(self, spec: Model, key: Any) -> Versions:
-        if not spec.history:
-            raise BadRequest(f"{spec.name} has no history", code="not_offered")
-        return Versions(self._pipeline, spec, self._key(spec, key), self._actor, self._unit)
-
-    async def move(
-        self,
-        record: M,
-        /,
-        *,
-        before: Any = None,
-        after: Any = None,
-        to: Literal["first", "last"] = "last",
-    ) -> M:
-        """Gives the record another place in its list: by another one, or at an end."""
-        spec = self._spec(type(record))
-        if not spec.order:
-            raise BadRequest(f"{spec.name} isn't ordered", code="not_offered")
-        other, key = before if before is not None else after, self._key(spec, record)
-        anchor = {} if other is None else self._key(spec, other)
-        verb: Verb = to if other is None else "after" if before is None else "before"
-        if anchor == key:
-            raise not_itself(verb)
-        intent = WriteIntent(spec.name, "update", {}, key, verb=verb, anchor=anchor)
-        return await self._write(spec, intent)  # type: ignore[no-any-return]
-
-    async def restore(self, record: M, /, *, version: int | None = None) -> M:
-        """Undoes a soft delete, or gives the record the values of a version; the record then."""
-        spec = self._spec(type(record))
-        if version is not None:
-            values = await restored(self._versions(spec, record), version)
-            changed = WriteIntent(spec.name, "update", values, self._key(spec, record))
-            return await self._write(spec, changed)  # type: ignore[no-any-return]
-        if not spec.soft_delete:
-            raise BadRequest(f"{spec.name} has no soft deletes to be undone", code="not_offered")
-        intent = WriteIntent(spec.name, "update", {}, self._key(spec, record), verb="restore")
-        return await self._write(spec, intent)  # type: ignore[no-any-return]
-
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
         """What is done with the database it gives lands together or not at all.
@@ -296,45 +235,11 @@ class Database:
         with _told():
             return await self._pipeline.store.changes(after, limit)
 
-    async def _write(self, spec: Model, intent: WriteIntent) -> Any:
-        answer = await self._pipeline.write(intent, self._actor, self._unit)
-        if intent.action == "delete":
-            return None
-        if answer.json is None:
-            # Written, but not to be read: the record has its key and no more.
-            key = answer.draft.key()
-            shown = {name: spec.fields[name].kind.show(key[name]) for name in spec.key}
-            return record_of(self._pipeline.schema, spec, shown)
-        return self._typed(spec, answer.json)
-
-    def _spec(self, model: type[Record]) -> Model:
-        spec = self._pipeline.schema.models.get(model.__name__)
-        if spec is None or spec.cls is not model:
-            raise BadRequest(f"{model.__name__} is no model of this App: pass it to App(…)")
-        return spec
-
-    def _typed(self, spec: Model, text: str) -> Any:
-        return record_from_json(self._pipeline.schema, spec, text)
-
     def _by_key(self, spec: Model) -> e.Expr:
         return e.all_of(
             e.Compare("eq", e.Column(name), e.Param(f"key.{name}", spec.fields[name].kind))
             for name in spec.key
         )
-
-    def _key(self, spec: Model, key: Any, prefix: str = "") -> dict[str, Any]:
-        parts = (
-            key.__key__ if isinstance(key, Record) else key if isinstance(key, tuple) else (key,)
-        )
-        kinds = [spec.fields[name].kind for name in spec.key]
-        try:
-            values = [
-                kind.parse(part) if isinstance(part, str) else kind.read(kind.show(part))
-                for kind, part in zip(kinds, parts, strict=True)
-            ]
-        except (ValueError, TypeError, AttributeError):
-            raise NotFound(f"there is no such {spec.name}") from None
-        return {f"{prefix}{name}": value for name, value in zip(spec.key, values, strict=True)}
 
     def _page(
         self,

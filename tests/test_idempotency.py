@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from abaft import Actor, Me, Model, Ref, User, allow, before, field, me
+from abaft.api.idempotency import scope
 from abaft.app import prune_answers
 from abaft.base import clock
 from abaft.base.errors import Conflict
@@ -202,11 +203,16 @@ async def test_dur_5_one_that_is_under_way_is_told_of(database_url: str) -> None
 @pytest.mark.slow
 async def test_dur_5_who_waits_too_long_is_told_to_come_back(database_url: str) -> None:
     """Another worker holds the key: its transaction is open for longer than we may wait."""
-    hasty, patient = {"query_timeout": 0.6}, {"query_timeout": 8.0}
+    hasty, patient = {"query_timeout": 0.6}, {"query_timeout": 30.0}
     async with serving(database_url, User, Order, settings=hasty) as api:
         async with serving(database_url, User, Order, settings=patient) as other:
             store = other.app.store
-            place = {"actor": "anonymous:", "key": KEY, "digest": "", "at": clock.now()}
+            place = {
+                "actor": scope(Actor(), "POST orders"),
+                "key": KEY,
+                "digest": "",
+                "at": clock.now(),
+            }
             async with store.transaction() as session:
                 await session.run(lambda: store.answers.claim(place))
                 body = {"code": "a"}
@@ -290,10 +296,8 @@ async def test_dur_5_two_workers_and_fifty_requests_pay_once(database_url: str) 
 
 
 async def test_keys_are_each_actors_own_whatever_they_are_called() -> None:
-    from abaft.api.idempotency import scope
-
     actors = [
         Actor(), Actor("anonymous:"), Actor("1"), Actor(label="1"), Actor(label="user:1"),
         Actor(system=True, label="1"), Actor(system=True),
     ]  # fmt: skip
-    assert len({scope(actor) for actor in actors}) == len(actors)
+    assert len({scope(actor, "POST a") for actor in actors}) == len(actors)

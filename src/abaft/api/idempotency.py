@@ -21,6 +21,7 @@ from abaft.api.request import Request
 from abaft.api.respond import Answer
 from abaft.base import clock
 from abaft.base.actor import Actor
+from abaft.base.digest import fingerprint
 from abaft.base.errors import BadRequest, Conflict, Invalid
 from abaft.base.settings import Settings
 from abaft.pipeline import Pipeline
@@ -62,7 +63,7 @@ class Idempotency:
         key = read_key(request.headers[HEADER])
         # Before the transaction, which must not wait for a slow client.
         request.given = await request.body(self.settings)
-        place = {"actor": scope(request.actor), "key": key}
+        place = {"actor": scope(request.actor, f"{request.method} {path}"), "key": key}
         digest = digest_of(request, path)
         until = clock.monotonic() + self.settings.query_timeout
         async with self._turn((place["actor"], key), until):
@@ -133,9 +134,10 @@ def read_key(header: bytes) -> str:
     return text
 
 
-def scope(actor: Actor) -> str:
-    """Whose keys these are; those of all who haven't logged in are one actor's."""
-    return f"{actor.kind[0]}:{actor.id or actor.label}"
+def scope(actor: Actor, target: str) -> str:
+    """Whose keys these are. All who haven't logged in share theirs, so each target has its own."""
+    shared = fingerprint(target) if actor.anonymous else ""
+    return f"{actor.kind[0]}:{actor.id or actor.label}:{shared}"
 
 
 def digest_of(request: Request, path: str) -> str:

@@ -39,11 +39,13 @@ BEYOND_SCHEMAS = {
     "idempotency_key_reused",
     "json_value",
     "no_aggregate",
+    "no_search",
     "no_such_record",
     "not_of_groups",
     "other_key",
     "precondition_failed",
     "repeated_field",
+    "search_too_long",  # of words
     "too_many_relations",
     "unknown_field",  # a group has members of its own to sort by
     "uri_too_long",

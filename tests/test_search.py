@@ -312,6 +312,28 @@ async def test_authz_2_the_order_tells_nothing_of_hidden_records(api: Api) -> No
     assert (await api.ask(f"GET {url}&limit=1")).json() == before
 
 
+async def test_counts_of_a_search(api: Api) -> None:
+    for count, number in (("exact", 3), ("2", 2), ("50", 3)):
+        body = (await api.ask(f"GET /api/articles?search=sea&count={count}&limit=1")).json()
+        assert body["count"] == number
+    body = (await api.ask("GET /api/articles?search=sea&count=estimated&limit=1")).json()
+    assert body["count"] >= 0
+
+
+async def test_a_search_in_a_batch(api: Api) -> None:
+    operations = [
+        {
+            "method": "POST",
+            "path": "/articles",
+            "body": {"title": "Kraken", "body": "", "slug": "k"},
+        },
+        {"method": "GET", "path": "/articles?search=kraken&highlight=true&fields=slug"},
+    ]
+    response = await api.ask("POST /api/batch", json={"operations": operations})
+    print(response.text)
+    assert "<mark>Kraken</mark>" in response.text
+
+
 async def test_in_python(api: Api) -> None:
     db = api.db
     assert [a.slug for a in await db.list(Article, search="sea")] == ["sea", "storms", "harbours"]

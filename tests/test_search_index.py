@@ -222,7 +222,6 @@ async def test_any_program_can_write_to_a_searched_table_of_sqlite(tmp_path: Pat
         ):
             other.execute(sql)
         other.close()
-        await api.db.create(made, text="x", number=9)  # whose commit indexes what was noted
         assert await numbers(api, "whales") == [1]
         assert await numbers(api, "selkie") == [1]
         assert await numbers(api, "sirens") == [4]
@@ -230,6 +229,11 @@ async def test_any_program_can_write_to_a_searched_table_of_sqlite(tmp_path: Pat
         for lost in ("krakens", "lost"):
             assert await numbers(api, lost) == []
         assert await numbers(api, "kept") == [0]
+        async with api.db.transaction():
+            # Nobody can write at the moment: what is there is found all the same.
+            other = apsw.Connection(f"{tmp_path}/a.db")
+            assert await numbers(api, "kept") == [0]
+            other.close()
     other = apsw.Connection(f"{tmp_path}/a.db")
     other.execute("delete from notes where number = 4; insert into notes values ('narwhals', 5)")
     other.close()
@@ -239,7 +243,7 @@ async def test_any_program_can_write_to_a_searched_table_of_sqlite(tmp_path: Pat
         [keys] = await api.db.sql(
             f"select count(*) as n from {index_name(made.__spec__, 'abaft_keys')}"
         )
-        assert keys["n"] == 4
+        assert keys["n"] == 3
 
 
 async def test_any_program_can_write_to_a_searched_table_of_postgres(

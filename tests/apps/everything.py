@@ -95,7 +95,7 @@ class Genre(Model, stamps=False):
 class Book(Model):
     """A book, in drafts or published."""
 
-    title: str = field(max_length=80, index=True)
+    title: str = field(max_length=80, index=True, search="english")
     pages: int | None = field(default=None, ge=1)
     published: bool = False
     author: Ref[User] = field(default=me, on_delete="cascade")

@@ -75,6 +75,10 @@ class Read:
     """What comes before it in a transaction: a search must find what was written there."""
 
 
+PATIENCE = 0.2
+"""Seconds that a search waits for what other programs wrote to be indexed."""
+
+
 class SqliteStore:
     """One file, or with an empty path a temporary one."""
 
@@ -138,7 +142,7 @@ class SqliteStore:
         # What a search does isn't told by its plan, and what it finds must be sorted.
         late = plan.search is not None and plan.kind == "page"
         made = compile_reading(self._context(), plan, late=late)
-        searches = plan.search is not None or plan.source is not None
+        searches = plan.search is not None or (plan.source and plan.source.search)
         return Read(plan, made, settle=self.indexer.settle if searches else None)
 
     def compile_write(self, plan: WritePlan) -> WriteStatement:
@@ -148,6 +152,8 @@ class SqliteStore:
         return compile_plain(make, plan, self.changes_table, self._change)
 
     async def read(self, compiled: Read, values: Values) -> Rows:
+        if compiled.settle is not None:
+            await self._catch_up()
         statement = compiled.statement.statement
         args = statement.args(values)
         if compiled.quick is None:
@@ -167,9 +173,18 @@ class SqliteStore:
             compiled.slow_runs = 0
         return rows
 
+    async def _catch_up(self) -> None:
+        """What another program has written is found from the next search on."""
+        if self.indexer.behind(self._loop_reader.connection):
+            # Every transaction ends with what is left to index. Where one is open for long, or none
+            # can be, the index stays as it is.
+            done = self._writer.submit(lambda connection: None)
+            done.add_done_callback(lambda done: done.cancelled() or done.exception())
+            await asyncio.wait({done}, timeout=PATIENCE)
+
     def _settle(self, compiled: Read, args: tuple[Any, ...]) -> Statement:
         """Learns by EXPLAIN if an index bounds the read; shows late what must be sorted."""
-        if compiled.plan.search is not None:
+        if compiled.settle is not None:
             compiled.quick = False
             return compiled.statement.statement
         details = self._explain(compiled.statement.statement.sql, args)

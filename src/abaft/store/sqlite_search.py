@@ -32,6 +32,10 @@ class Indexer:
         names = {row[0] for row in rows}
         self._live = [index for index in self._all if index.name in names]
 
+    def behind(self, connection: apsw.Connection) -> bool:
+        """Whether a program that isn't ours has written what is yet to be indexed."""
+        return any(connection.execute(index.noted).fetchall() for index in self._live)
+
     def settle(self, connection: apsw.Connection) -> None:
         """Indexes all that was noted since; nothing to do costs a look into an empty index."""
         for index in self._live:
@@ -47,6 +51,7 @@ class _Index:
         own = [quote(model.fields[name].column) for name in model.key]
         texts = [quote(model.fields[row.name].column) for row in model.searched]
         tie = " and ".join(f"t.{name} = k.k{place}" for place, name in enumerate(own))
+        self.noted = f"select 1 from {keys} where stale limit 1"
         self.stale = (
             f"select k.id, t.{own[0]} is not null, {', '.join(f't.{name}' for name in texts)} "
             f"from {keys} k left join {quote(table.name)} t on {tie} where k.stale limit {BATCH}"

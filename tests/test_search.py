@@ -251,6 +251,8 @@ async def test_highlights(api: Api) -> None:
     [item] = await api.items('/api/articles?search="waves ran"&highlight=title,body&fields=slug')
     marked = "The <mark>waves</mark> <mark>ran</mark> high. We ran before them."
     assert item["highlights"] == {"body": marked}
+    again = await api.items('/api/articles?search="waves ran"&highlight=title,true&fields=slug')
+    assert again == [item]
     [item] = await api.items("/api/articles?search=東京&highlight=place,title&fields=slug")
     assert item["highlights"] == {"title": "<mark>東京</mark>タワー"}
     assert "highlights" not in (await api.items("/api/articles?search=sea"))[0]

@@ -94,7 +94,7 @@ class Parameters:
         marked = "Where to mark what `search` has found: fields, or `true` for all."
         return [
             _query("search", text, said),
-            _names("highlight", [ALL, *names], marked, only=ALL),
+            _names("highlight", [ALL, *names], marked),
         ]
 
     def _scope(self) -> list[Parameter]:

@@ -11,7 +11,7 @@ from abaft.base.settings import Settings
 from abaft.model import expr as e
 from abaft.model.spec import Model
 from abaft.model.terms import terms
-from abaft.plan.search import BY_RELEVANCE, check_highlight, check_searched, read_terms
+from abaft.plan.search import ALL, BY_RELEVANCE, check_highlight, check_searched, read_terms
 from abaft.plan.types import ReadShape, Sort
 
 Reader = tuple[int, Callable[[str], Mapping[str, Any]]]
@@ -84,4 +84,4 @@ def _marks(model: Model, asked: dict[str, str]) -> tuple[str, ...]:
         raise BadRequest(detail, code="no_search", errors=[problem])
     names = tuple(asked["highlight"].split(","))
     check_highlight(model, names)
-    return names
+    return (ALL,) if ALL in names else names

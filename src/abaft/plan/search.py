@@ -46,7 +46,7 @@ def check_highlight(model: Model, names: tuple[str, ...]) -> None:
     """BadRequest for names that aren't those of searched fields."""
     known = [row.name for row in model.searched]
     for name in names:
-        if name not in known and names != (ALL,):
+        if name not in (ALL, *known):
             detail = f"{name[:80]!r} isn't searched, so nothing is to be marked there: highlight "
             detail += f"takes true, or some of {', '.join(known) or 'none'}"
             raise _bad("highlight", "not_searchable", detail)

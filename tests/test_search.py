@@ -233,6 +233,8 @@ async def test_search_goes_with_the_rest(api: Api) -> None:
         Scenario("GET /api/articles?search=...&aggregate=count", 200, has=['"count":0']),
         Scenario("GET /api/articles?search=sea&filter=slug!=\"sea\"&fields=slug", 200,
                  has=["storms"], lacks=['"sea"']),
+        Scenario("DELETE /api/articles?aggregate=count&all=true&limit=10", 400,
+                 has=["?aggregate"]),
         Scenario("DELETE /api/articles?search=sea&all=true&limit=10", 400, has=["?search"]),
         Scenario("GET /api/articles?search=sea&limit=10&fields=slug", 200, has=['"sea"']),
         Scenario(f"GET /api/articles?search={'x' * 501}", 400, has=["search_too_long", "500"]),

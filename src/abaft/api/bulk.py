@@ -9,6 +9,7 @@ import orjson
 
 from abaft.answers import Answer as Outcome
 from abaft.answers import Unit, WriteAnswer
+from abaft.api.groups import PARAMETERS as GROUPING
 from abaft.api.nested import Nested
 from abaft.api.parameters import bad
 from abaft.api.parse import Page, Parser
@@ -25,7 +26,7 @@ from abaft.plan.types import Pick, ReadIntent, Verb, WriteIntent
 
 NOTHING = Pick(())
 """What is shown to who prefers a minimal answer."""
-_NOT_TAKEN = ("cursor", "offset", "count", "search", "highlight")
+_NOT_TAKEN = ("cursor", "offset", "count", "search", "highlight", *GROUPING)
 _TRIES = 3
 
 

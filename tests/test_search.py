@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from html import unescape
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -13,7 +12,7 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abaft import Me, Model, Ref, User, allow, field, me
+from abaft import Me, Model, User, allow, field
 from abaft.api.parse import Parser
 from abaft.base.errors import BadRequest
 from abaft.base.settings import Settings
@@ -43,40 +42,6 @@ class Haus(Open, key=("land", "nummer"), stamps=False):
     note: str = field(default="", search="french")
 
 
-class Secret(Model):
-    """Anyone reads the record, its owner alone the note, and nobody the code."""
-
-    title: str = field(search=True)
-    note: str = field(default="", search=True)
-    code: str = field(default="", search=True)
-    owner: Ref[User] = field(default=me)
-
-    @allow("read")
-    def known(secret, me: Me) -> bool:
-        return secret.title != "hidden"
-
-    @allow("read", fields=["note"])
-    def own(secret, me: Me) -> bool:
-        return secret.owner == me
-
-    @allow("read", fields=["code"])
-    def nobody(secret, me: Me) -> bool:
-        return me.has_role("spy")
-
-
-class Locked(Model):
-    title: str
-    text: str = field(search=True)
-
-    @allow("read")
-    def anyone(locked, me: Me) -> bool:
-        return True
-
-    @allow("read", fields=["text"])
-    def spies(locked, me: Me) -> bool:
-        return me.has_role("spy")
-
-
 ARTICLES = [
     ("storms", "Storms at sea", "The waves ran high. We ran before them.", "Bay of Biscay"),
     ("harbours", "Harbours", "After a stormy sea, crème brûlée in Saint-Malo; 3.14 miles.", None),
@@ -88,7 +53,7 @@ ARTICLES = [
 
 @pytest_asyncio.fixture
 async def api(database_url: str) -> AsyncIterator[Api]:
-    async with serving(database_url, Article, Haus, Secret, Locked) as found:
+    async with serving(database_url, Article, Haus) as found:
         for slug, title, body, place in ARTICLES:
             await found.db.create(Article, slug=slug, title=title, body=body, place=place)
         yield found
@@ -263,57 +228,6 @@ async def test_highlights(api: Api) -> None:
         headers={"accept": "application/x-ndjson"},
     )
     assert "<mark>waves</mark>" in lines.text
-
-
-async def test_authz_2_search_finds_nothing_that_may_not_be_read(api: Api) -> None:
-    ann, bob = await api.person("ann"), await api.person("bob", "spy")
-    await api.db.create(Secret, title="one", note="treasure", code="xyzzy", owner=ann.id)
-    await api.db.create(Secret, title="treasure", note="map of one", owner=bob.id)
-    await api.db.create(Secret, title="hidden", note="treasure", code="xyzzy", owner=ann.id)
-    await api.db.create(Locked, title="t", text="treasure")
-
-    async def ask(text: str, actor: str | None, rest: str = "") -> Any:
-        response = await api.ask(
-            f"GET /api/secrets?search={quote(text)}&count=exact&highlight=true{rest}", actor
-        )
-        body = response.json()
-        assert body["count"] == len(body["items"])
-        assert "xyzzy" not in response.text or actor == "bob"
-        return sorted(item["title"] for item in body["items"])
-
-    for sort in ("", "&sort=title"):
-        assert await ask("treasure", "ann", sort) == ["one", "treasure"]
-        assert await ask("treasure", "bob", sort) == ["treasure"]
-        assert await ask("treasure", None, sort) == ["treasure"]
-        assert await ask("tre*", None, sort) == ["treasure"]
-        assert await ask("one -treasure", "ann", sort) == []
-        # What may not be read isn't there to be excluded by, either.
-        assert await ask("one -treasure", "bob", sort) == ["one"]
-        assert await ask("one -treasure", None, sort) == ["one"]
-        assert await ask("one treasure", "bob", sort) == ["treasure"]
-        assert await ask("xyzzy", "ann", sort) == []
-        assert await ask("xyzzy", "bob", sort) == ["one"]
-        assert await ask("one -xyzzy", "ann", sort) == ["one"]
-        assert await ask("one -xyzzy", "bob", sort) == ["treasure"]
-    rows = [
-        Scenario("GET /api/lockeds?search=treasure", 403, "ann", has=["field_forbidden"]),
-        Scenario("GET /api/lockeds?search=x&highlight=text", 403, "ann", has=["field_forbidden"]),
-        Scenario("GET /api/secrets?search=x&highlight=code", 403, "ann", has=["field_forbidden"]),
-        Scenario("GET /api/lockeds?search=treasure", 200, "bob", has=['"t"']),
-    ]
-    await play(api, rows)
-
-
-async def test_authz_2_the_order_tells_nothing_of_hidden_records(api: Api) -> None:
-    """How rare a word is among hidden records must not move what is seen."""
-    ann = await api.person("ann")
-    for title in ("rare rare common", "rare common common"):
-        await api.db.create(Secret, title=title, owner=ann.id)
-    url = "/api/secrets?search=rare+common"
-    before = (await api.ask(f"GET {url}&limit=1")).json()
-    for _ in range(20):
-        await api.db.create(Secret, title="hidden", note="common " * 9, owner=ann.id)
-    assert (await api.ask(f"GET {url}&limit=1")).json() == before
 
 
 async def test_counts_of_a_search(api: Api) -> None:

@@ -204,7 +204,7 @@ async def test_dos_4_a_client_that_left_early_stops_the_query(database_url: str)
 
 
 async def test_dos_4_so_many_streams_at_once(database_url: str) -> None:
-    async with waves(database_url, max_streams=2, query_timeout=0.3) as api:
+    async with waves(database_url, max_streams=2, query_timeout=0.3, stream_timeout=1e9) as api:
         go = asyncio.Event()
         clients = [Client(api.app, "/api/waves") for _ in range(2)]
 

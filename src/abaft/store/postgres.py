@@ -46,6 +46,8 @@ _PATIENCE = (
     "set local idle_in_transaction_session_timeout = 0"
 )
 _ATTEMPTS = 8
+_LONGEST = 2**31 - 1
+"""Milliseconds that PostgreSQL takes for a time-out."""
 _PAUSE = 0.01
 
 Work = Callable[[Connection], Awaitable[Any]]
@@ -271,7 +273,7 @@ class PostgresStore:
     ) -> AsyncGenerator[Row, None]:
         statement = compiled.statement.statement
         # Who reads a whole table takes their time, between rows as well.
-        timeout = int(seconds * 1000)
+        timeout = min(int(seconds * 1000), _LONGEST)
         async with self._line.patient.hold(self._until()) as connection:
             try:
                 async with connection.transaction(readonly=True):

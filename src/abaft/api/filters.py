@@ -8,9 +8,8 @@ from typing import Any, NoReturn
 
 from abaft.base.errors import BadRequest, Problem, nearest
 from abaft.base.settings import Settings
-from abaft.language.comparing import separated
 from abaft.language.faults import Wrong, bad
-from abaft.language.operators import OPERATORS, Operator, condition, fitting, suits
+from abaft.language.operators import OPERATORS, Operator, condition, fitting, separated, suits
 from abaft.language.parse import parse_condition
 from abaft.language.paths import Leaf, Paths, Start
 from abaft.model import expr as e

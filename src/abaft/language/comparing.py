@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from typing import Any
 
 from abaft.language import tree as t
 from abaft.language.faults import bad
 from abaft.language.operands import Operands
-from abaft.language.operators import Operator, condition, fitting, suits
+from abaft.language.operators import Operator, condition, fitting, separated, suits
 from abaft.language.paths import Leaf
 from abaft.language.scopes import Scopes
 from abaft.language.values import Fixed, Found, coerced, named, read
@@ -93,14 +92,6 @@ class Comparing:
         """Tells what is wrong with a right side whose left side is already."""
         if not isinstance(node, (t.Several, t.Literal)):
             self.operands.value(node, scopes)
-
-
-def separated(text: str) -> list[str] | None:
-    """The values of a list with commas between; None where its quotes are wrong."""
-    try:
-        return next(csv.reader([text], strict=True), []) if text else [""]
-    except csv.Error:
-        return None
 
 
 def _truth(value: object) -> bool:

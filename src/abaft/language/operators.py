@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 
 from abaft.model import expr as e
@@ -73,3 +74,11 @@ def condition(operator: Operator, left: e.Value, right: e.Value, nocase: bool) -
         return e.negate(among) if operator.negated else among
     assert operator.op is not None
     return e.Compare(operator.op, left, right, nocase)
+
+
+def separated(text: str) -> list[str] | None:
+    """The values of a list with commas between; None where its quotes are wrong."""
+    try:
+        return next(csv.reader([text], strict=True), []) if text else [""]
+    except csv.Error:
+        return None

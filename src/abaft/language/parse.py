@@ -9,13 +9,6 @@ from typing import Any
 
 from abaft.base import clock
 from abaft.base.settings import Settings
-from abaft.language.conditions import Conditions
-from abaft.language.faults import bad, refuse
-from abaft.language.paths import Paths
-from abaft.language.scopes import Scopes
-from abaft.language.syntax import read_tree
-from abaft.language.tree import renamed
-from abaft.language.values import Found, Names
 from abaft.model import expr as e
 from abaft.model.kinds import Kind
 from abaft.model.spec import Model, Schema
@@ -62,16 +55,10 @@ def parse_condition(
     `same` are texts that stand for a name of the model, wherever they are part of the text.
     Raises BadRequest, which tells of all that is wrong, each with its column and a caret.
     """
-    node = read_tree(text, settings, pointer)
-    if same:
-        trees = {read_tree(part, settings, pointer): name for part, name in same.items()}
-        node = renamed(node, trees)
-    names = Names(prefix, clock.now())
-    made = Conditions(Paths(schema, settings.max_filter_depth), names)
-    where = made.whole(node, model)
-    if made.wrong:
-        refuse(text, made.wrong, pointer)
-    return Condition(where, names.values, names.timed)
+    # Who asks nothing in the language doesn't pay for its parser.
+    from abaft.language import sentences
+
+    return sentences.condition(schema, settings, model, text, prefix, pointer, same or {})
 
 
 def parse_value(
@@ -87,12 +74,6 @@ def parse_value(
     Its constants are named `prefix` and a number; with None they stay in the value. Raises
     BadRequest, with the column and a caret.
     """
-    node = read_tree(text, settings, pointer)
-    names = Names(prefix or "", clock.now(), constant=prefix is None)
-    made = Conditions(Paths(schema, settings.max_filter_depth), names)
-    with made.wrong.kept():
-        found = made.operands.value(node, Scopes(((model, None),)))
-        if isinstance(found, Found):
-            return Value(found.value, found.kind, found.nocase, names.values, names.timed)
-        bad(node.at, "nothing_asked", "this names no field")
-    refuse(text, made.wrong, pointer)
+    from abaft.language import sentences
+
+    return sentences.value(schema, settings, model, text, prefix, pointer)

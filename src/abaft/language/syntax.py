@@ -1,4 +1,4 @@
-"""From text to tree, within limits; Lark is imported when the first text comes."""
+"""From text to tree, within limits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import lru_cache
 from abaft.base.settings import Settings
 from abaft.language import tree as t
 from abaft.language.faults import Wrong, bad, refuse
+from abaft.language.reading import parse
 
 KEPT = 500
 """Trees kept by their text."""
@@ -25,12 +26,7 @@ def read_tree(text: str, settings: Settings, pointer: str) -> t.Node:
     return node
 
 
-@lru_cache(KEPT)
-def _parsed(text: str) -> t.Node:
-    # Who asks no filter doesn't pay for the parser.
-    from abaft.language.reading import parse
-
-    return parse(text)
+_parsed = lru_cache(KEPT)(parse)
 
 
 def _within(node: t.Node, settings: Settings) -> None:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
+from jsonschema_rs import validator_for
 from typer.testing import CliRunner
 
 from abaft import Model
@@ -87,6 +88,7 @@ class Walk:
         return response.json()
 
     async def everything(self) -> None:
+        self.document = await self.json("/openapi.json")
         for model in self.api.app.schema.collections.values():
             if model.name != "User":
                 await self.model(model)
@@ -100,7 +102,11 @@ class Walk:
         )
         [(count,)] = await fetch(self.url, f"select count(*) from {place}")
         self.expect(len(records) == count, f"{base}: {len(records)} of {count}")
+        schema = {"$ref": f"#/components/schemas/{model.name}"}
+        valid = validator_for(self.document | schema)
         for record in records:
+            faults = [error.message for error in valid.iter_errors(record)]
+            self.expect(not faults, f"{base}: {record} isn't as OpenAPI says: {faults}")
             path = f"{base}/{self.key(model, record)}"
             self.expect(await self.json(path) == record, f"{path} is other than in the list")
         for name, field in model.fields.items():

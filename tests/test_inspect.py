@@ -22,6 +22,7 @@ GOLDEN = Path(__file__).parent / "golden" / "inspect"
 RENEW = "# Renewed by: RENEW_GOLDEN=1 python -m pytest tests/test_inspect.py -k golden"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["music", "wholesale", "films", "odd"])
 async def test_a_shape_is_served_unchanged(
     engine: str, name: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

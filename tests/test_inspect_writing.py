@@ -244,6 +244,7 @@ LOADED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "names"),
     [("wholesale", ["orders", "order_details"]), ("films", ["films", "mixed_cases"])],
@@ -294,3 +295,21 @@ async def _films(api: Api) -> None:
     [mixed] = await api.items("/api/mixed_cases?select=true&wait=PT90.5S", "admin")
     assert mixed["bytes_"] == "AP8="
     assert mixed["notes"] == {"a": [1]}
+
+
+HOSTILE = '''
+    create table "x""; import os #" (id integer primary key, "a\\"", b = ""\\nc" integer);
+    comment on table "x""; import os #" is 'said """; raise SystemExit(1)\\\\ and
+        more \\"""';
+    comment on column "x""; import os #".id is '"""); raise SystemExit(2) # \\';
+'''
+
+
+async def test_inj_what_a_database_says_is_never_code(database_url: str, serve: Serve) -> None:
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has no comments, and its names are drawn elsewhere")
+    async with serve(HOSTILE) as api:
+        [model] = api.app.schema.collections.values()
+        assert "raise SystemExit(1)" in model.description
+        assert "raise SystemExit(2)" in model.fields["id"].description
+        await Walk(api, database_url).everything()

@@ -48,8 +48,8 @@ def inspect(
 ) -> None:
     """Write models of an existing database, which then serve it as it is.
 
-    `abaft inspect sqlite:///shop.db > models.py`, then `abaft dev models.py`. Nothing in the
-    database is changed, and nobody but an administrator may use the models until rules say so.
+    Like: abaft inspect sqlite:///shop.db > models.py, then abaft dev models.py. Nothing in the
+    database is changed. Nobody but an administrator may use the models until rules say so.
     """
     found = _selected(_describe(url, schema or []), tables or ["*"], exclude or [])
     module = plan(found)
@@ -84,7 +84,7 @@ def _describe(url: str, schemas: list[str]) -> Description:
             ) from error
 
         return asyncio.run(postgres_inspect.inspect(url, schemas))
-    raise SettingError(f"{url!r}: write sqlite:///FILE or postgresql://USER@HOST/NAME")
+    raise SettingError(f"{scheme!r}: write sqlite:///FILE or postgresql://USER@HOST/NAME")
 
 
 def _selected(found: Description, wanted: list[str], unwanted: list[str]) -> Description:

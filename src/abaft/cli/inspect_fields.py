@@ -37,6 +37,17 @@ class Line:
     options: Options
 
 
+def used_words(table: Table) -> set[str]:
+    """The words that the annotations of the table's fields begin with."""
+    used = {
+        ANNOTATIONS[column.kind].partition(".")[0]
+        for column in table.columns
+        if column.kind in ANNOTATIONS
+    }
+    items = {column.item for column in table.columns if column.item}
+    return used | items | ({"list"} if items else set())
+
+
 def column_line(
     taken: Collection[str],
     column: Column,
@@ -45,7 +56,7 @@ def column_line(
 ) -> Line:
     """A field that holds a value."""
     annotation = _annotation(column, enums)
-    name = names.field_name(column.name, taken)
+    name = names.field_name(column.name, taken, used_words(table))
     if name in ("created", "updated") and (annotation != "dt.datetime" or _empty(column, table)):
         # Every model says that it may have these, as times.
         name = names.field_name(f"{name}_at", taken)

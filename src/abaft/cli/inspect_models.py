@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from abaft.cli import inspect_names as names
-from abaft.cli.inspect_fields import Line, column_line, ref_line
+from abaft.cli.inspect_fields import Line, column_line, ref_line, used_words
 from abaft.store.description import Column, Description, ForeignKey, Table
 
 
@@ -130,7 +130,8 @@ def _add_columns(draft: Draft, drafts: Mapping[str, Draft], enums: Enums) -> Non
         if key is None:
             line = column_line(draft.taken, column, table, enums)
         else:
-            name = names.relation_name(key.columns, key.target, _columns_and(draft, column))
+            taken = _columns_and(draft, column)
+            name = names.relation_name(key.columns, key.target, taken, used_words(table))
             line = ref_line(name, column, key, drafts[key.target].name, table, _target(key, drafts))
             draft.refs[name] = key
         draft.lines.append(line)
@@ -207,7 +208,8 @@ def _add_composite(draft: Draft, drafts: Mapping[str, Draft]) -> None:
         target = drafts[key.target]
         by = dict(zip(key.target_columns, key.columns, strict=True))
         via = [draft.fields[by[column]] for column in target.table.key]
-        name = names.field_name(names.singular(names.words(target.table.name)), draft.taken)
+        short = names.singular(names.words(target.table.name))
+        name = names.field_name(short, draft.taken, used_words(draft.table))
         empty = any(draft.table.column(column).nullable for column in key.columns)
         options = [("via", _tuple(via))]
         if key.on_delete == "cascade":

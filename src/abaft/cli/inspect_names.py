@@ -28,20 +28,8 @@ _IRREGULAR = {
     "status": "status",
     "address": "address",
 }
-# A field of this name would hide what the lines after it need.
-_USED = {
-    "bool",
-    "bytes",
-    "dt",
-    "field",
-    "float",
-    "int",
-    "list",
-    "str",
-    "by_database",
-    "self",
-    "everybody",
-}
+# A field of this name would hide what other lines of its class need.
+_USED = {"field", "by_database", "everybody", "self"}
 _CLASSES = {"App", "Existing", "Many", "Me", "Model", "Ref", "User", *dir(builtins)}
 _CLASSES |= {"Decimal", "UUID", "Literal", "JsonValue"}
 
@@ -86,21 +74,23 @@ def _camel(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
-def field_name(column: str, taken: Collection[str]) -> str:
-    """`Unit Price` → unit_price, `class` → class_."""
+def field_name(column: str, taken: Collection[str], used: Collection[str] = ()) -> str:
+    """`Unit Price` → unit_price, `class` → class_; `used` are words of the class's annotations."""
     made = words(column)[: LONGEST - 4].strip("_") or "column"
     made = f"column_{made}" if made[0].isdigit() else made
-    if keyword.iskeyword(made) or made in RESERVED or made in _USED:
+    if keyword.iskeyword(made) or made in {*RESERVED, *_USED, *used}:
         made += "_"
     return _free(made, taken)
 
 
-def relation_name(columns: tuple[str, ...], target: str, taken: Collection[str]) -> str:
+def relation_name(
+    columns: tuple[str, ...], target: str, taken: Collection[str], used: Collection[str]
+) -> str:
     """`customer_id` → customer, `ReportsTo` → reports_to; of several columns, the target's."""
     name = words(columns[0]) if len(columns) == 1 else singular(words(target))
     short = re.sub(r"(^|_)(id|key|fk)$", "", name) or singular(words(target))
-    made = field_name(short, ())
-    return made if made not in taken else field_name(name, taken)
+    made = field_name(short, (), used)
+    return made if made not in taken else field_name(name, taken, used)
 
 
 def many_name(source: str, by: str, plain: bool, taken: Collection[str]) -> str:

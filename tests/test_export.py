@@ -191,6 +191,23 @@ def records(path: Path) -> list[Any]:
     return found
 
 
+def test_an_export_that_is_not_whole_is_not_loaded(tmp_path: Path) -> None:
+    library = Library(f"sqlite:///{tmp_path}/first.db", tmp_path)
+    fill(library)
+    folder = tmp_path / "all"
+    library.export("--all", folder)
+    other = Library(f"sqlite:///{tmp_path}/other.db", tmp_path)
+    first, *_ = (folder / "books.ndjson").read_text().splitlines(True)
+    (folder / "books.ndjson").write_text(first)
+    result = other.load(str(folder))
+    assert result.exit_code == 1
+    assert "books.ndjson: it has 1 records of 2: it isn't whole" in said(result)
+    assert not other.sql("select 1 as one from authors")
+    (folder / "books.ndjson").unlink()
+    result = other.load(str(folder))
+    assert "lacks the file of books, which abaft.json tells of" in said(result)
+
+
 def test_from_sqlite_to_postgres(postgres: object, tmp_path: Path) -> None:
     library = Library(f"sqlite:///{tmp_path}/first.db", tmp_path)
     fill(library)

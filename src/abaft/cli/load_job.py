@@ -196,6 +196,11 @@ class _Job:
             if pending is not None:
                 pending.cancel()
         self._tell()
+        wanted = self.source.counted
+        if wanted is not None and wanted != self.outcome.read:
+            raise self._in_file(
+                LoadError(f"it has {self.outcome.read:,} records of {wanted:,}: it isn't whole")
+            )
 
     async def run_on(self, name: str) -> None:
         """The file in batches, each for good; what an earlier run did is passed over."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from abaft.base.errors import nearest
 from abaft.cli.load_open import Input, LoadError
 from abaft.cli.load_rows import FORMATS, Format, Rows, open_rows
@@ -36,6 +38,8 @@ class Source:
     format: Format | None = None
     delimiter: str | None = None
     encoding: str | None = None
+    counted: int | None = None
+    """The rows that it must have, where an export of everything counted them."""
 
     @property
     def name(self) -> str:
@@ -82,11 +86,17 @@ def find_sources(
     sources: list[Source] = []
     faults: list[str] = []
     for text in written:
+        counted = _counted(Path(text))
         for each in _files(text):
             try:
-                sources.append(_source(each, schema))
+                source = _source(each, schema)
             except LoadError as error:
                 faults.append(str(error))
+            else:
+                sources.append(replace(source, counted=counted.pop(source.name, None)))
+        faults += [
+            f"{text} lacks the file of {name}, which {MANIFEST} tells of" for name in counted
+        ]
     names = [source.file for source in sources]
     if names.count("-") > 1:
         faults.append("standard input can be read but once: name it for one collection")
@@ -97,6 +107,17 @@ def find_sources(
         replace(source, format=chosen, delimiter=delimiter, encoding=encoding)
         for source in in_order(sources, schema)
     ]
+
+
+def _counted(folder: Path) -> dict[str, int]:
+    """The records of each collection as an export counted them; none where there is no export."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return {}
+    try:
+        return dict(orjson.loads(path.read_bytes())["records"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise LoadError(f"{path} isn't what an export wrote: {error}") from error
 
 
 def _files(written: str) -> list[str]:

@@ -113,6 +113,8 @@ LISTS = [
     ("filtered", SYSTEM, "title=x&price[gt]=1&public=true&title[icontains]=y&price[in]=1,2"),
     ("negated", USER, "title[ne]=x&price[nin]=1&price[isnull]=false"),
     ("through_relations", USER, "author.name=x&topics.name=y&comments.text[startswith]=z"),
+    ("by_filter", USER, "filter=title!='x'+or+price*2>10+and+all(comments,text+contains+'y')"),
+    ("by_reckoned", SYSTEM, "filter=created%2B7d>now+and+count(topics)>1+and+abs(price-1)<0.5"),
     ("sorted", SYSTEM, "sort=-price,author.name"),
     ("expanded", USER, "expand=author,topics.parent,comments&fields=title"),
     ("counted", USER, "count=exact&offset=1&title=x"),

@@ -67,6 +67,36 @@ FROM posts AS t7
 WHERE t7.id = t5.post) = $6::UUID))) AND (t1.public = true OR t1.author = $7::UUID) ORDER BY t1.id ASC
 LIMIT $8::BIGINT;
 
+-- by_filter: /api/posts?filter=title!='x'+or+price*2>10+and+all(comments,text+contains+'y')
+-- me, q0, me, q1, q2, q3, me, me, limit
+SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || CASE WHEN (t1.author = $1::UUID) THEN ',"price":' || coalesce('"' || t1.price || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t5.j, ','), '') || ']' AS anon_1
+FROM (SELECT CAST(to_json(t5.name) AS TEXT) AS j
+FROM post_topics AS t6 JOIN topics AS t5 ON true
+WHERE t6.post = t1.id AND t6.topic = t5.name ORDER BY t5.name ASC) AS r_t5) || '}' AS c0, t1.id AS c1
+FROM posts AS t1
+WHERE (lower(t1.title) != $2::VARCHAR COLLATE "C" OR CASE WHEN (abs((CAST(CASE WHEN (t1.author = $3::UUID) THEN t1.price END AS NUMERIC) * CAST($4::BIGINT AS NUMERIC))) < 10000000000000000) THEN CAST((CAST(CASE WHEN (t1.author = $3::UUID) THEN t1.price END AS NUMERIC) * CAST($4::BIGINT AS NUMERIC)) AS NUMERIC(18, 2)) END > $5::NUMERIC(18, 2) AND NOT (EXISTS (SELECT 1
+FROM comments AS t2
+WHERE t2.post = t1.id AND strpos(t2.text, $6::VARCHAR COLLATE "C") <= 0 AND ((SELECT t3.public
+FROM posts AS t3
+WHERE t3.id = t2.post) = true OR (SELECT t4.author
+FROM posts AS t4
+WHERE t4.id = t2.post) = $7::UUID)))) AND (t1.public = true OR t1.author = $8::UUID) ORDER BY t1.id ASC
+LIMIT $9::BIGINT;
+
+-- by_reckoned: /api/posts?filter=created%2B7d>now+and+count(topics)>1+and+abs(price-1)<0.5
+-- q0, q1, q2, q3, q4, limit
+SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || ',"price":' || coalesce('"' || t1.price || '"', 'null') || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t5.j, ','), '') || ']' AS anon_1
+FROM (SELECT CAST(to_json(t5.name) AS TEXT) AS j
+FROM post_topics AS t6 JOIN topics AS t5 ON true
+WHERE t6.post = t1.id AND t6.topic = t5.name ORDER BY t5.name ASC) AS r_t5) || '}' AS c0, t1.id AS c1
+FROM posts AS t1
+WHERE CASE WHEN (make_interval(0, 0, 0, CAST(($1::BIGINT / 86400000000) AS INTEGER), 0, 0, (CAST(($1::BIGINT % 86400000000) AS DOUBLE PRECISION) / 1e6::float8)) BETWEEN (timestamp '0001-01-01' - timezone('UTC', t1.created)) AND (timestamp '9999-12-31 23:59:59.999999' - timezone('UTC', t1.created))) THEN timezone('UTC', (timezone('UTC', t1.created) + make_interval(0, 0, 0, CAST(($1::BIGINT / 86400000000) AS INTEGER), 0, 0, (CAST(($1::BIGINT % 86400000000) AS DOUBLE PRECISION) / 1e6::float8)))) END > $2::TIMESTAMP WITH TIME ZONE AND (SELECT count(*) AS count_1
+FROM topics AS t2 JOIN post_topics AS t3 ON true
+WHERE t3.post = t1.id AND t3.topic = t2.name) > $3::BIGINT AND (SELECT CASE WHEN (abs(abs(CAST(f4.v0 AS NUMERIC))) < 10000000000000000) THEN CAST(abs(CAST(f4.v0 AS NUMERIC)) AS NUMERIC(18, 2)) END AS anon_2
+FROM (SELECT CASE WHEN (abs((CAST(t1.price AS NUMERIC) - CAST($4::BIGINT AS NUMERIC))) < 10000000000000000) THEN CAST((CAST(t1.price AS NUMERIC) - CAST($4::BIGINT AS NUMERIC)) AS NUMERIC(18, 2)) END AS v0
+LIMIT ALL OFFSET 0) AS f4) < $5::NUMERIC(18, 2) ORDER BY t1.id ASC
+LIMIT $6::BIGINT;
+
 -- sorted: /api/posts?sort=-price,author.name
 -- limit
 SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || ',"price":' || coalesce('"' || t1.price || '"', 'null') || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t3.j, ','), '') || ']' AS anon_1

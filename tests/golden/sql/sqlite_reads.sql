@@ -69,6 +69,35 @@ FROM posts AS t7
 WHERE t7.id = t5.post) = ?))) AND (t1.public = 1 OR t1.author = ?) ORDER BY t1.id ASC
 LIMIT ? OFFSET ?;
 
+-- by_filter: /api/posts?filter=title!='x'+or+price*2>10+and+all(comments,text+contains+'y')
+-- me, q0, me, q1, me, q1, me, q1, me, q1, q2, q3, me, me, limit, 0
+SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || CASE WHEN (t1.author = ?) THEN ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t5.j, ','), '') || ']' AS anon_1
+FROM (SELECT json_quote(t5.name) AS j
+FROM post_topics AS t6 JOIN topics AS t5 ON 1 = 1
+WHERE t6.post = t1.id AND t6.topic = t5.name ORDER BY t5.name ASC) AS r_t5) || '}' AS c0, t1.id AS c1
+FROM posts AS t1
+WHERE (lower(t1.title) != ? OR CASE WHEN (typeof((CASE WHEN (t1.author = ?) THEN t1.price END * ?)) = 'integer' AND (CASE WHEN (t1.author = ?) THEN t1.price END * ?) < 1000000000000000000 AND (CASE WHEN (t1.author = ?) THEN t1.price END * ?) > -1000000000000000000) THEN (CASE WHEN (t1.author = ?) THEN t1.price END * ?) END > ? AND NOT (EXISTS (SELECT 1
+FROM comments AS t2
+WHERE t2.post = t1.id AND instr(t2.text, ?) <= 0 AND ((SELECT t3.public
+FROM posts AS t3
+WHERE t3.id = t2.post) = 1 OR (SELECT t4.author
+FROM posts AS t4
+WHERE t4.id = t2.post) = ?)))) AND (t1.public = 1 OR t1.author = ?) ORDER BY t1.id ASC
+LIMIT ? OFFSET ?;
+
+-- by_reckoned: /api/posts?filter=created%2B7d>now+and+count(topics)>1+and+abs(price-1)<0.5
+-- q0, q0, q0, q0, q1, q2, q3, q3, q3, q3, q4, limit, 0
+SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t5.j, ','), '') || ']' AS anon_1
+FROM (SELECT json_quote(t5.name) AS j
+FROM post_topics AS t6 JOIN topics AS t5 ON 1 = 1
+WHERE t6.post = t1.id AND t6.topic = t5.name ORDER BY t5.name ASC) AS r_t5) || '}' AS c0, t1.id AS c1
+FROM posts AS t1
+WHERE CASE WHEN ((((unixepoch(substr(t1.created, 1, 19)) * 1000000) + CAST(substr(t1.created, 21, 6) AS INTEGER)) + ?) BETWEEN -62135596800000000 AND 253402300799999999) THEN strftime('%Y-%m-%dT%H:%M:%S.', (((((unixepoch(substr(t1.created, 1, 19)) * 1000000) + CAST(substr(t1.created, 21, 6) AS INTEGER)) + ?) - ((((((unixepoch(substr(t1.created, 1, 19)) * 1000000) + CAST(substr(t1.created, 21, 6) AS INTEGER)) + ?) % 1000000) + 1000000) % 1000000)) / 1000000), 'unixepoch') || format('%06d', ((((((unixepoch(substr(t1.created, 1, 19)) * 1000000) + CAST(substr(t1.created, 21, 6) AS INTEGER)) + ?) % 1000000) + 1000000) % 1000000)) || 'Z' END > ? AND (SELECT count(*) AS count_1
+FROM topics AS t2 JOIN post_topics AS t3 ON 1 = 1
+WHERE t3.post = t1.id AND t3.topic = t2.name) > ? AND (SELECT CASE WHEN (typeof(CASE WHEN (f4.v0 < 0) THEN (0 - f4.v0) ELSE f4.v0 END) = 'integer' AND CASE WHEN (f4.v0 < 0) THEN (0 - f4.v0) ELSE f4.v0 END < 1000000000000000000 AND CASE WHEN (f4.v0 < 0) THEN (0 - f4.v0) ELSE f4.v0 END > -1000000000000000000) THEN CASE WHEN (f4.v0 < 0) THEN (0 - f4.v0) ELSE f4.v0 END END AS anon_2
+FROM (SELECT CASE WHEN (typeof((t1.price - (? * 100))) = 'integer' AND (t1.price - (? * 100)) < 1000000000000000000 AND (t1.price - (? * 100)) > -1000000000000000000) THEN (t1.price - (? * 100)) END AS v0) AS f4) < ? ORDER BY t1.id ASC
+LIMIT ? OFFSET ?;
+
 -- sorted: /api/posts?sort=-price,author.name
 -- limit, 0
 SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t3.j, ','), '') || ']' AS anon_1

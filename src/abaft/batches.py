@@ -57,7 +57,7 @@ async def together(
         if drafts is None:
             return None
         stages.mark("before")
-        readies = [_ready(pipeline, draft, actor) for draft in drafts]
+        readies = _readies(pipeline, drafts, actor)
         stages.mark("plan")
         items = [_item(*pair, actor) for pair in zip(drafts, readies, strict=True)]
         rows = await pipeline.target(unit).write_all(items)
@@ -142,8 +142,33 @@ def _drafts(
     return drafts
 
 
-def _ready(pipeline: Pipeline, draft: Draft | ReadIntent, actor: Actor) -> Ready:
-    return pipeline.ready(draft.shape, actor)
+def _readies(pipeline: Pipeline, drafts: Sequence[Draft | ReadIntent], actor: Actor) -> list[Ready]:
+    """The plan of each; neighbours are mostly of one shape, which is then looked up once."""
+    found: list[Ready] = []
+    last: Draft | ReadIntent | None = None
+    for draft in drafts:
+        if isinstance(draft, Draft) and isinstance(last, Draft) and _alike(draft, last):
+            found.append(found[-1])
+        else:
+            found.append(pipeline.ready(draft.shape, actor))
+        last = draft
+    return found
+
+
+def _alike(one: Draft, other: Draft) -> bool:
+    """Whether two are of one shape, for sure; a shape is dear to make."""
+    ours, theirs = one.intent, other.intent
+    return (
+        one.model is other.model
+        and ours.action == theirs.action
+        and ours.pick is theirs.pick
+        and ours.where is theirs.where
+        and ours.verb == theirs.verb
+        and ours.etags is theirs.etags is None
+        and not (one.operators or other.operators)
+        and one.given == other.given
+        and one.values.keys() == other.values.keys()
+    )
 
 
 def _item(draft: Draft | ReadIntent, ready: Ready, actor: Actor) -> Item:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any, overload
 
 from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import BadRequest, NotFound
-from abaft.kept import Kept, M
+from abaft.db_many import ManyRecords, Where
+from abaft.kept import M
 from abaft.language.parse import parse_condition
 from abaft.model import expr as e
 from abaft.model.declare import Model as Record
@@ -23,9 +24,6 @@ from abaft.plan.search import BY_RELEVANCE, check_searched, read_terms
 from abaft.plan.types import Deleted, Pick, ReadIntent, ReadShape, Sort, Verb, WriteIntent
 from abaft.store.base import StoreError
 from abaft.store_faults import store_fault
-
-Where = Callable[[M], bool] | Callable[[M, Any], bool] | str
-"""A function of a record, or a text of the filter language."""
 
 
 @contextmanager
@@ -43,7 +41,7 @@ def _scopes(spec: Model, given: str | Sequence[str] | None) -> tuple[str, ...] |
     return scopes_of(spec, tuple(given.split(",") if isinstance(given, str) else given))
 
 
-class Database(Kept):
+class Database(ManyRecords):
     """Typed access to the data; `as_system()` leaves the rules behind."""
 
     def as_system(self) -> Database:
@@ -240,6 +238,9 @@ class Database(Kept):
             e.Compare("eq", e.Column(name), e.Param(f"key.{name}", spec.fields[name].kind))
             for name in spec.key
         )
+
+    def _found(self, spec: Model, where: Any) -> tuple[ReadShape, dict[str, Any]]:
+        return self._page(spec, where, (), (), None, "without", None)
 
     def _page(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeVar
 
-from abaft.answers import Unit
+from abaft.answers import Unit, WriteAnswer
 from abaft.base.actor import Actor
 from abaft.base.errors import BadRequest, NotFound
 from abaft.model.declare import Model as Record
@@ -80,8 +80,9 @@ class Kept:
 
     async def _write(self, spec: Model, intent: WriteIntent) -> Any:
         answer = await self._pipeline.write(intent, self._actor, self._unit)
-        if intent.action == "delete":
-            return None
+        return None if intent.action == "delete" else self._shown(spec, answer)
+
+    def _shown(self, spec: Model, answer: WriteAnswer) -> Any:
         if answer.json is None:
             # Written, but not to be read: the record has its key and no more.
             key = answer.draft.key()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from abaft.answers import Answer as Outcome
-from abaft.answers import Unit, WriteAnswer
+from abaft.answers import WriteAnswer
 from abaft.api.groups import PARAMETERS as GROUPING
 from abaft.api.nested import Nested
 from abaft.api.parameters import bad
@@ -16,18 +16,18 @@ from abaft.api.parse import Page, Parser
 from abaft.api.patches import TYPES, Patches, validators_for
 from abaft.api.request import Request, check_content
 from abaft.api.respond import Answer
-from abaft.base.errors import BadRequest, Conflict, Fault, NotFound, Problem
+from abaft.base.errors import BadRequest, Fault, Problem
 from abaft.base.settings import Settings
+from abaft.matching import Matching
 from abaft.model.expr import TRUE
 from abaft.model.spec import Action, Model
 from abaft.nesting import Tree
 from abaft.pipeline import Pipeline
-from abaft.plan.types import Pick, ReadIntent, Verb, WriteIntent
+from abaft.plan.types import Pick, Verb, WriteIntent
 
 NOTHING = Pick(())
 """What is shown to who prefers a minimal answer."""
 _NOT_TAKEN = ("cursor", "offset", "count", "search", "highlight", *GROUPING)
-_TRIES = 3
 
 
 def is_list(body: bytes) -> bool:
@@ -141,28 +141,14 @@ class Bulk:
             problems += fault.errors
             return None
 
-    async def _written(self, request: Request, asked: Filtered, intent: WriteIntent) -> Answer:
-        pipeline, actor, unit = self.pipeline, request.actor, request.unit
+    async def _written(self, request: Request, asked: Filtered, write: WriteIntent) -> Answer:
+        page = asked.page
+        pick = NOTHING if request.prefer.minimal else page.form.shape.pick
+        write = replace(write, pick=pick)
+        matching = Matching(self.pipeline, request.actor, page.intent, page.limit, write)
         if asked.dry_run:
-            intents = await self._intents(request, asked, intent, unit)
-            return self._rehearsed(request, intents, await pipeline.rehearse(intents, actor))
-        for _ in range(_TRIES if unit is None else 0):
-            intents = await self._intents(request, asked, intent, None)
-            guarded = [self._guarded(intent, asked.page) for intent in intents]
-            try:
-                answers = await pipeline.write_all(guarded, actor, every=True)
-            except NotFound:
-                continue  # one is gone, or isn't as the filter says any more
-            return self._done(request, intents, answers)
-        # One of these writes may change what the filter says of the next.
-        async with pipeline.unit(unit) as unit:
-            intents = await self._intents(request, asked, intent, unit)
-            answers = await pipeline.write_all(intents, actor, unit, every=True)
-        return self._done(request, intents, answers)
-
-    def _guarded(self, intent: WriteIntent, page: Page) -> WriteIntent:
-        """The write of what is still as the filter says when it is done."""
-        return replace(intent, where=page.form.shape.where, where_values=page.intent.values)
+            return self._rehearsed(request, *await matching.rehearsed())
+        return self._done(request, *await matching.written(request.unit))
 
     def _done(
         self, request: Request, intents: list[WriteIntent], answers: Sequence[Outcome]
@@ -173,28 +159,6 @@ class Bulk:
         if request.prefer.minimal:
             items = ""
         return self._answer(request, 200, f'{{"count":{len(intents)}{items}}}', answers)
-
-    async def _intents(
-        self,
-        request: Request,
-        asked: Filtered,
-        intent: WriteIntent,
-        unit: Unit | None,
-    ) -> list[WriteIntent]:
-        """The write, for each record that the filter finds now."""
-        model, page = request.model, asked.page
-        shape = replace(page.intent.shape, pick=Pick(model.key))
-        read = ReadIntent(shape, page.intent.values)
-        rows = (await self.pipeline.read(read, request.actor, unit)).rows
-        if len(rows) > page.limit:
-            detail = f"more than {page.limit} records are found, so none was written"
-            hint = "narrow the filter, or raise the limit"
-            raise Conflict(detail, code="too_many_matches", hint=hint)
-        kinds = [(name, model.fields[name].kind) for name in model.key]
-        pick = NOTHING if request.prefer.minimal else page.form.shape.pick
-        found = [orjson.loads(row[0]) for row in rows]
-        keys = [{name: kind.read(shown[name]) for name, kind in kinds} for shown in found]
-        return [replace(intent, key=key, pick=pick) for key in keys]
 
     def _rehearsed(
         self, request: Request, intents: list[WriteIntent], outcomes: Sequence[Outcome | Fault]

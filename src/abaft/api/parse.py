@@ -49,6 +49,7 @@ class Parser:
         self._lists = ListForms(schema, settings)
         self._forms: dict[Any, Form] = {}
         self._ones: dict[tuple[str, str], tuple[ReadShape, tuple[Bind, ...]]] = {}
+        self._written: dict[tuple[str, bytes, tuple[str, ...]], Pick] = {}
         self._afters: dict[tuple[ReadShape, tuple[bool, ...]], ReadShape] = {}
 
     def one(self, model: Model, key: Mapping[str, Any], query: bytes) -> ReadIntent:
@@ -78,11 +79,17 @@ class Parser:
         """What a write is to show; parameters but for `fields`, `expand` and `also` are faults."""
         if not query:
             return WHOLE
-        picked = self._picked(model, query, also)
-        if picked.binds:
-            detail = "expand takes a filter only where records are read"
-            raise bad("expand", "filter_elsewhere", detail)
-        return picked.pick
+        place = (model.name, query, also)
+        pick = self._written.get(place)
+        if pick is None:
+            picked = self._picked(model, query, also)
+            if picked.binds:
+                detail = "expand takes a filter only where records are read"
+                raise bad("expand", "filter_elsewhere", detail)
+            if len(self._written) >= KEPT:
+                del self._written[next(iter(self._written))]
+            pick = self._written[place] = picked.pick
+        return pick
 
     def _picked(self, model: Model, query: bytes, also: tuple[str, ...]) -> Picked:
         asked = self.only(query, (*ONE_PARAMETERS, *also))

@@ -53,7 +53,7 @@ ARTICLES = [
 
 @pytest_asyncio.fixture
 async def api(database_url: str) -> AsyncIterator[Api]:
-    async with serving(database_url, Article, Haus) as found:
+    async with serving(database_url, Article, Haus, User) as found:
         for slug, title, body, place in ARTICLES:
             await found.db.create(Article, slug=slug, title=title, body=body, place=place)
         yield found

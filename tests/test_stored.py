@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from abaft import App, Model, Settings, by_database, field
 from abaft.base.errors import ModelError
+from abaft.plan.operators import operators_for
 from existing import ddl, fetch, run
 from scenarios import Api, serving
 
@@ -328,6 +329,37 @@ async def test_val_values_that_their_column_cannot_hold_are_refused(
             far = await api.ask("GET /api/old_things?four=99999999999", "admin")
             assert far.json()["items"] == []
             assert (await api.ask("GET /api/old_things?ratio=1e39", "admin")).status_code == 400
+
+
+async def test_operators_keep_to_what_a_column_holds(
+    engine: str, place: tuple[str, type[Model]]
+) -> None:
+    url, model = place
+    media = {"content-type": "application/vnd.abaft.operators+json"}
+    async with serving(url, model) as api:
+        spec = api.app.schema.models["OldThing"]
+        rows = {name: operators_for(spec, name) for name in GIVEN[engine]}
+        assert {name for name, found in rows.items() if found} == (
+            {"day"} if engine == "sqlite" else {"small", "four", "born", "made", "day"}
+        )
+        for name, found in rows.items():
+            for row in found:
+                for key in (1, 4):
+                    operand = 1 if row.name == "increment" else GIVEN[engine][name]
+                    body = {name: {row.name: operand}}
+                    path = f"PATCH /api/old_things/{key}"
+                    answer = await api.ask(path, "admin", json=body, headers=media)
+                    assert answer.status_code == 200, (body, answer.text)
+        over = {"small": {"increment": 32767}, "four": {"increment": 2**31 - 1}}
+        told = ["/small/increment", "/four/increment"] if engine == "postgres" else []
+        if told:
+            path = "PATCH /api/old_things/2"
+            answer = await api.ask(path, "admin", json=over, headers=media)
+            assert [row["pointer"] for row in answer.json()["errors"]] == told, answer.text
+            # What the database itself holds to.
+            body = {"born": {"increment": -7}}
+            answer = await api.ask(path, "admin", json=body, headers=media)
+            assert (answer.status_code, answer.json()["code"]) == (422, "check")
 
 
 def test_a_form_of_storage_is_refused_where_it_is_not_known() -> None:

@@ -16,7 +16,7 @@ from typing import Any, get_origin
 from abaft.base.errors import Problem
 from abaft.model.documents import dump_json, same_json
 from abaft.model.kinds import INT_MAX, Integer, Kind, Number
-from abaft.model.spec import Model
+from abaft.model.spec import Field, Model
 from abaft.model.times import MICROSECOND
 
 Apply = Callable[[Any, Any], Any]
@@ -80,9 +80,15 @@ def form_of(model: Model, name: str) -> str:
     return "list" if is_list else kind.name
 
 
+def _reckonable(field: Field) -> bool:
+    """Not what existing columns hold in a form of their own: a sum might not be exact there."""
+    own = not field.kind.stored or field.kind.name == "integer"
+    return own and not (field.hidden or field.relation)
+
+
 def operators_for(model: Model, name: str) -> list[Operator]:
     """The rows that take this member; of what nobody may read nothing is reckoned."""
-    if name in model.fields and (model.fields[name].hidden or model.fields[name].relation):
+    if name in model.fields and not _reckonable(model.fields[name]):
         return []
     if name in model.fields and _held_otherwise(model.fields[name].kind):
         return []

@@ -127,7 +127,7 @@ def test_example_bodies_are_taken_as_they_stand(document: dict[str, Any]) -> Non
     takers = {"post": "create", "patch": "patch", "put": "replace"}
     seen = 0
     for path, item in document["paths"].items():
-        if path == "/api/batch":
+        if path == "/api/batch" or path.endswith(("/restore", "/move")):
             continue
         for method in takers.keys() & item.keys():
             body = item[method]["requestBody"]["content"]["application/json"]

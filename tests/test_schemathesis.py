@@ -37,6 +37,7 @@ BEYOND_SCHEMAS = {
     "filter_required",
     "greater_than_equal",  # of a decimal's text
     "idempotency_key_reused",
+    "itself",
     "json_value",
     "no_aggregate",
     "no_search",
@@ -48,6 +49,7 @@ BEYOND_SCHEMAS = {
     "search_too_long",  # of words
     "too_many_relations",
     "unknown_field",  # a group has members of its own to sort by
+    "unknown_scope",
     "uri_too_long",
     "write_once",
     # Of some items of a list, of which another was refused first.

@@ -22,6 +22,7 @@ from abaft import (
     Model,
     Ref,
     Settings,
+    Unique,
     Url,
     User,
     allow,
@@ -29,6 +30,7 @@ from abaft import (
     field,
     me,
     now,
+    scope,
 )
 
 ANN = "0192f0c1-2345-7abc-8def-0123456789ab"
@@ -147,6 +149,28 @@ class Copy(Model, stamps=False):
         return True
 
 
+class Card(Model, history=True, ordered="list", soft_delete=True,
+           unique=[Unique("name", where=lambda card: card.pinned)]):  # fmt: skip
+    """A card on a list, with all that a model can be told to keep."""
+
+    name: str = field(max_length=20)
+    list: Literal["todo", "done"] = "todo"
+    pinned: bool = False
+    genres: Many[Genre]
+
+    @allow("read", "create", "update", "delete")
+    def everyone(card, me: Me) -> bool:
+        return True
+
+    @scope
+    def current(card) -> bool:
+        return card.name != "old"
+
+    @scope(default=False)
+    def pinned_ones(card) -> bool:
+        return card.pinned
+
+
 class Secret(Model):
     """What only administrators see."""
 
@@ -160,7 +184,7 @@ class Ann:
         return Actor(id=ANN) if headers.get("authorization") == TOKEN else None
 
 
-MODELS = (Kinds, Genre, Book, Shelf, Copy, Secret)
+MODELS = (Kinds, Genre, Book, Shelf, Copy, Card, Secret)
 
 
 def make_app(database: str) -> App:
@@ -199,6 +223,7 @@ async def seed(app: App) -> None:
     for number, name in enumerate(("novel", "drama", "essay"), 1):
         await db.create(Genre, id=number, name=name)
     for number in range(3):
+        await db.create(Card, name=f"card {number}", genres=[1])
         await db.create(Kinds, text=f"number {number}", code=f"ABC{number}0", whole=number)
         await db.create(Shelf, room="hall", number=number)
         book = await db.create(

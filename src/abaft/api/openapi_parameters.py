@@ -103,7 +103,7 @@ class Parameters:
         names = [EVERY, *(scope.name for scope in self.model.scopes)]
         usual = [f"`{scope.name}`" for scope in self.model.scopes if scope.default]
         said = f"Conditions to hold in place of {' and '.join(usual) or 'none'}; `all`: none."
-        return [_names("scope", names, said, only=EVERY)]
+        return [_names("scope", names, said)]
 
     def found(self) -> list[Parameter]:
         """Those of a write of all that a filter finds."""
@@ -266,13 +266,9 @@ def _plain(name: str) -> str:
     return name.replace("[", ".").replace("]", "")
 
 
-def _names(
-    name: str, names: list[str], said: str, most: int | None = None, only: str = ""
-) -> Parameter:
-    items = {"type": "string", "enum": [word for word in names if word != only]}
+def _names(name: str, names: list[str], said: str, most: int | None = None) -> Parameter:
+    items = {"type": "string", "enum": names}
     schema: JsonSchema = {"type": "array", "items": items, "minItems": 1}
-    if only:
-        schema = {"anyOf": [{"type": "array", "items": {"const": only}, "maxItems": 1}, schema]}
     if name == "sort":
         schema["uniqueItems"] = True
     if most is not None:

@@ -35,6 +35,8 @@ def _collections(app: App) -> Table:
     table = Table("path", "model", *heads, title="Collections", title_justify="left")
     for name, model in app.schema.collections.items():
         path = f"{app.settings_.api_prefix}/{name}"
+        below = [part for part in app.records.parts if part.offered(model)]
+        path = "\n".join([path, *(f"[dim]  …/{{key}}/{part.path}[/]" for part in below)])
         table.add_row(path, model.name, *(_who(model, action) for action in ACTIONS))
     return table
 

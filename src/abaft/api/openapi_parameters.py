@@ -115,11 +115,15 @@ class Parameters:
             _query("all", flag, "`true`: every record is meant; needed where no filter is given."),
             _query("dry_run", flag, "`true`: tell what would come of it, and keep nothing."),
             *self.shape(),
-            *self._finding(),
+            *(row for row in self._finding() if row not in self._by(self._groups())),
         ]
 
     def _finding(self) -> list[Parameter]:
         return [parameter(name) for name in self.finding()]
+
+    def _by(self, rows: list[Parameter]) -> list[Parameter]:
+        """References to these, as they are named in `finding()`."""
+        return [parameter(f"{self.model.name}.by.{_plain(row['name'])}") for row in rows]
 
     def finding(self) -> dict[str, Parameter]:
         """The parameters that tell which records, and in what order, by their components' names."""

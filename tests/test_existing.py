@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from abaft import Fault, Me, Model, allow, by_database, field, not_
@@ -106,3 +108,21 @@ async def test_authz_a_rule_of_what_the_database_fills_in_is_asked_of_what_it_fi
         assert made.status_code == 201
         assert made.headers["location"].endswith(f"/api/notes/{made.json()['id']}")
         assert await api.changes() == ["create Note"]
+
+
+async def test_an_enum_must_know_the_words_of_its_field(database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has no enums")
+
+    class Film(Model, managed=False):
+        id: int = field(key=True)
+        rating: Literal["G", "PG", "X", "Y"] = field(stored="rating")
+
+    script = "create type rating as enum ('PG', 'G', 'R');"
+    await run(
+        database_url, f"{script} create table films (id bigint primary key, rating rating not null)"
+    )
+    with pytest.raises(
+        SchemaMismatch, match=r"films.rating knows no X, Y, which Film.rating may be"
+    ):
+        await _started(database_url, Film)

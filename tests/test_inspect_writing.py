@@ -179,6 +179,24 @@ create table uses (id integer primary key, part integer references parts (number
 """
 
 
+FUZZY = """
+create collation fuzzy (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+create table words (id integer primary key, word text collate fuzzy);
+"""
+
+
+async def test_text_that_is_not_compared_by_code_point_is_left_out(
+    database_url: str, serve: Serve
+) -> None:
+    if database_url.startswith("sqlite") or not await fetch(
+        database_url, "select 1 from pg_collation where collprovider = 'i' limit 1"
+    ):
+        pytest.skip("this is of PostgreSQL with ICU")
+    async with serve(FUZZY) as api:
+        assert (await ok(api, "POST /api/words", {"id": 1})) == {"id": 1}
+        assert "# The column word (text) is left out" in await written(database_url)
+
+
 async def test_what_cannot_be_served_is_told(database_url: str, serve: Serve) -> None:
     if database_url.startswith("sqlite"):
         pytest.skip("SQLite's columns can all be served")

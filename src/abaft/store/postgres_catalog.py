@@ -26,7 +26,7 @@ select a.attrelid::bigint, a.attname, a.atttypid::bigint, a.atttypmod, a.attnotn
     a.atthasdef, a.attidentity::text, a.attgenerated::text, col_description(a.attrelid, a.attnum),
     a.attcollation = 0 or l.collname in ('C', 'POSIX', 'C.utf8', 'C.UTF-8', 'ucs_basic',
         'pg_c_utf8') or (l.collname = 'default' and 'a' > 'B' collate "default"),
-    format_type(a.atttypid, a.atttypmod)
+    format_type(a.atttypid, a.atttypmod), coalesce(l.collisdeterministic, true)
 from pg_attribute a left join pg_collation l on l.oid = a.attcollation
 where a.attrelid = any($1::oid[]) and a.attnum > 0 and not a.attisdropped
 order by a.attrelid, a.attnum

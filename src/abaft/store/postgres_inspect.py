@@ -111,22 +111,13 @@ class _Inspector:
         return made, required, default
 
     async def column(self, source: str, row: Any) -> Column:
-        (
-            _,
-            name,
-            type_oid,
-            modifier,
-            required,
-            default,
-            identity,
-            generated,
-            comment,
-            plain,
-            shown,
-        ) = row
+        _, name, type_oid, modifier, required, default, identity, *rest = row
+        generated, comment, plain, shown, deterministic = rest
         type_, not_null, has_default = self.type_of(type_oid, modifier, plain)
         facts = await self.facts(source, name, type_)
         kind, told = held(type_, facts)
+        if not deterministic:
+            kind, told = "", {"note": "its collation takes different texts for the same"}
         return Column(
             name=name,
             type=shown,

@@ -36,7 +36,8 @@ select c.place, a.attname,
             or l.collname in ('C', 'POSIX', 'C.utf8', 'C.UTF-8', 'ucs_basic', 'pg_c_utf8')
             or (l.collname = 'default' and 'a' > 'B' collate "default") then ''
         else ' COLLATE ' || quote_ident(l.collname) end,
-    a.attnotnull or t.typnotnull, a.atthasdef or a.attidentity <> '' or t.typdefault is not null
+    a.attnotnull or t.typnotnull, a.atthasdef or a.attidentity <> '' or t.typdefault is not null,
+    array(select e.enumlabel::text from pg_enum e where e.enumtypid in (t.oid, t.typbasetype))
 from places c
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 join pg_type t on t.oid = a.atttypid
@@ -132,9 +133,11 @@ def schemas_of(schema: Schema) -> list[str]:
 
 async def _found(connection: Connection, schemas: list[str]) -> dict[str, Found]:
     found: dict[str, Found] = {}
-    for place, column, type_, required, default in await connection.fetch(_COLUMNS, schemas):
+    for place, column, type_, required, default, words in await connection.fetch(_COLUMNS, schemas):
         there = found.setdefault(place, Found())
         there.columns[column] = (type_, required)
+        if words:
+            there.words[column] = frozenset(words)
         if default:
             there.defaults.add(column)
     for place, index, *_ in await connection.fetch(_INDEXES, schemas):

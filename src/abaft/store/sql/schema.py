@@ -32,6 +32,8 @@ class Found:
     defaults: set[str] = field(default_factory=set)
     indexes: set[str] = field(default_factory=set)
     foreign_keys: set[str] = field(default_factory=set)
+    words: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Those of enums."""
     triggers: bool = False
     """Whether triggers run before an insert, which may fill in what it leaves out."""
 
@@ -118,6 +120,10 @@ def existing(model: Model, dialect: Dialect, found: Found | None, family: Family
         wanted = row.kind.stored or dialect.type(row.kind).compile(dialect=dialect.sa)
         if not dialect.holds(row.kind, type_, family):
             differences.append(f"{where} is {type_}, {model.name}.{row.name} needs {wanted}")
+        unknown = {*getattr(row.kind, "options", ())} - found.words.get(row.column, {*()})
+        if row.column in found.words and unknown:
+            listed = ", ".join(sorted(map(str, unknown)))
+            differences.append(f"{where} knows no {listed}, which {model.name}.{row.name} may be")
         if not model.read_only:
             differences += _nullability(model, row, where, required)
     return differences if model.read_only else differences + _left_out(model, found)

@@ -244,6 +244,18 @@ async def test_of_fifty_at_once_one_creates(database_url: str) -> None:
         assert len(made) == 2
 
 
+async def test_dur_5_upserts_with_keys_of_their_own_all_take_place(database_url: str) -> None:
+    """Each is a transaction that may see the record only after it has begun."""
+    async with serving(database_url, User, Label, Page) as api:
+        sent = [
+            api.ask(BY_SLUG, json={"slug": "a"}, headers={"idempotency-key": f"k{n}"})
+            for n in range(30)
+        ]
+        answers = await asyncio.gather(*sent)
+        assert Counter(answer.status_code for answer in answers) == {201: 1, 200: 29}
+        assert (await api.changes()).count("update Page") == 29
+
+
 @pytest.mark.slow
 async def test_of_fifty_at_once_through_two_workers_one_creates(database_url: str) -> None:
     with AppProcess(database_url) as first, AppProcess(database_url) as second:

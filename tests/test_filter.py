@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from abaft import Many, Me, Model, Ref, User, allow, field
+from abaft.base import clock
 from abaft.base.errors import BadRequest
 from scenarios import Api, Scenario, play, serving
 
@@ -347,3 +348,17 @@ async def test_inj_2_names_of_a_filter_are_the_models(name: str, tmp_path: Any) 
             assert codes <= {"filter_syntax", "unknown_field", "unknown_function", "not_to_many"}, (
                 text
             )
+
+
+async def test_the_present_is_that_of_each_request(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parameters are parsed once and kept; what `now` and `today` are is not."""
+    async with serving(f"sqlite:///{tmp_path}/x.db", *MODELS) as api:
+        await stock(api)
+        url = f"/api/notes?filter={quote('at > now - 1d and day = today')}"
+        for later, wanted in ((0, ["a"]), (2, []), (0, ["a"])):
+            now = NOON + timedelta(days=later, hours=1)
+            monkeypatch.setattr(clock, "now", lambda now=now: now)
+            found = [slug for slug in await api.items(url, "admin", of="slug") if slug == "a"]
+            assert found == wanted

@@ -218,7 +218,12 @@ class Exclusive:
                     return
                 raise _RolledBack
             assert future is not None
-            outcome = _attempt(step, connection)
+            try:
+                outcome = _attempt(step, connection)
+            except Exception as error:
+                failed = Busy(f"the transaction is undone: {error}")
+                self._loop.call_soon_threadsafe(_settle, future, failed)
+                raise failed from error
             self._loop.call_soon_threadsafe(_settle, future, outcome)
 
     async def do(self, step: Work) -> Any:
@@ -233,7 +238,9 @@ class Exclusive:
         self._steps.put((None, None))
 
     def roll_back(self) -> None:
-        self._steps.put((None, self._loop.create_future()))
+        mark = self._loop.create_future()
+        mark.cancel()  # nobody waits for it
+        self._steps.put((None, mark))
 
 
 class _RolledBack(StoreError):
@@ -244,10 +251,16 @@ RolledBack = _RolledBack
 
 
 def _attempt(step: Work, connection: apsw.Connection) -> Any:
+    """The outcome of a step that undoes itself alone; raises where it can't."""
+    connection.execute("savepoint step")
     try:
-        with connection:  # a savepoint
-            return step(connection)
+        outcome = step(connection)
+        connection.execute("release step")
+        return outcome
     except Exception as error:
+        # A disk that is full may have undone the whole transaction already: this raises then.
+        connection.execute("rollback to step")
+        connection.execute("release step")
         return _translate(error)
 
 

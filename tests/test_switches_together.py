@@ -178,3 +178,20 @@ async def test_counts_groups_and_searches_leave_the_deleted_out(api: Api) -> Non
     assert answer.json()["items"] == [{"open": True, "count": 2, "sum_votes": 4}]
     text = await api.ask('GET /api/cards?filter=name = "a"')
     assert text.json()["items"] == []
+
+
+@pytest.mark.asyncio
+async def test_nested_records_and_upserts_keep_order_and_versions(api: Api) -> None:
+    body = {"name": "z", "cards": [{"name": "q"}, {"name": "r"}]}
+    answer = await api.ask("POST /api/boards?expand=cards", json=body)
+    assert answer.status_code == 201, answer.text
+    assert await cards(api, "&board=z") == ["q", "r"]
+    q = (await api.items("/api/cards?name=q"))[0]
+    assert await versions(api, q) == ["create"]
+    assert (
+        await api.ask(f"POST /api/cards/{q['id']}/move", json={"to": "last"})
+    ).status_code == 200
+    assert await cards(api, "&board=z") == ["r", "q"]
+    again = await api.ask(f"PUT /api/cards/{q['id']}", json={"name": "q", "board": "z"})
+    assert (again.status_code, again.json()["position"] > q["position"]) == (200, True)
+    assert await versions(api, q) == ["update", "update", "create"]

@@ -6,7 +6,7 @@ INSERT INTO posts (id, title, author) SELECT ? AS anon_2, ? AS anon_3, ? AS anon
 WHERE ? = ? RETURNING CASE WHEN (posts.public = 1 OR posts.author = ?) THEN '{"id":"' || posts.id || '","title":' || json_quote(posts.title) || CASE WHEN (posts.author = ?) THEN ',"price":' || coalesce('"' || CASE WHEN (posts.price < 0) THEN '-' ELSE '' END || (abs(posts.price) / 100) || '.' || substr('00' || (abs(posts.price) % 100), -2) || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (posts.public = 0) THEN 'false' WHEN (posts.public = 1) THEN 'true' END || ',"author":"' || posts.author || '","created":"' || replace(posts.created, '.000000Z', 'Z') || '","updated":"' || replace(posts.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t1.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t1.name) AS j
 FROM post_topics AS t2 JOIN topics AS t1 ON 1 = 1
-WHERE post = posts.id AND topic = name ORDER BY name ASC) AS r_t1) || '}' END AS j, NULL AS k;
+WHERE t2.post = posts.id AND t2.topic = t1.name ORDER BY t1.name ASC) AS r_t1) || '}' END AS j, NULL AS k;
 -- change.at, change.actor, change.model, change.record, change.action, change.data
 INSERT INTO abaft_changes (at, actor, model, record, action, data) VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT));
 
@@ -25,9 +25,9 @@ WHERE t2.id = ?) = ?) AND (? IS NULL OR (EXISTS (SELECT 1
 FROM posts AS t3
 WHERE t3.id = ? AND (t3.public = 1 OR t3.author = ?)))) RETURNING CASE WHEN ((SELECT t4.public
 FROM posts AS t4
-WHERE id = comments.post) = 1 OR (SELECT t5.author
+WHERE t4.id = comments.post) = 1 OR (SELECT t5.author
 FROM posts AS t5
-WHERE id = comments.post) = ?) THEN '{"id":"' || comments.id || '","post":"' || comments.post || '","text":' || json_quote(comments.text) || ',"created":"' || replace(comments.created, '.000000Z', 'Z') || '","updated":"' || replace(comments.updated, '.000000Z', 'Z') || '"}' END AS j, NULL AS k;
+WHERE t5.id = comments.post) = ?) THEN '{"id":"' || comments.id || '","post":"' || comments.post || '","text":' || json_quote(comments.text) || ',"created":"' || replace(comments.created, '.000000Z', 'Z') || '","updated":"' || replace(comments.updated, '.000000Z', 'Z') || '"}' END AS j, NULL AS k;
 -- change.at, change.actor, change.model, change.record, change.action, change.data
 INSERT INTO abaft_changes (at, actor, model, record, action, data) VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT));
 
@@ -46,7 +46,7 @@ WHERE t3.id = ? AND (t3.public = 1 OR t3.author = ?)))) THEN ? ELSE ? END AS c2;
 UPDATE posts SET title=?, updated=? WHERE posts.id = ? AND posts.author = ? AND posts.author = ? RETURNING CASE WHEN (posts.public = 1 OR posts.author = ?) THEN '{"id":"' || posts.id || '","title":' || json_quote(posts.title) || CASE WHEN (posts.author = ?) THEN ',"price":' || coalesce('"' || CASE WHEN (posts.price < 0) THEN '-' ELSE '' END || (abs(posts.price) / 100) || '.' || substr('00' || (abs(posts.price) % 100), -2) || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (posts.public = 0) THEN 'false' WHEN (posts.public = 1) THEN 'true' END || ',"author":"' || posts.author || '","created":"' || replace(posts.created, '.000000Z', 'Z') || '","updated":"' || replace(posts.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t1.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t1.name) AS j
 FROM post_topics AS t2 JOIN topics AS t1 ON 1 = 1
-WHERE post = posts.id AND topic = name ORDER BY name ASC) AS r_t1) || '}' END AS j, NULL AS k;
+WHERE t2.post = posts.id AND t2.topic = t1.name ORDER BY t1.name ASC) AS r_t1) || '}' END AS j, NULL AS k;
 -- change.at, change.actor, change.model, change.record, change.action, change.data
 INSERT INTO abaft_changes (at, actor, model, record, action, data) VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT));
 
@@ -75,7 +75,7 @@ WHERE topics.name = ?;
 UPDATE posts SET id=posts.id WHERE posts.id = ? RETURNING '{"topics":' || (SELECT '[' || coalesce(group_concat(r_t1.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t1.name) AS j
 FROM post_topics AS t2 JOIN topics AS t1 ON 1 = 1
-WHERE post = posts.id AND topic = name ORDER BY name ASC) AS r_t1) || '}' AS j, NULL AS k;
+WHERE t2.post = posts.id AND t2.topic = t1.name ORDER BY t1.name ASC) AS r_t1) || '}' AS j, NULL AS k;
 -- change.at, change.actor, change.model, change.record, change.action, change.data
 INSERT INTO abaft_changes (at, actor, model, record, action, data) VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT));
 
@@ -90,7 +90,7 @@ WHERE posts.id = ?;
 UPDATE posts SET price=(coalesce(posts.price, 0) + ?), updated=? WHERE posts.id = ? AND posts.author = ? AND (posts.public = 1 OR posts.author = ?) AND posts.author = ? AND CASE WHEN CASE WHEN (? > 0) THEN coalesce(posts.price, 0) <= (? - ?) ELSE coalesce(posts.price, 0) >= (? - ?) END THEN (coalesce(posts.price, 0) + ?) >= ? ELSE ? > 0 END = 1 AND CASE WHEN CASE WHEN (? > 0) THEN coalesce(posts.price, 0) <= (? - ?) ELSE coalesce(posts.price, 0) >= (? - ?) END THEN (coalesce(posts.price, 0) + ?) <= ? ELSE ? <= 0 END = 1 AND posts.author = ? RETURNING CASE WHEN (posts.public = 1 OR posts.author = ?) THEN '{"id":"' || posts.id || '","title":' || json_quote(posts.title) || CASE WHEN (posts.author = ?) THEN ',"price":' || coalesce('"' || CASE WHEN (posts.price < 0) THEN '-' ELSE '' END || (abs(posts.price) / 100) || '.' || substr('00' || (abs(posts.price) % 100), -2) || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (posts.public = 0) THEN 'false' WHEN (posts.public = 1) THEN 'true' END || ',"author":"' || posts.author || '","created":"' || replace(posts.created, '.000000Z', 'Z') || '","updated":"' || replace(posts.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t1.j, ','), '') || ']' AS anon_1
 FROM (SELECT json_quote(t1.name) AS j
 FROM post_topics AS t2 JOIN topics AS t1 ON 1 = 1
-WHERE post = posts.id AND topic = name ORDER BY name ASC) AS r_t1) || '}' END AS j, NULL AS k, '{"price":' || coalesce('"' || CASE WHEN (posts.price < 0) THEN '-' ELSE '' END || (abs(posts.price) / 100) || '.' || substr('00' || (abs(posts.price) % 100), -2) || '"', 'null') || '}' AS d;
+WHERE t2.post = posts.id AND t2.topic = t1.name ORDER BY t1.name ASC) AS r_t1) || '}' END AS j, NULL AS k, '{"price":' || coalesce('"' || CASE WHEN (posts.price < 0) THEN '-' ELSE '' END || (abs(posts.price) / 100) || '.' || substr('00' || (abs(posts.price) % 100), -2) || '"', 'null') || '}' AS d;
 -- change.at, change.actor, change.model, change.record, change.action, change.data
 INSERT INTO abaft_changes (at, actor, model, record, action, data) VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT));
 

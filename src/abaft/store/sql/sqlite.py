@@ -10,6 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model.documents import dump_json
@@ -67,10 +69,26 @@ EXACT_DIGITS = 15
 """What a float keeps of any decimal number."""
 
 
+class _Compiler(SQLiteCompiler):
+    """SQLAlchemy's, which names columns in RETURNING by their tables too.
+
+    Without them a rule that looks at several tables there would be ambiguous, or of another one.
+    """
+
+    def returning_clause(self, *arguments: Any, **options: Any) -> str:
+        return SQLCompiler.returning_clause(self, *arguments, **options)
+
+
+def _dialect() -> sa.Dialect:
+    dialect = sqlite.dialect(paramstyle="qmark")
+    dialect.statement_compiler = _Compiler
+    return dialect
+
+
 class SqliteDialect(Dialect):
     """For the SQLite that apsw carries (3.45 or newer)."""
 
-    sa = sqlite.dialect(paramstyle="qmark")
+    sa = _dialect()
     functions = FUNCTIONS
     operators = OPERATORS
     reductions = REDUCTIONS

@@ -1,0 +1,54 @@
+-- Renewed by: RENEW_GOLDEN=1 python -m pytest tests/test_golden_switches.py
+
+-- a list
+-- limit
+SELECT '{"name":' || CAST(to_json(t1.name) AS TEXT) || ',"marks":' || (SELECT '[' || coalesce(string_agg(r_t6.j, ','), '') || ']' AS anon_1
+FROM (SELECT CAST(to_json(t6.name) AS TEXT) AS j
+FROM card_marks AS t7 JOIN marks AS t6 ON true
+WHERE t7.card = t1.name AND t7.mark = t6.name ORDER BY t6.name ASC) AS r_t6) || '}' AS c0, t1.board AS c1, t1.position AS c2, t1.name AS c3
+FROM cards AS t1
+WHERE t1.open = true AND t1.deleted IS NULL AND (EXISTS (SELECT 1
+FROM boards AS t2 JOIN cards AS t3 ON true
+WHERE t2.name = t1.board AND t2.deleted IS NULL AND t3.board = t2.name AND t3.open = true AND t3.deleted IS NULL)) AND (EXISTS (SELECT 1
+FROM marks AS t4 JOIN card_marks AS t5 ON true
+WHERE t5.card = t1.name AND t5.mark = t4.name)) ORDER BY t1.board ASC, t1.position ASC, t1.name ASC
+ LIMIT $1::BIGINT;
+
+-- what is deleted
+-- limit
+SELECT '{"name":' || CAST(to_json(t1.name) AS TEXT) || '}' AS c0, t1.name AS c1
+FROM boards AS t1
+WHERE t1.deleted IS NOT NULL ORDER BY t1.name ASC
+ LIMIT $1::BIGINT;
+
+-- a version
+-- was.name, was.marks, key.name, was.board
+SELECT '{"name":' || CAST(to_json(CAST($1::VARCHAR COLLATE "C" AS TEXT) COLLATE "C") AS TEXT) || ',"marks":' || (SELECT '[' || coalesce(string_agg(r_t16.j, ','), '') || ']' AS anon_1
+FROM (SELECT CAST(to_json(t16.name) AS TEXT) AS j
+FROM marks AS t16
+WHERE t16.name = ANY ($2::TEXT[] COLLATE "C") ORDER BY t16.name ASC) AS r_t16) || '}' AS j
+FROM cards AS t1
+WHERE t1.name = $3::VARCHAR COLLATE "C" AND (EXISTS (SELECT 1
+FROM boards AS t2 JOIN cards AS t3 ON true
+WHERE t2.name = t1.board AND t2.deleted IS NULL AND t3.board = t2.name AND t3.open = true AND t3.deleted IS NULL)) AND (EXISTS (SELECT 1
+FROM marks AS t4 JOIN card_marks AS t5 ON true
+WHERE t5.card = t1.name AND t5.mark = t4.name)) AND (t1.deleted IS NULL OR (EXISTS (SELECT 1
+FROM boards AS t6 JOIN cards AS t7 ON true
+WHERE t6.name = t1.board AND t6.deleted IS NULL AND t7.board = t6.name AND t7.open = true AND t7.deleted IS NULL)) AND (EXISTS (SELECT 1
+FROM marks AS t8 JOIN card_marks AS t9 ON true
+WHERE t9.card = t1.name AND t9.mark = t8.name))) AND (EXISTS (SELECT 1
+FROM boards AS t10 JOIN cards AS t11 ON true
+WHERE t10.name = CAST($4::VARCHAR COLLATE "C" AS TEXT) COLLATE "C" AND t10.deleted IS NULL AND t11.board = t10.name AND t11.open = true AND t11.deleted IS NULL)) AND (EXISTS (SELECT 1
+FROM marks AS t12
+WHERE t12.name = ANY ($2::TEXT[] COLLATE "C"))) AND (t1.deleted IS NULL OR (EXISTS (SELECT 1
+FROM boards AS t13 JOIN cards AS t14 ON true
+WHERE t13.name = CAST($4::VARCHAR COLLATE "C" AS TEXT) COLLATE "C" AND t13.deleted IS NULL AND t14.board = t13.name AND t14.open = true AND t14.deleted IS NULL)) AND (EXISTS (SELECT 1
+FROM marks AS t15
+WHERE t15.name = ANY ($2::TEXT[] COLLATE "C"))));
+
+-- the versions
+-- record, before, until, limit
+SELECT CAST(abaft_changes.data AS TEXT) AS data, abaft_changes.seq, abaft_changes.at, abaft_changes.actor, abaft_changes.action
+FROM abaft_changes
+WHERE abaft_changes.model = 'Card' AND abaft_changes.record = $1::VARCHAR COLLATE "C" AND abaft_changes.seq < $2::BIGINT AND abaft_changes.at <= $3::TIMESTAMP WITH TIME ZONE ORDER BY abaft_changes.seq DESC
+ LIMIT $4::BIGINT;

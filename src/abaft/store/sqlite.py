@@ -175,7 +175,7 @@ class SqliteStore:
 
     async def _catch_up(self) -> None:
         """What another program has written is found from the next search on."""
-        if self.indexer.behind(self._loop_reader.connection):
+        if self.indexer.behind(self._loop_reader):
             # Every transaction ends with what is left to index. Where one is open for long, or none
             # can be, the index stays as it is.
             done = self._writer.submit(lambda connection: None)

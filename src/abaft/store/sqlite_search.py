@@ -13,6 +13,7 @@ from abaft.model.words import SIMPLE, indexed, stemmer
 from abaft.store.sql.dialect import Dialect
 from abaft.store.sql.search import characters, index_name
 from abaft.store.sql.search_sqlite import KEYS, index_columns
+from abaft.store.sqlite_reader import Reader
 
 BATCH = 2_000
 
@@ -32,9 +33,9 @@ class Indexer:
         names = {row[0] for row in rows}
         self._live = [index for index in self._all if index.name in names]
 
-    def behind(self, connection: apsw.Connection) -> bool:
+    def behind(self, reader: Reader) -> bool:
         """Whether a program that isn't ours has written what is yet to be indexed."""
-        return any(connection.execute(index.noted).fetchall() for index in self._live)
+        return any(reader.rows(index.noted, (), 1.0) for index in self._live)
 
     def settle(self, connection: apsw.Connection) -> None:
         """Indexes all that was noted since; nothing to do costs a look into an empty index."""

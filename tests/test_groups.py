@@ -177,3 +177,24 @@ async def test_what_is_wrong_is_told(api: Api, query: str, code: str) -> None:
     answer = await api.ask(f"GET /api/flights?{query}")
     assert answer.status_code == 400, answer.text
     assert code in {problem["code"] for problem in answer.json()["errors"]}, answer.text
+
+
+async def test_authz_2_the_planner_is_not_asked_of_what_is_hidden(api: Api, engine: str) -> None:
+    rows = [
+        {"number": 1000 + n, "distance": 5, "price": Decimal(1), "secret": True} for n in range(300)
+    ]
+    async with api.db.transaction() as db:
+        for row in rows:
+            await db.create(Flight, left=datetime(2020, 1, 1, tzinfo=UTC), **row)
+    if engine == "postgres":
+        await api.db.sql("analyze flights")
+
+    async def estimated(query: str, actor: str | None = None) -> int:
+        answer = await api.ask(f"GET /api/flights?count=estimated&limit=1&{query}", actor)
+        assert answer.json()["counted"] == "estimated"
+        return int(answer.json()["count"])
+
+    assert await estimated("distance=5") == 0
+    assert await estimated("distance=100") == 1
+    carriers = await api.ask("GET /api/carriers?count=estimated")
+    assert carriers.json()["counted"] == "estimated"

@@ -60,6 +60,7 @@ def plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSha
         offset=shape.offset,
         count=shape.count,
         search=search_of(access, model, shape),
+        open=not shape.search and where == Access.of_system(schema).protect(model, shape.where),
     )
 
 

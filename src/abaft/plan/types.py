@@ -328,6 +328,8 @@ class ReadPlan:
     offset: bool
     count: CountMode
     source: Grouped | None = None
+    open: bool = False
+    """Whether nothing is kept from who asks, so that the planner, who knows all, may be asked."""
     search: Search | None = None
     was: tuple[str, ...] = ()
 

@@ -54,7 +54,7 @@ def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadSt
     With `late` a page's records are found first and shown then: where the database sorts, it
     would make the JSON of every record that it sorts.
     """
-    if plan.kind == "count" and plan.count == "estimated" and context.dialect.explain:
+    if plan.kind == "count" and plan.count == "estimated" and plan.open and context.dialect.explain:
         statement = context.binder.finish(_matching(context, plan))
         asked = replace(statement, sql=context.dialect.explain + statement.sql)
         return ReadStatement(asked, (), True, estimate=True)

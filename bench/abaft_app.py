@@ -6,15 +6,16 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 
-from abaft import Actor, App, Me, Model, Ref, allow, field, now
+from abaft import Actor, App, Many, Me, Model, Ref, allow, field, now
 from bench import data
 
 
 class Author(Model, stamps=False):
     name: str = field(max_length=80)
     email: str = field(max_length=120)
+    posts: Many[Post] = field(back="author")
 
-    @allow("read")
+    @allow("read", "create")
     def everyone(author, me: Me) -> bool:
         return True
 

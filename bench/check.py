@@ -38,6 +38,9 @@ def _compare(
 ) -> None:
     request = scenario.request(side, draw)
     status, answer = _ask(client, request)
+    if scenario.name in _MANY:
+        _several(client, side, request, status, answer)
+        return
     expected = _EXPECTED[scenario.name](draw)
     if status != (201 if scenario.name == "insert" else 200):
         raise Wrong(f"{side}, {scenario.name}: {request.path} gave {status}: {answer}")
@@ -48,6 +51,27 @@ def _compare(
     _same(side, request, got, expected)
     if scenario.name == "update":
         _put_back(client, scenario, side, draw)
+
+
+def _several(
+    client: http.client.HTTPConnection, side: Side, request: Request, status: int, answer: Any
+) -> None:
+    """All that was sent is answered, in order, and the last of it can be read."""
+    if status not in (200, 201):
+        raise Wrong(f"{side}: {request.path} gave {status}: {answer}")
+    sent = json.loads(request.body)
+    if isinstance(sent, dict):
+        posts = sent.get("posts") or [row["body"] for row in sent["operations"]]
+    else:
+        posts = sent
+    made = answer if isinstance(answer, list) else answer.get("posts")
+    made = [row["body"] for row in answer["results"]] if made is None else made
+    for post, row in zip(posts, made, strict=True):
+        expected = {name.removesuffix("_id"): value for name, value in post.items()}
+        got = _record(row)
+        _same(side, request, {name: got[name] for name in expected}, expected)
+    last = _record(made[-1])
+    _same(side, request, _record(_read_back(client, side, last["id"])), last)
 
 
 def _same(side: Side, request: Request, got: Json, expected: Json) -> None:
@@ -134,6 +158,7 @@ def _update(draw: Draw) -> Json:
     return _expect(data.posts()[draw.post]) | {"views": draw.views}
 
 
+_MANY = ("nested", "batch")
 _AUTHORS = tuple(data.authors())
 _EXPECTED: dict[str, Callable[[Draw], Json]] = {
     "read": lambda draw: _expect(data.posts()[draw.post]),

@@ -14,8 +14,6 @@ from bench.scenarios import Scenario, Side, draws
 from bench.server import LOAD_CORE, pinned
 
 CONNECTIONS = 32
-# Enough that a cache of whole answers would gain little, few enough to prepare in a moment.
-PREPARED = 20_000
 _WRK = shutil.which("wrk")
 _SCRIPT = Path(__file__).with_name("wrk.lua")
 
@@ -45,7 +43,7 @@ def prepare(folder: Path, scenario: Scenario, side: Side, port: int, seed: int) 
     """Write the requests of one round; both servers get the same draws."""
     file = folder / f"{scenario.name}-{side}-{seed}.requests"
     host = f"127.0.0.1:{port}"
-    chosen = islice(draws(seed), PREPARED)
+    chosen = islice(draws(seed), scenario.prepared)
     file.write_bytes(b"\0".join(scenario.request(side, draw).raw(host) for draw in chosen))
     return file
 

@@ -109,6 +109,16 @@ class PostWithAuthor(PostBase):
     created: datetime
 
 
+class AuthorCreate(BaseModel):
+    name: str = Field(max_length=80)
+    email: str = Field(max_length=120)
+    posts: list[PostBase]
+
+
+class AuthorWithPosts(AuthorPublic):
+    posts: list[PostPublic]
+
+
 class PostPage(BaseModel):
     items: list[PostPublic]
     count: int
@@ -215,6 +225,25 @@ async def create_post(post: PostCreate, session: SessionDep) -> Any:
     session.add(row)
     await session.commit()
     return row
+
+
+@app.post("/batch", response_model=list[PostPublic], status_code=status.HTTP_201_CREATED)
+async def create_posts(posts: list[PostCreate], session: SessionDep) -> Any:
+    rows = [Post(**post.model_dump()) for post in posts]
+    session.add_all(rows)
+    await session.commit()
+    return rows
+
+
+@app.post("/authors", response_model=AuthorWithPosts, status_code=status.HTTP_201_CREATED)
+async def create_author(author: AuthorCreate, session: SessionDep) -> Any:
+    row = Author(name=author.name, email=author.email)
+    session.add(row)
+    await session.flush()
+    posts = [Post(**post.model_dump(), author_id=row.id) for post in author.posts]
+    session.add_all(posts)
+    await session.commit()
+    return {"id": row.id, "name": row.name, "email": row.email, "posts": posts}
 
 
 @app.patch("/posts/{post_id}", response_model=PostPublic)

@@ -1,4 +1,4 @@
-"""What is asked: six scenarios, each a random draw turned into one request for either server."""
+"""What is asked: eight scenarios, each a random draw turned into one request for either server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from bench import data
 
@@ -16,6 +16,8 @@ Engine = Literal["sqlite", "postgres"]
 SIDES: tuple[Side, ...] = ("abaft", "peer")
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgres")
 PAGE = 20
+BATCH = 100
+NESTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A kind of request, how each server spells it, and the ratio to reach on each engine."""
+    """A kind of request, how each server spells it, and the ratio to reach on each engine.
+
+    `prepared` requests are made for a round: enough that a cache of answers would gain little.
+    """
 
     name: str
     title: str
     abaft: Callable[[Draw], Request]
     peer: Callable[[Draw], Request]
     target: dict[Engine, float]
+    prepared: int = 20_000
 
     def request(self, side: Side, draw: Draw) -> Request:
         """The request for one server."""
@@ -88,15 +94,37 @@ def _bearer(draw: Draw) -> tuple[tuple[str, str], ...]:
     return (("Authorization", f"Bearer user-{draw.author}"),)
 
 
-def _new(draw: Draw, author: str) -> bytes:
-    record = {
+def _bare(draw: Draw, number: int = 0) -> dict[str, Any]:
+    return {
         "title": f"Seen abaft the beam, number {draw.views}",
         "body": "A light on the quarter, bearing steady, “closing”. " * 6,
-        "views": draw.views,
+        "views": draw.views + number,
         "published": draw.views % 2 == 0,
-        author: str(data.author_id(draw.author)),
     }
-    return json.dumps(record, ensure_ascii=False).encode()
+
+
+def _new(draw: Draw, author: str) -> bytes:
+    return _json(_bare(draw) | {author: str(data.author_id(draw.author))})
+
+
+def _many(draw: Draw, author: str) -> list[dict[str, Any]]:
+    key = str(data.author_id(draw.author))
+    return [_bare(draw, number) | {author: key} for number in range(BATCH)]
+
+
+def _operations(draw: Draw) -> bytes:
+    rows = [{"method": "POST", "path": "/posts", "body": row} for row in _many(draw, "author")]
+    return _json({"operations": rows})
+
+
+def _nested(draw: Draw) -> bytes:
+    posts = [_bare(draw, number) for number in range(NESTED)]
+    name = f"Author {draw.views}"
+    return _json({"name": name, "email": f"{draw.views}@example.org", "posts": posts})
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
 
 
 def _changed(draw: Draw) -> bytes:
@@ -156,5 +184,21 @@ SCENARIOS: tuple[Scenario, ...] = (
         abaft=lambda d: Request("POST", "/api/posts", _new(d, "author")),
         peer=lambda d: Request("POST", "/posts", _new(d, "author_id")),
         target={"sqlite": 10, "postgres": 4},
+    ),
+    Scenario(
+        name="nested",
+        title="Nested 1 + 20",
+        abaft=lambda d: Request("POST", "/api/authors?expand=posts", _nested(d)),
+        peer=lambda d: Request("POST", "/authors", _nested(d)),
+        target={"sqlite": 4, "postgres": 3},
+        prepared=1_000,
+    ),
+    Scenario(
+        name="batch",
+        title="Batch of 100",
+        abaft=lambda d: Request("POST", "/api/batch", _operations(d)),
+        peer=lambda d: Request("POST", "/batch", _json(_many(d, "author_id"))),
+        target={"sqlite": 4, "postgres": 3},
+        prepared=200,
     ),
 )

@@ -47,7 +47,7 @@ BODIES: dict[str, tuple[bytes, list[tuple[bytes, bytes]]]] = {
     "cut short": (GOOD, [JSON]),
     "two values": (GOOD + b'"yes": true} {}', [JSON]),
     "nothing": (b"", [JSON]),
-    "an array": (b"[]", [JSON]),
+    "a number": (b"7", [JSON]),
     "`charset=utf-16`": (
         '{"text": "a", "code": "ABC12"}'.encode("utf-16"),
         [(JSON[0], b"application/json; charset=utf-16")],

@@ -13,6 +13,7 @@ AbaftError
     ├── NotFound               404  not there, or not to be seen
     ├── MethodNotAllowed       405  the path takes other methods
     ├── NotAcceptable          406  no such form of the answer
+    ├── RequestTimeout         408  the client sends too slowly
     ├── Conflict               409  unique, referenced, or changed at the same time
     ├── PreconditionFailed     412  If-Match names another version
     ├── TooLarge               413  the body is over the limit
@@ -20,6 +21,7 @@ AbaftError
     ├── UnsupportedMedia       415  the body's type isn't taken
     ├── Invalid                422  understood, and some values are wrong
     ├── TooManyRequests        429  the rate limit
+    ├── HeadTooLarge           431  the headers are over the limit
     ├── ServerFault            500  a defect of ours
     └── Unavailable            503  the database is away or we are full: come back
 """
@@ -181,6 +183,12 @@ class NotAcceptable(Fault):
     status, code, title = 406, "not_acceptable", "The answer has no such form"
 
 
+class RequestTimeout(Fault):
+    """The rest of the request has not come within its time; only our own servers tell."""
+
+    status, code, title = 408, "request_timeout", "The request did not come in time"
+
+
 class Conflict(Fault):
     """A value is taken, a record is still referred to, or others changed it meanwhile."""
 
@@ -221,6 +229,12 @@ class TooManyRequests(Fault):
     """The address has sent more than its minute's share; carries Retry-After."""
 
     status, code, title = 429, "too_many_requests", "Too many requests"
+
+
+class HeadTooLarge(Fault):
+    """Request line and headers have more bytes than `max_head_bytes`; only our own servers tell."""
+
+    status, code, title = 431, "head_too_large", "The headers are too large"
 
 
 class ServerFault(Fault):

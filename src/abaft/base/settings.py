@@ -44,6 +44,13 @@ class Settings:
     requests_per_minute: int = setting(
         0, "requests one address may send to one worker a minute; 0: no limit"
     )
+    head_timeout: float = setting(
+        10.0, "seconds a client may take to send a request's line and headers; 0: no limit"
+    )
+    body_timeout: float = setting(
+        30.0, "seconds a client may take for each 64 KiB of a body; 0: no limit"
+    )
+    max_head_bytes: int = setting(65_536, "bytes of a request's line and headers")
     max_body_bytes: int = setting(1_048_576, "bytes of a request's body")
     max_url_bytes: int = setting(8_192, "bytes of a request's path and query")
     default_limit: int = setting(30, "records on a page when `limit` is not given")
@@ -66,7 +73,7 @@ class Settings:
     )
     max_streams: int = setting(2, "lists a worker may stream at once, as NDJSON or CSV")
     stream_timeout: float = setting(600.0, "seconds a stream may take as a whole; 0: no limit")
-    stream_stall: float = setting(30.0, "seconds a client may leave a stream unread; 0: no limit")
+    stream_stall: float = setting(30.0, "seconds a client may leave an answer unread; 0: no limit")
     compress_from: int = setting(2_048, "bytes from which an answer is compressed; 0: never")
     max_operations: int = setting(100, "operations of a batch")
     max_nested_depth: int = setting(4, "how deep records may be nested in a body")

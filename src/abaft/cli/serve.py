@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import socket
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from abaft.app import App, open_store
 from abaft.base import ids, settings
 from abaft.base.errors import SchemaMismatch
 from abaft.cli.console import done, err, fail, note
+from abaft.cli.patience import PatientProtocol
 from abaft.cli.target import USUAL, Application, Found, find
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
@@ -77,6 +79,8 @@ def serve(
 def manners(app: App) -> dict[str, Any]:
     """uvicorn's options that all of our servers have in common."""
     return {
+        "http": partial(PatientProtocol, limits=app.settings_),
+        "h11_max_incomplete_event_size": app.settings_.max_head_bytes + 1,
         "lifespan": "on",
         "server_header": False,
         "log_config": _log_config(),

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from abaft import Fault, Me, Model, allow, by_database, field, not_
+from abaft import Fault, Many, Me, Model, Ref, allow, by_database, field, not_
 from abaft.base.errors import SchemaMismatch
 from existing import ddl, run
 from scenarios import serving
@@ -126,3 +126,56 @@ async def test_an_enum_must_know_the_words_of_its_field(database_url: str) -> No
         SchemaMismatch, match=r"films.rating knows no X, Y, which Film.rating may be"
     ):
         await _started(database_url, Film)
+
+
+BESIDE = {
+    "sqlite": """
+        create table films (film_id integer primary key, title varchar(20) not null);
+        create table shelves (code varchar(5) primary key not null);
+        insert into films values (1, 'A'), (2, 'b');
+        insert into shelves values ('x'), ('Y');
+    """,
+    "postgres": """
+        create schema store;
+        create table store.films (film_id serial primary key, title varchar(20) not null);
+        create table shelves (code varchar(5) primary key);
+        insert into store.films (title) values ('A'), ('b');
+        insert into shelves values ('x'), ('Y');
+    """,
+}
+
+
+async def test_models_of_both_sorts_refer_to_each_other(engine: str, database_url: str) -> None:
+    postgres = engine == "postgres"
+    whole, short = ("integer", "character varying") if postgres else ("", "")
+
+    class Film(Model, schema="store" if postgres else "", managed=False):
+        film_id: int = field(key=True, default=by_database, stored=whole)
+        title: str = field(max_length=20, stored=short)
+        notes: Many[Note] = field(back="film")
+
+    class Shelf(Model, table="shelves", collection="shelves", managed=False):
+        code: str = field(key=True, max_length=5, stored=short)
+        notes: Many[Note] = field(back="shelf")
+
+    class Note(Model):
+        text: str
+        film: Ref[Film] = field(on_delete="cascade")
+        shelf: Ref[Shelf] | None
+
+    await run(database_url, BESIDE[engine])
+    for _ in range(2):  # made, then found as it was made
+        async with serving(database_url, Film, Shelf, Note) as api:
+            new = {"text": "t", "film": 2, "shelf": "Y"}
+            made = await api.ask("POST /api/notes", "admin", json=new)
+            assert made.status_code == 201, made.text
+            wrong = await api.ask("POST /api/notes", "admin", json={**new, "shelf": "y"})
+            assert wrong.status_code == 422
+            path = "/api/notes?expand=film,shelf&film.title=b&shelf.code[ge]=Y&sort=shelf.code"
+            [note] = await api.items(path, "admin")
+            assert (note["film"]["title"], note["shelf"]["code"]) == ("b", "Y")
+            shelves = await api.items("/api/shelves?expand=notes&notes.film=2", "admin", of="code")
+            assert shelves == ["Y"]
+            assert (await api.ask("DELETE /api/films/1", "admin")).status_code in (204, 404)
+            key = note["id"]
+            assert (await api.ask(f"DELETE /api/notes/{key}", "admin")).status_code == 204

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from abaft.cli import inspect_names as names
@@ -113,7 +113,13 @@ def _tables(drawn: list[tuple[str, list[str]]]) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Without shrinking: each example is a database.
+@settings(
+    max_examples=6,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@example([("batch", ["a"]), ("Problem", ["b"]), ("order", []), ("order part", [])])
 @example([("' || '", ["a"]), ("t", ["' || '", "a' || 'b", "%s", "LIMIT $1"])])
 @given(st.lists(st.tuples(NAMES, st.lists(NAMES, max_size=6)), min_size=1, max_size=4))
 def test_tables_of_any_names_are_served(

@@ -31,7 +31,9 @@ _IRREGULAR = {
 # A field of this name would hide what other lines of its class need.
 _USED = {"field", "by_database", "everybody", "self"}
 _CLASSES = {"App", "Existing", "Many", "Me", "Model", "Ref", "User", *dir(builtins)}
-_CLASSES |= {"Decimal", "UUID", "Literal", "JsonValue"}
+_CLASSES |= {"Decimal", "UUID", "Literal", "JsonValue", "Batch", "BatchResults", "Problem"}
+_FORMS = ("Part", "Create", "Patch", "Operators", "Replace")
+"""What OpenAPI calls a model's forms ends so: OrderPart is part of an Order."""
 
 
 def words(name: str) -> str:
@@ -67,7 +69,10 @@ def class_name(table: str, taken: Collection[str], prefix: str = "") -> str:
     if made in _CLASSES or made in taken:
         made = f"{_camel(words(prefix))}{made}" if prefix else f"{made}Record"
     made = f"Table{made}" if made[0].isdigit() else made
-    return _free(made[:LONGEST], {*taken, *_CLASSES})
+    forms = {f"{name}{form}" for name in taken for form in _FORMS}
+    if made in forms or any(f"{made}{form}" in taken for form in _FORMS):
+        made += "Record"
+    return _free(made[:LONGEST], {*taken, *forms, *_CLASSES})
 
 
 def _camel(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from abaft.base import errors
@@ -40,6 +41,7 @@ def chosen_codes() -> Iterator[str]:
                 yield from words(node.value)
 
 
+@cache
 def problem_codes() -> dict[str, set[int]]:
     """The statuses under which each code is sent."""
     found: dict[str, set[int]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,10 +48,12 @@ async def ask(
         "server": ("127.0.0.1", 80),
     }
     sent: list[Any] = []
-    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Any:
-        return next(messages, {"type": "http.disconnect"})
+        if not messages:
+            await asyncio.Event().wait()  # the client stays until it is answered
+        return messages.pop()
 
     async def send(message: Any) -> None:
         sent.append(message)

@@ -246,7 +246,7 @@ async def test_patch_does_what_each_form_says(api: Api) -> None:
                 ("/number", "type"),
             ],
         ),
-        ({"number": "x", "lines": [{"text": "a"}, MISSING]}, 404, [("/lines/1", "not_found")]),
+        ({"number": "x", "lines": [{"text": "a"}, MISSING]}, 422, [("/lines/1", "no_such_record")]),
         (
             {"number": "x", "lines": [{"text": "a", "notes": ["x"]}]},
             422,
@@ -267,7 +267,11 @@ async def test_patch_does_what_each_form_says(api: Api) -> None:
             422,
             [("/labels/delete/0", "not_for_links")],
         ),
-        ({"number": "x", "lines": {"unlink": [MISSING]}}, 404, [("/lines/unlink/0", "not_found")]),
+        (
+            {"number": "x", "lines": {"unlink": [MISSING]}},
+            422,
+            [("/lines/unlink/0", "no_such_record")],
+        ),
         (
             {"number": "x", "lines": {"update": [{"text": "x"}]}},
             422,
@@ -303,7 +307,7 @@ async def test_what_is_anothers_cannot_be_changed_through_this_one(api: Api) -> 
         {"unlink": [line]},
     ):
         answer = await api.ask("PATCH /api/orders/1", json={"lines": form})
-        assert answer.status_code == 404, answer.text
+        assert answer.status_code == 422, answer.text
     notes = {"notes": {"create": [{"text": "n"}]}}
     made = await patch(api, f"lines/{line}?expand=notes", notes)
     note = made["notes"][0]["id"]

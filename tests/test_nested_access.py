@@ -94,8 +94,8 @@ async def test_authz_3_authz_4_nesting_cannot_take_from_others(api: Api) -> None
     hers = await post(api, "folders?expand=files", {"name": "f", "files": [{"name": "a"}]}, "ann")
     file = hers["files"][0]["id"]
     for body, status in [
-        ({"name": "mine", "files": [file]}, 404),
-        ({"name": "mine", "files": [{"id": file, "name": "stolen"}]}, 404),
+        ({"name": "mine", "files": [file]}, 422),
+        ({"name": "mine", "files": [{"id": file, "name": "stolen"}]}, 422),
     ]:
         answer = await api.ask("POST /api/folders", "ben", json=body)
         assert answer.status_code == status, answer.text
@@ -105,7 +105,7 @@ async def test_authz_3_authz_4_nesting_cannot_take_from_others(api: Api) -> None
     answer = await api.ask(
         "POST /api/files", "ben", json={"name": "x", "folder": {"id": hers["id"], "name": "y"}}
     )
-    assert answer.status_code == 404
+    assert answer.status_code == 422
     ann = api.people["ann"].split()[1]
     answer = await api.ask(
         "POST /api/files", "ben", json={"name": "x", "folder": {"name": "y", "owner": ann}}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from abaft.answers import Answer, Ready, Stages, Unit, WriteAnswer
 from abaft.base.actor import Actor
-from abaft.base.errors import Fault
+from abaft.base.errors import Fault, Invalid, NotFound, Problem
 from abaft.plan.types import Made, ReadIntent, WriteIntent
 from abaft.store.base import (
     CheckViolation,
@@ -109,6 +109,10 @@ async def in_turn(
 
 def _placed(pipeline: Pipeline, intent: Intent, fault: Fault) -> Fault:
     """The fault with the write's place in the body; what has none is told by its key."""
+    if intent.pointer and isinstance(fault, NotFound):
+        # Within a body a key that leads nowhere is a wrong value, as a relation's is.
+        problem = Problem("", "no_such_record", fault.detail)
+        fault = Invalid("1 value is wrong", errors=[problem])
     if intent.pointer or isinstance(intent, ReadIntent) or not intent.key:
         return fault.within(intent.pointer)
     return fault.about(pipeline.schema.models[intent.model].written(intent.key))

@@ -274,7 +274,8 @@ class Walk:
     def read_key(self, target: Model, name: str, given: Any, pointer: str) -> Any:
         """A field of a key; None where it can't be one."""
         try:
-            return self.nesting.validators[target.name].json({name: given})[name]
+            text = to_json({name: given}, inf_nan_mode="constants")
+            return self.nesting.validators[target.name].member(name, text)
         except Invalid as fault:
             self.problem(pointer, fault.errors[0].code, fault.errors[0].detail)
             return None

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from abaft.api.openapi_nested import nested_create
 from abaft.base.settings import Settings
 from abaft.model.expr import TRUE
 from abaft.model.kinds import Kind
@@ -94,9 +95,17 @@ class _Components:
 
     def create(self) -> JsonSchema:
         """The body of a POST."""
-        fields = _writable(self.model)
+        required = [field.name for field in _writable(self.model) if field.required]
+        plain = self._given(_writable(self.model))
+        given = nested_create(self.schema, self.model, plain, self._plain)
+        return self._object(given, required, "")
+
+    def _plain(self, model: Model) -> JsonSchema:
+        """The body of a POST of another model, without what may be nested in it."""
+        other = _Components(self.schema, self.settings, model)
+        fields = _writable(model)
         required = [field.name for field in fields if field.required]
-        return self._object(self._given(fields), required, "")
+        return self._object(other._given(fields), required, "")
 
     def replace(self) -> JsonSchema:
         """The body of a PUT, whose key the URL names already."""

@@ -128,6 +128,13 @@ class Values:
             self._parts[place] = TypeAdapter(members(fields, self.extra))
         return self._check(self._parts[place], body)
 
+    def member(self, name: str, body: bytes) -> Any:
+        """The one member of a body, which may be a field that no client gives: a key."""
+        place = (name, frozenset({name}))
+        if place not in self._parts:
+            self._parts[place] = TypeAdapter(members({name: self._wire[name]}, self.extra))
+        return self._check(self._parts[place], body)[name]
+
     def patch(self, body: bytes) -> dict[str, Any]:
         """The values of a merge patch's body (RFC 7396)."""
         return self._check(self._patch, body)

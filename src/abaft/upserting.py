@@ -13,6 +13,7 @@ from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import Conflict, Fault, Forbidden, NotFound, PreconditionFailed, Unauthorized
 from abaft.model import expr as e
 from abaft.model.spec import Model
+from abaft.plan.access import Access
 from abaft.plan.types import Pick, ReadIntent, ReadShape, WriteIntent
 from abaft.writing import fill
 
@@ -30,11 +31,14 @@ async def upsert(
 ) -> WriteAnswer:
     """The answer of the update or the create that it came to.
 
-    A stored record that the actor may not see or change is met by a create, and so is told of in
-    no other words than a create that conflicts with it. Others may make, change or delete it
-    meanwhile: then it is looked for again.
+    A stored record that the actor may not see or change, or by values that the actor may not read
+    of it, is met by a create, and so is told of in no other words than a create that conflicts with
+    it. Others may make, change or delete it meanwhile: then it is looked for again.
     """
     model = pipeline.schema.models[intent.model]
+    access = Access(pipeline.schema, actor)
+    for name in intent.upsert:
+        access.readable(model, name)
     values = fill(model, intent.values, actor)
     last: Fault | None = None
     for attempt in range(TRIES):
@@ -70,7 +74,25 @@ def _passing(fault: Conflict, intent: WriteIntent, unit: Unit | None) -> bool:
 def _change(model: Model, intent: WriteIntent, key: Mapping[str, Any]) -> WriteIntent:
     """The update: what is given but the values by which the record was found."""
     given = {name: value for name, value in intent.values.items() if name not in intent.upsert}
-    return replace(intent, action="update", values=given, key=key, upsert=(), made={}, replace=True)
+    return replace(
+        intent,
+        action="update",
+        values=given,
+        key=key,
+        upsert=(),
+        made={},
+        replace=True,
+        where=_same(model, intent.upsert),
+        where_values={f"on.{name}": intent.values[name] for name in intent.upsert},
+    )
+
+
+def _same(model: Model, on: tuple[str, ...]) -> e.Expr:
+    """The condition of having these values."""
+    return e.all_of(
+        e.Compare("eq", e.Column(name), e.Param(f"on.{name}", model.fields[name].kind))
+        for name in on
+    )
 
 
 async def _update(
@@ -97,11 +119,7 @@ async def _find(
     """The key of the record with these values; null is never the same as another null."""
     if any(values.get(name) is None for name in on):
         return None
-    where = e.all_of(
-        e.Compare("eq", e.Column(name), e.Param(f"on.{name}", model.fields[name].kind))
-        for name in on
-    )
-    shape = ReadShape(model.name, "one", where, pick=Pick(model.key))
+    shape = ReadShape(model.name, "one", _same(model, on), pick=Pick(model.key))
     bound = {f"on.{name}": values[name] for name in on}
     rows = (await pipeline.read(ReadIntent(shape, bound), SYSTEM, unit)).rows
     if not rows:

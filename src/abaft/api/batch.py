@@ -166,7 +166,8 @@ class Batch:
         """The operation as a request of its own, and what answers it."""
         pointer, path = operation.pointer, operation.path
         if operation.refers:
-            path = references.in_path(path, look, f"{pointer}/path")
+            room = references.Room(self.settings.max_url_bytes)
+            path = references.in_path(path, look, f"{pointer}/path", room)
         if len(path) > self.settings.max_url_bytes:
             raise UriTooLong(f"path and query may have {self.settings.max_url_bytes} bytes")
         target, _, query = path.removeprefix("/").partition("?")
@@ -178,7 +179,8 @@ class Batch:
         if operation.method in _TAKES_BODY and operation.body is not NONE:
             value = operation.body
             if operation.refers:
-                value = references.in_body(value, look, f"{pointer}/body")
+                room = references.Room(self.settings.max_body_bytes)
+                value = references.in_body(value, look, f"{pointer}/body", room)
             body = to_json(value, inf_nan_mode="constants")
         media = MERGE_PATCH if operation.method == "PATCH" else JSON
         headers = {b"content-type": media.encode(), **operation.headers}

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import orjson
 
-from abaft.base.errors import Invalid, Problem
+from abaft.base.errors import Invalid, Problem, TooLarge
 
 MEMBER = "$ref"
 _IN_PATH = re.compile(r"\{([A-Za-z_]\w*)((?:\.[\w-]+)+)\}", re.ASCII)
@@ -32,28 +32,45 @@ Look = Callable[[Reference], Any]
 """What a reference stands for. Raises LookupError where there is no such thing."""
 
 
-def in_path(path: str, look: Look, pointer: str) -> str:
+@dataclass(slots=True)
+class Room:
+    """How many bytes references may still put into an operation: few of them can stand for much."""
+
+    most: int
+    taken: int = 0
+
+    def take(self, size: int) -> None:
+        """Raises TooLarge where there is no room for as many."""
+        self.taken += size
+        if self.taken > self.most:
+            raise TooLarge(f"the references of an operation may stand for {self.most} bytes")
+
+
+def in_path(path: str, look: Look, pointer: str, room: Room) -> str:
     """The path with the values of its references, percent-encoded."""
 
     def value(found: re.Match[str]) -> str:
         seen = _looked(_reference(found), look, pointer)
         text = seen if isinstance(seen, str) else orjson.dumps(seen).decode()
+        room.take(len(text))
         return quote(text, safe="")
 
     return _IN_PATH.sub(value, path)
 
 
-def in_body(body: Any, look: Look, pointer: str) -> Any:
+def in_body(body: Any, look: Look, pointer: str, room: Room) -> Any:
     """The body with values in the place of each `{"$ref": "p.id"}`."""
     if isinstance(body, dict):
         if (reference := referred(body)) is not None:
-            return _looked(reference, look, pointer)
+            seen = _looked(reference, look, pointer)
+            room.take(len(seen) if isinstance(seen, str) else len(orjson.dumps(seen)))
+            return seen
         return {
-            name: in_body(value, look, f"{pointer}/{_escaped(name)}")
+            name: in_body(value, look, f"{pointer}/{_escaped(name)}", room)
             for name, value in body.items()
         }
     if isinstance(body, list):
-        return [in_body(value, look, f"{pointer}/{place}") for place, value in enumerate(body)]
+        return [in_body(item, look, f"{pointer}/{at}", room) for at, item in enumerate(body)]
     return body
 
 

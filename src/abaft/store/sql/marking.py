@@ -69,10 +69,11 @@ class Marking:
                 self._prepare(source)
 
     def _lock(self) -> Statement:
-        """Locks the record, and tells when it was deleted."""
+        """Locks the record if it may be marked, and tells when it was deleted."""
         builder = self.make(self.plan)
         column = builder.table.c[self.plan.model.fields[DELETED].column]
-        query = sa.select(column).where(*builder.by_key()).with_for_update()
+        where = [*builder.by_key(), *builder.guards()]
+        query = sa.select(column).where(*where).with_for_update(of=builder.table)
         binder: Binder = builder.context.binder
         return binder.finish(query)
 

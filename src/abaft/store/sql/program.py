@@ -204,10 +204,14 @@ class _Deletion:
         self.lock = self._lock()
 
     def _lock(self) -> Statement:
-        """Locks the record where a database has row locks: nobody refers to it any more."""
+        """Finds the record if it may be deleted: nobody else sets off what goes with it.
+
+        It is locked where a database has row locks: nobody refers to it any more.
+        """
         builder = self.make(self.plan)
         one: sa.Select[Any] = sa.select(sa.literal_column("1"))
-        query = one.select_from(builder.table).where(*builder.by_key()).with_for_update()
+        where = [*builder.by_key(), *builder.guards()]
+        query = one.select_from(builder.table).where(*where).with_for_update(of=builder.table)
         binder: Binder = builder.context.binder
         return binder.finish(query)
 
@@ -228,7 +232,9 @@ class _Deletion:
         return self.finders[name]
 
     def __call__(self, compiled: Any, values: Values) -> Program:
-        yield self.lock, values
+        held: Rows = yield self.lock, values
+        if not held:
+            return None
         key = {part: values[f"key.{part}"] for part in self.plan.model.key}
         taken: list[Taken] = []
         yield from self._collect(self.plan.model, key, taken)

@@ -1,0 +1,153 @@
+"""What two accounts tried on each other, and one of them on the server, and how that ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from abaft import Many, Me, Model, Ref, User, allow, field, me
+from abaft.store.sql.marking import Marking
+from abaft.store.sql.program import _Deletion
+from scenarios import Api, Scenario, play, serving
+
+
+class Open(Model, abstract=True):
+    @allow("read", "create", "update", "delete")
+    def everyone(record, me: Me) -> bool:
+        return True
+
+
+class Leaf(Open, collection="leaves", stamps=False):
+    text: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+async def test_dos_2_references_of_a_batch_cannot_swell_its_bodies(database_url: str) -> None:
+    settings = {"max_body_bytes": 20_000}
+    async with serving(database_url, Leaf, settings=settings) as api:
+        for _ in range(10):
+            await api.db.create(Leaf, text="x" * 1_000)
+        listed = {"name": "l", "method": "GET", "path": "/leaves"}
+        ref = {"$ref": "l.items"}
+        for items, status in ([ref], 201), ([ref] * 500, 413):
+            made = {"method": "POST", "path": "/leaves", "body": {"more": {"x": items}}}
+            answer = await api.ask("POST /api/batch", json={"operations": [listed, made]})
+            assert answer.status_code == (200 if status == 201 else status), answer.text[:300]
+        got = {"method": "GET", "path": "/leaves?search=" + "{l.items}" * 500}
+        answer = await api.ask("POST /api/batch", json={"operations": [listed, got]})
+        assert answer.status_code == 413, answer.text[:300]
+        apart = {"operations": [listed, made, got], "atomic": False}
+        results = (await api.ask("POST /api/batch", json=apart)).json()["results"]
+        assert [row["status"] for row in results] == [200, 413, 413]
+
+
+class Label(Model, key="name", stamps=False):
+    name: str
+    secret: bool = False
+
+    @allow("read")
+    def open(label, me: Me) -> bool:
+        return ~label.secret
+
+
+class Card(Model, key="slug", stamps=False, history=True):
+    """Whoever logs in may change it; of its owner alone are some of its values."""
+
+    slug: str
+    title: str = ""
+    email: str | None = field(default=None, unique=True)
+    badge: str | None = field(default=None, unique=True)
+    owner: Ref[User] = field(default=me)
+    labels: Many[Label]
+
+    @allow("read", "create", "update", "delete")
+    def everyone(card, me: Me) -> bool:
+        return ~me.anonymous
+
+    @allow("read", fields=["email"])
+    def own(card, me: Me) -> bool:
+        return card.owner == me
+
+    @allow("read", fields=["badge"])
+    def porters(card, me: Me) -> bool:
+        return me.has_role("porter")
+
+
+async def world(api: Api) -> None:
+    await api.person("ann")
+    await api.person("ben")
+
+
+async def test_authz_2_an_upsert_finds_nothing_by_values_that_may_not_be_read(
+    database_url: str,
+) -> None:
+    async with serving(database_url, User, Label, Card) as api:
+        await world(api)
+        by_email, by_badge = "POST /api/cards?upsert=email", "POST /api/cards?upsert=badge"
+        await api.ask(
+            "POST /api/cards", "ann", json={"slug": "a", "email": "a@x", "badge": "7", "title": "A"}
+        )
+        stolen = {"slug": "a", "email": "a@x", "title": "B"}
+        taken = await api.ask("POST /api/cards", "ben", json={"slug": "c", "email": "a@x"})
+        rows = [
+            # No difference by which record it is: it is told of as by a create.
+            Scenario(by_email, 409, "ben", stolen, has=["taken"], lacks=["write_once", '"A"']),
+            Scenario(by_email, 409, "ben", stolen | {"slug": "c"}, has=[taken.json()["detail"]]),
+            Scenario(f"{by_email}&fields=slug", 200, "ann", stolen, changes=("update Card",)),
+            Scenario(
+                by_email, 201, "ben", {"slug": "b", "email": "b@x"}, changes=("create Card",)
+            ),
+            Scenario(by_badge, 403, "ben", {"slug": "a", "badge": "7"}, has=["field_forbidden"]),
+            Scenario(by_badge, 403, "ben", {"slug": "c", "badge": "8"}, has=["field_forbidden"]),
+        ]
+        await play(api, rows)
+
+
+class Room(Model, key="name", stamps=False):
+    name: str
+    owner: Ref[User] = field(default=me)
+
+    @allow("read")
+    def everyone(room, me: Me) -> bool:
+        return True
+
+    @allow("create", "update", "delete")
+    def mine(room, me: Me) -> bool:
+        return room.owner == me
+
+
+class Hall(Room, key="name", stamps=False, soft_delete=True):
+    pass
+
+
+class Chair(Open, stamps=False, soft_delete=True):
+    room: Ref[Room] | None = field(default=None, on_delete="cascade")
+    hall: Ref[Hall] | None = field(default=None, on_delete="cascade")
+
+
+async def test_dos_2_a_delete_that_is_refused_looks_for_nothing_to_take_along(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(database_url, User, Room, Hall, Chair) as api:
+        await world(api)
+        for rooms in "rooms", "halls":
+            await api.ask(f"POST /api/{rooms}", "ann", json={"name": "r"})
+        await api.db.create(Chair, room="r", hall="r")
+        collected = []
+        for program in _Deletion, Marking:
+            collect = program._collect
+
+            def noted(self: Any, *args: Any, collect: Any = collect) -> Any:
+                collected.append(type(self).__name__)
+                return collect(self, *args)
+
+            monkeypatch.setattr(program, "_collect", noted)
+        url = "DELETE /api/rooms/r"
+        await play(api, [Scenario(url, 403, "ben"), Scenario("DELETE /api/halls/r", 403, "ben")])
+        assert not collected
+        assert (await api.ask(url, "ann")).status_code == 204
+        assert (await api.ask("DELETE /api/halls/r", "ann")).status_code == 204
+        assert (await api.ask("POST /api/halls/r/restore", "ben")).status_code == 404
+        assert collected == ["_Deletion", "Marking"]
+        assert (await api.ask("POST /api/halls/r/restore", "ann")).status_code == 200

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
-from abaft import Many, Me, Model, Ref, User, allow, field, me
+from abaft import Many, Me, Model, Ref, User, allow, field, me, virtual
+from abaft.base.digest import fingerprint
+from abaft.plan.virtual import Virtuals
 from abaft.store.sql.marking import Marking
 from abaft.store.sql.program import _Deletion
 from scenarios import Api, Scenario, play, serving
@@ -95,9 +98,7 @@ async def test_authz_2_an_upsert_finds_nothing_by_values_that_may_not_be_read(
             Scenario(by_email, 409, "ben", stolen, has=["taken"], lacks=["write_once", '"A"']),
             Scenario(by_email, 409, "ben", stolen | {"slug": "c"}, has=[taken.json()["detail"]]),
             Scenario(f"{by_email}&fields=slug", 200, "ann", stolen, changes=("update Card",)),
-            Scenario(
-                by_email, 201, "ben", {"slug": "b", "email": "b@x"}, changes=("create Card",)
-            ),
+            Scenario(by_email, 201, "ben", {"slug": "b", "email": "b@x"}, changes=("create Card",)),
             Scenario(by_badge, 403, "ben", {"slug": "a", "badge": "7"}, has=["field_forbidden"]),
             Scenario(by_badge, 403, "ben", {"slug": "c", "badge": "8"}, has=["field_forbidden"]),
         ]
@@ -151,3 +152,55 @@ async def test_dos_2_a_delete_that_is_refused_looks_for_nothing_to_take_along(
         assert (await api.ask("POST /api/halls/r/restore", "ben")).status_code == 404
         assert collected == ["_Deletion", "Marking"]
         assert (await api.ask("POST /api/halls/r/restore", "ann")).status_code == 200
+
+
+class Badge(Model, key="name", stamps=False):
+    name: str
+    pin: int = field(default=0, hidden=True)
+    owner: Ref[User] = field(default=me)
+
+    @allow("read")
+    def everyone(badge, me: Me) -> bool:
+        return True
+
+    @allow("create", "update")
+    def mine(badge, me: Me) -> bool:
+        return badge.owner == me
+
+    @virtual
+    def label(badge) -> str:
+        return badge.name.upper()
+
+
+async def test_authz_2_an_etag_cannot_be_tried_with_hidden_values(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a virtual field may look at is in the ETag; who knows the rest can't tell what it is."""
+    sealed: list[str] = []
+    shown = Virtuals.text
+
+    def noted(self: Virtuals, json: str) -> str:
+        sealed.append(json)
+        return shown(self, json)
+
+    monkeypatch.setattr(Virtuals, "text", noted)
+    etags = []
+    for secret in "a" * 32, "b" * 32:
+        async with serving(database_url, User, Badge, settings={"secret_key": secret}) as api:
+            if not api.people:
+                await world(api)
+            if not etags:
+                await api.ask("POST /api/badges", "ann", json={"name": "b", "pin": 1234})
+            sealed.clear()
+            answer = await api.ask("GET /api/badges/b", "ben")
+            assert answer.json().keys() == {"name", "owner", "label"}
+            again = {"if-none-match": answer.headers["etag"]}
+            assert (await api.ask("GET /api/badges/b", "ben", headers=again)).status_code == 304
+            etags.append(answer.headers["etag"])
+    owner = answer.json()["owner"]
+    everything = {"name": "b", "pin": 1234, "owner": owner}
+    guesses = [{"name": "b", "owner": owner, "": whole} for whole in (everything, [everything])]
+    tried = {f'"{fingerprint(orjson.dumps(guess).decode())}"' for guess in guesses}
+    assert "1234" in sealed[-1]
+    assert etags[0] != etags[1]
+    assert not tried & set(etags)

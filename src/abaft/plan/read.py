@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
+from abaft.base.digest import fingerprint
 from abaft.base.errors import Forbidden, Unauthorized
+from abaft.base.ids import secret
 from abaft.base.settings import Settings
 from abaft.model import expr as e
 from abaft.model.spec import RELEVANCE, Field, Model, Schema
@@ -137,7 +140,7 @@ def select(
             items.append(FieldItem(name, mask))
     virtual = _virtual(access, model, pick)
     if virtual:
-        items.append(WholeItem(whole(schema, settings, model)))
+        items.append(WholeItem(whole(schema, settings, model), _salt(settings)))
     return Selection(model.name, tuple(items), virtual)
 
 
@@ -156,6 +159,16 @@ def whole(schema: Schema, settings: Settings, model: Model) -> Selection:
     return select(
         schema, settings, Access.of_system(schema), model, Pick(tuple(model.fields)), True
     )
+
+
+def _salt(settings: Settings) -> str:
+    """The same in every worker that has the same secret_key."""
+    return fingerprint(f"etag\0{settings.secret_key or _of_this_process()}")
+
+
+@cache
+def _of_this_process() -> str:
+    return secret()
 
 
 def _names(model: Model, pick: Pick, expand: dict[str, Pick], hidden: bool) -> list[str]:

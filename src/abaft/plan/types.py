@@ -259,9 +259,13 @@ class CountItem:
 
 @dataclass(frozen=True, slots=True)
 class WholeItem:
-    """All that is stored of the record, for the functions of virtual fields; never shown."""
+    """All that is stored of the record, for the functions of virtual fields; never shown.
+
+    An ETag is made of it too: but for the `salt` it would tell who tries them of values.
+    """
 
     selection: Selection
+    salt: str = field(repr=False)
     name: str = ""
     mask: Expr = TRUE
 

@@ -56,7 +56,8 @@ class Virtuals:
                     below._add(record)
         if not self.whole:
             return
-        record = record_of(self.schema, self.model, shown.pop(""))
+        stored, _ = shown.pop("")
+        record = record_of(self.schema, self.model, stored)
         for name, adapter in self.adapters.items():
             value = self.model.virtual[name].call(record)
             shown[name] = adapter.dump_python(value, mode="json")

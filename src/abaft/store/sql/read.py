@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model import expr as e
+from abaft.model.kinds import Text
 from abaft.model.spec import Model
 from abaft.plan.types import (
     CountItem,
@@ -202,7 +203,9 @@ def member_json(frame: Frame, item: Item) -> Element:
     if isinstance(item, CountItem):
         return _many_count(frame, item.of)
     if isinstance(item, WholeItem):
-        return record_json(frame, item.selection)
+        salt = frame.context.binder.const(item.salt, Text())
+        opened, between, closed = map(text_literal, ("[", ',"', '"]'))
+        return concat([opened, record_json(frame, item.selection), between, salt, closed])
     if isinstance(item, ManyItem):
         return _many_json(frame, item)
     if isinstance(item, OneItem):

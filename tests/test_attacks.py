@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from abaft import Many, Me, Model, Ref, User, allow, field, me, virtual
+from abaft import App, Many, Me, Model, Ref, Settings, User, allow, computed, field, me, virtual
 from abaft.base.digest import fingerprint
+from abaft.base.errors import RuleError
 from abaft.plan.virtual import Virtuals
 from abaft.store.sql.marking import Marking
 from abaft.store.sql.program import _Deletion
@@ -204,3 +206,27 @@ async def test_authz_2_an_etag_cannot_be_tried_with_hidden_values(
     assert "1234" in sealed[-1]
     assert etags[0] != etags[1]
     assert not tried & set(etags)
+
+
+def test_authz_2_rules_of_versions_go_by_what_versions_tell(tmp_path: Path) -> None:
+    class Memo(Model, history=True):
+        text: str = ""
+        draft: bool = field(default=False, hidden=True)
+        owner: Ref[User] | None = field(default=me, hidden=True)
+
+        @computed
+        def ready(memo) -> bool:
+            return ~memo.draft
+
+    settings = Settings(database=f"sqlite:///{tmp_path}/x.db")
+    for rule in (
+        lambda memo, me: ~memo.draft,
+        lambda memo, me: memo.owner == me,
+        lambda memo, me: memo.owner.name == "ann",
+        lambda memo, me: memo.ready | me.has_role("x"),
+    ):
+        ruled = type("Ruled", (Memo,), {"rule": allow("read")(rule)}, history=True)
+        with pytest.raises(RuleError, match="is hidden, so history=True keeps nothing of it"):
+            App(ruled, settings=settings)
+        App(type("Plain", (Memo,), {"rule": allow("read")(rule)}, history=False), settings=settings)
+        App(type("Kept", (Memo,), {"rule": allow("delete")(rule)}, history=True), settings=settings)

@@ -29,6 +29,7 @@ from abaft.model.switches import (
     own_columns,
     plain_sets,
     switched_fields,
+    told_by_versions,
 )
 from abaft.model.trace import trace
 
@@ -368,6 +369,8 @@ def _ruled(schema: Schema, spec: Spec, cls: type[Model]) -> Spec:
             checks.append(Check(name, where))
         else:
             _rule_fields(spec, found)
+            if spec.history and "read" in found.actions:
+                told_by_versions(spec, f"{spec.name}.{name}", where)
             rules.append(Rule(name, found.actions, where, found.fields))
     ruled = replace(spec, rules=tuple(rules))
     return replace(

@@ -91,3 +91,29 @@ def own_columns(model: Model, who: str, where: e.Expr) -> None:
         return node
 
     e.rewrite(where, look)
+
+
+def told_by_versions(model: Model, who: str, where: e.Expr) -> None:
+    """Raises RuleError for a rule by what is hidden, and so not in any version.
+
+    It could only ask for what is so by now, and what was private would be shown since it isn't.
+    """
+
+    def look(node: Any) -> Any:
+        if not isinstance(node, (e.Column, e.Exists, e.Reduce)) or node.scope:
+            return node
+        own = node.name if isinstance(node, e.Column) else node.relation
+        name = node.hops[0].relation if node.hops else own
+        if name in model.computed:
+            e.rewrite(e.IsNull(model.computed[name].value), look)
+        columns = model.one[name].columns if name in model.one else (name,)
+        fields = [model.fields[column] for column in columns if column in model.fields]
+        hidden = any(field.hidden and not field.key for field in fields)
+        if hidden or (name in model.many and model.many[name].hidden):
+            raise RuleError(
+                f"{who}: {name} is hidden, so history=True keeps nothing of it, and what was "
+                "private in older versions would be shown: don't hide it, or give it a rule"
+            )
+        return node
+
+    e.rewrite(where, look)

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from abaft import App, Many, Me, Model, Ref, Settings, User, allow, computed, field, me, virtual
+from abaft.api.preferences import preferences
 from abaft.base.digest import fingerprint
 from abaft.base.errors import RuleError
 from abaft.plan.virtual import Virtuals
@@ -230,3 +231,72 @@ def test_authz_2_rules_of_versions_go_by_what_versions_tell(tmp_path: Path) -> N
             App(ruled, settings=settings)
         App(type("Plain", (Memo,), {"rule": allow("read")(rule)}, history=False), settings=settings)
         App(type("Kept", (Memo,), {"rule": allow("delete")(rule)}, history=True), settings=settings)
+
+
+async def stored(api: Api) -> set[str]:
+    return set((await api.ask("GET /api/cards/a", "admin")).json()["labels"])
+
+
+async def test_authz_4_links_to_what_is_hidden_stay(database_url: str) -> None:
+    """Who sees a part of a list may change that part."""
+    operators = {"content-type": "application/vnd.abaft.operators+json"}
+    async with serving(database_url, User, Label, Card) as api:
+        await world(api)
+        for name in "sea", "sun", "spy":
+            await api.db.create(Label, name=name, secret=name == "spy")
+        await api.db.create(
+            Card, slug="a", labels=["sea", "spy"], owner=api.people["ann"].split()[1]
+        )
+        url = "/api/cards/a"
+        for method, body, seen in [
+            ("PATCH", {"labels": ["sun"]}, ["sun"]),
+            ("PATCH", {"labels": []}, []),
+            ("PUT", {"title": "x"}, []),
+            ("PATCH", {"labels": {"link": ["sea"], "unlink": ["spy"]}}, ["sea"]),
+            ("POST", {"slug": "a", "labels": []}, []),
+        ]:
+            asked = f"{method} /api/cards?upsert=slug" if method == "POST" else f"{method} {url}"
+            answer = await api.ask(asked, "ben", json=body)
+            assert (answer.status_code, answer.json()["labels"]) == (200, seen), answer.text
+            assert await stored(api) == {*seen, "spy"}, body
+        remove = orjson.dumps({"labels": {"remove": ["spy"]}})
+        answer = await api.ask(f"PATCH {url}", "ben", content=remove, headers=operators)
+        assert answer.json()["labels"] == []
+        versions = (await api.ask(f"GET {url}/history", "ben")).json()["items"]
+        answer = await api.ask(f"POST {url}/history/{versions[-1]['version']}/restore", "ben")
+        assert answer.json()["labels"] == ["sea"]
+        assert await stored(api) == {"sea", "spy"}
+        await api.ask(f"PATCH {url}", "admin", json={"labels": ["sun"]})
+        assert await stored(api) == {"sun"}
+
+
+class Club(Open, key="name", stamps=False):
+    name: str
+    people: Many[User] = field(through="Membership")
+
+
+class Membership(Open, stamps=False):
+    club: Ref[Club] = field(read_only=True)
+    user: Ref[User]
+
+
+async def test_authz_3_linking_sets_no_field_of_the_servers(database_url: str) -> None:
+    async with serving(database_url, User, Club, Membership) as api:
+        ann = await api.person("ann")
+        body = {"name": "c", "people": {"link": [str(ann.id)]}}
+        rows = [
+            Scenario("POST /api/clubs", 422, "ann", body, has=["/people/link/0", "read_only"]),
+            Scenario("POST /api/memberships", 422, "ann", {"club": "c"}, has=["read_only"]),
+        ]
+        await play(api, rows)
+
+
+def test_dos_3_prefer_is_read_in_time() -> None:
+    """Many times the longest header that servers take: in no time, or never."""
+    spaces = b" " * 1_000_000
+    for header in b"a%bb", b"a=%bb", b'a="%b', b"%ba%b=%bb", b'a=b%b"', b"a%b;%b,b":
+        filled = header.replace(b"%b", spaces)
+        assert preferences(filled + b", return=minimal").minimal
+    for text in "return=minimal", ' return = "Minimal" ;x=1', "a;b, return=minimal , return=x":
+        assert preferences(text.encode()).minimal
+    assert not preferences(b"return minimal").minimal

@@ -143,7 +143,10 @@ class Owner:
         link = self.walk.schema.models[self.many.link]
         pair = self._reference(link, self.many.back, self.key, self.model)
         pair |= self._reference(link, self.many.forward, {self.target.key[0]: key}, self.target)
-        if form != "unlink":
+        closed = [name for name in pair if not link.fields[name].writable]
+        if closed and form != "unlink":
+            self.walk.problem(pointer, "read_only", f"{closed[0]} is set by the server")
+        elif form != "unlink":
             self.walk.create(link, {}, pointer, pair, self.depth)
         elif set(pair) == set(link.key):
             intent = WriteIntent(link.name, "delete", key={name: pair[name] for name in link.key})

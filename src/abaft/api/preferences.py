@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 HEADER = b"prefer"
 _KNOWN = {"return": ("minimal", "representation"), "handling": ("lenient", "strict")}
 _SHOWING = frozenset({"POST", "PATCH", "PUT"})
-# name [= word or "text"], then what is behind a semicolon, which none of ours has.
-_ONE = re.compile(r'\s*([^\s=;,"]+)\s*(?:=\s*(?:"([^"]*)"|([^\s;,"]*)))?\s*(?:;[^,]*)?', re.ASCII)
+# name [= word or "text"], then what is behind a semicolon, which none of ours has. Spaces are taken
+# for good (*+): tried in all ways, a header of nothing else would keep all others waiting.
+_ONE = re.compile(
+    r'\s*+([^\s=;,"]++)\s*+(?:=\s*+(?:"([^"]*+)"|([^\s;,"]*+)))?\s*+(?:;[^,]*+)?', re.ASCII
+)
 
 Handler = Callable[["Request"], Awaitable[Answer]]
 

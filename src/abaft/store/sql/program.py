@@ -14,6 +14,7 @@ from abaft.plan.types import WritePlan
 from abaft.store.base import GuardFailed, Program, Row, Rows, Values
 from abaft.store.sql.changes import joined
 from abaft.store.sql.conditions import Context, condition
+from abaft.store.sql.dialect import Element
 from abaft.store.sql.frame import Frame
 from abaft.store.sql.marking import Marking
 from abaft.store.sql.placing import Placing
@@ -128,8 +129,20 @@ class _Link:
 
     def _removed(self) -> Statement:
         binder, key, ids = self._params()
-        kept = self.context.dialect.among(self.theirs, ids)
-        return binder.finish(sa.delete(self.table).where(self.ours == key, sa.not_(kept)))
+        gone = sa.not_(self.context.dialect.among(self.theirs, ids))
+        return self._cut(binder, key, gone)
+
+    def _cut(self, binder: Binder, key: Any, gone: Element) -> Statement:
+        """Unties what is gone, as far as the actor sees it: other links are none of theirs."""
+        where = [self.ours == key, gone]
+        if self.guard != e.TRUE:
+            context = Context(self.context.schema, self.context.tables, binder)
+            frame = Frame(context, self.target, context.alias(self.target.name))
+            one: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(frame.table)
+            same = frame.column(self.target.key[0]) == self.theirs
+            seen = one.where(same, condition(self.guard, [frame]))
+            where.append(seen.correlate(self.table).exists())
+        return binder.finish(sa.delete(self.table).where(*where))
 
     def _added(self) -> Statement:
         binder, key, ids = self._params()
@@ -157,8 +170,7 @@ class _Link:
 
     def _untied(self) -> Statement:
         binder, key, ids = self._params()
-        gone = self.context.dialect.among(self.theirs, ids)
-        return binder.finish(sa.delete(self.table).where(self.ours == key, gone))
+        return self._cut(binder, key, self.context.dialect.among(self.theirs, ids))
 
     def _tied(self) -> Statement:
         binder, key, _ = self._params()

@@ -15,6 +15,7 @@ from servers.postgres import (
     PostgresMissing,
     PostgresServer,
     PrivatePostgres,
+    memory_folder,
     ordinary_postgres,
 )
 
@@ -99,7 +100,7 @@ def private_postgres(request: pytest.FixtureRequest) -> Iterator[PrivatePostgres
 def fresh_database(engine: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of an empty database of that engine, which is gone afterwards."""
     if engine == "sqlite":
-        with TemporaryDirectory(prefix="abaft-sqlite-") as folder:
+        with TemporaryDirectory(prefix="abaft-sqlite-", dir=memory_folder()) as folder:
             yield f"sqlite:///{folder}/test.db"
     else:
         server: PostgresServer = request.getfixturevalue("postgres")

@@ -242,6 +242,7 @@ async def test_authz_2_links_are_hidden_by_the_rules_of_their_own_model(api: Api
     )
 
 
+@pytest.mark.slow
 async def test_authz_2_references_are_no_oracle(api: Api) -> None:
     hidden, _ = await hide(api)
     team = (await api.db.list(Team))[0]

@@ -126,6 +126,7 @@ async def api(database_url: str) -> Any:
         yield api
 
 
+@pytest.mark.slow
 async def test_every_value_comes_back_by_each_way(api: Api) -> None:
     for name, given, expected in VALUES:
         expected = given if expected is SAME else expected

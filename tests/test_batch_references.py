@@ -139,6 +139,7 @@ few = settings(max_examples=40, suppress_health_check=[*HealthCheck])
 @example(steps=[("count", 1), ("next", 0), ("next", 1), ("drop", 2)])
 @example(steps=[("page", 1), ("child", 0), ("move", 1), ("read", 0), ("hook", 1)])
 @example(steps=[("page", 1), ("count", 0), ("move", 1)])
+@pytest.mark.slow
 def test_references_come_to_the_same_as_single_requests(
     sides: Sides, steps: list[tuple[str, int]]
 ) -> None:

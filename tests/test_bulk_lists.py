@@ -30,6 +30,7 @@ async def notes(api: Api, actor: str, *made: dict[str, Any]) -> list[str]:
     return [item["id"] for item in answer.json()["items"]]
 
 
+@pytest.mark.slow
 async def test_a_list_makes_all_as_single_posts_would(api: Api) -> None:
     await api.ask("POST /api/tags", json={"name": "red"})
     bodies = [{"title": f"n{n}", "stars": n, "tags": ["red"][: n % 2]} for n in range(4)]

@@ -69,6 +69,7 @@ def found(*arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
+@pytest.mark.slow
 def test_query_asks_in_the_filter_language(blog: str) -> None:
     rows = found(blog, "posts", "rating > 1 and slug != 'p9'", "--sort", "-rating")
     assert [row["slug"] for row in rows] == ["p3", "p2"]
@@ -79,6 +80,7 @@ def test_query_asks_in_the_filter_language(blog: str) -> None:
     assert found(blog, "posts", "rating > 9") == []
 
 
+@pytest.mark.slow
 def test_query_stands_above_the_rules_or_asks_as_somebody(blog: str) -> None:
     assert len(found(blog, "posts")) == 4
     assert [row["slug"] for row in found(blog, "posts", "--as", os.environ["ANN"])] == ["p1"]
@@ -89,6 +91,7 @@ def test_query_stands_above_the_rules_or_asks_as_somebody(blog: str) -> None:
     assert (refused.exit_code, "without logging in" in said(refused)) == (1, True)
 
 
+@pytest.mark.slow
 def test_query_shows_tables_lines_and_csv_and_counts(blog: str) -> None:
     fields = ("--fields", "slug,title,rating,tags", "--sort", "slug")
     table = run("query", blog, "posts", "rating <= 1 or rating is null", *fields, "-f", "table")
@@ -106,6 +109,7 @@ def test_query_shows_tables_lines_and_csv_and_counts(blog: str) -> None:
     assert nothing.stdout == "nothing was found\n"
 
 
+@pytest.mark.slow
 def test_query_tells_that_there_is_more(blog: str) -> None:
     result = run("query", blog, "posts", "--limit", "2")
     assert len(json.loads(result.stdout)) == 2
@@ -129,12 +133,14 @@ def test_query_tells_that_there_is_more(blog: str) -> None:
         (["posts", "--as", "ann"], "the actor's id is no uuid"),
     ],
 )
+@pytest.mark.slow
 def test_query_refuses_with_a_mend(blog: str, words: list[str], told: str) -> None:
     result = run("query", blog, *words)
     assert result.exit_code == 1
     assert told in result.output, result.output
 
 
+@pytest.mark.slow
 def test_the_app_is_app_py_if_none_is_named(
     blog: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +151,7 @@ def test_the_app_is_app_py_if_none_is_named(
     assert [row["slug"] for row in json.loads(done.stdout)] == ["p3"], done.stderr
 
 
+@pytest.mark.slow
 def test_shell_runs_what_comes_by_a_pipe(blog: str) -> None:
     asked = """
 import asyncio
@@ -169,6 +176,7 @@ app.schema.collections["posts"].cls is Post
         ("return 1", "SyntaxError"),
     ],
 )
+@pytest.mark.slow
 def test_shell_stops_at_what_fails(blog: str, text: str, told: str) -> None:
     done = shell(blog, "", "-c", text)
     assert (done.returncode, done.stdout) == (1, "")

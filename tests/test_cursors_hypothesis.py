@@ -125,6 +125,7 @@ def walk_under_writes(client: Client, data: st.DataObject) -> None:
 
 @quick
 @given(data=st.data())
+@pytest.mark.slow
 def test_a_walk_under_writes(client: Client, data: st.DataObject) -> None:
     walk_under_writes(client, data)
 

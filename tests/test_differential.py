@@ -71,12 +71,14 @@ def assert_answer(engine: Engine, question: Question, documents: list[Any]) -> N
     assert engine.count(question) == len(documents), told
 
 
+@pytest.mark.slow
 def test_what_was_found_before(engines: list[Engine]) -> None:
     hold_together(engines, found.world(), list(found.questions()))
 
 
 @quick
 @given(world=worlds(), asked=asked)
+@pytest.mark.slow
 def test_val_4_engines_answer_as_plain_python_does(
     engines: list[Engine], world: World, asked: list[Question]
 ) -> None:
@@ -105,6 +107,7 @@ def test_rules_mean_what_the_same_rules_by_hand_do(world: World) -> None:
 
 @quick
 @given(world=worlds(), asked=st.lists(written(), min_size=QUESTIONS, max_size=QUESTIONS))
+@pytest.mark.slow
 def test_val_4_engines_answer_filter_texts_as_plain_python_does(
     engines: list[Engine], world: World, asked: list[Question]
 ) -> None:

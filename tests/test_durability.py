@@ -37,6 +37,7 @@ async def kill_the_worker(database: str, rounds: int) -> None:
     await reckon(storm, database)
 
 
+@pytest.mark.slow
 async def test_dur_1_rec_2_a_killed_worker_keeps_every_answered_write(database_url: str) -> None:
     await kill_the_worker(database_url, rounds=2)
 
@@ -66,6 +67,7 @@ async def kill_the_database(server: PrivatePostgres, rounds: int) -> None:
         await reckon(storm, database)
 
 
+@pytest.mark.slow
 async def test_dur_1_a_killed_postgres_keeps_every_answered_write(
     private_postgres: PrivatePostgres,
 ) -> None:

@@ -107,6 +107,7 @@ async def state(api: Api) -> tuple[Any, list[str]]:
 
 
 @pytest.mark.parametrize("kind", REQUESTS)
+@pytest.mark.slow
 async def test_dur_3_all_or_nothing_at_each_failure(
     api: Api, engine: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

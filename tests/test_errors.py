@@ -230,6 +230,7 @@ async def test_a_defect_tells_the_client_nothing_but_where_to_look(api: Api) -> 
         assert answer.content == b"" or method == "GET"
 
 
+@pytest.mark.slow
 async def test_sec_1_no_secret_is_told(api: Api, caplog: Any, database_url: str) -> None:
     caplog.set_level("DEBUG")
     api.app.observer.sinks.append(log)

@@ -51,6 +51,7 @@ async def fail_at_calls(calls: list[tuple[str, str, str]]) -> None:
         check_integrity(path)
 
 
+@pytest.mark.slow
 async def test_dur_2_a_disk_that_fails_for_a_moment_is_told_as_503() -> None:
     calls = [(SYNCS, "EIO", "1"), (WRITES, "ENOSPC", "2"), (SYNCS, "EIO", "1+")]
     await fail_at_calls(calls)

@@ -164,6 +164,7 @@ FOUND = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_what_a_filter_finds(database_url: str) -> None:
     wrong = []
     async with serving(database_url, *MODELS) as api:

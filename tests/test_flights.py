@@ -180,6 +180,7 @@ HEAD = (
 )
 
 
+@pytest.mark.slow
 def test_a_few_rows(tmp_path: Path) -> None:
     files = {
         "airlines": "carrier,name\nUA,United\n",

@@ -85,6 +85,7 @@ async def test_a_table_has_the_columns_of_the_selection(api: Api) -> None:
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(), st.lists))
+@pytest.mark.slow
 def test_inj_4_cells_are_read_back_and_are_no_formulas(value: Any) -> None:
     line = f"{cell(value)},x\r\n"
     [[found, _]] = csv.reader(io.StringIO(line, newline=""), strict=True)
@@ -145,6 +146,7 @@ async def test_what_no_form_fits_is_refused_before_anything_is_done(api: Api) ->
     await play(api, rows)
 
 
+@pytest.mark.slow
 async def test_every_form_and_coding_has_an_etag_of_its_own(api: Api) -> None:
     url = "/api/notes/a?fields=slug,text"
     etags = {}
@@ -226,6 +228,7 @@ async def test_compression_can_be_off(database_url: str) -> None:
             assert (answer.status_code, "content-encoding" in answer.headers) == (200, False)
 
 
+@pytest.mark.slow
 async def test_a_body_that_comes_compressed_is_refused(api: Api) -> None:
     body = zlib.compress(b'{"slug":"x"}', wbits=31)
     headers = {"content-encoding": "gzip", "content-type": "application/json"}

@@ -266,6 +266,7 @@ def worker(database: str, **env: str) -> AppProcess:
     return AppProcess(database, app="apps.payments:app", env=env, probe="/api/payments?limit=1")
 
 
+@pytest.mark.slow
 async def test_dur_5_killed_between_commit_and_answer(database_url: str, tmp_path: Path) -> None:
     """The payment is made and nobody was told: who asks again is told, and pays once."""
     trap = tmp_path / "trap"
@@ -284,6 +285,7 @@ async def test_dur_5_killed_between_commit_and_answer(database_url: str, tmp_pat
         assert await payments(server) == 1
 
 
+@pytest.mark.slow
 async def test_dur_5_two_workers_and_fifty_requests_pay_once(database_url: str) -> None:
     with worker(database_url) as first, worker(database_url) as second:
         async with httpx.AsyncClient(limits=httpx.Limits(max_connections=50)) as client:

@@ -16,6 +16,7 @@ def loader(database_url: str, tmp_path: Path) -> Loader:
     return Loader(database_url, tmp_path)
 
 
+@pytest.mark.slow
 def test_values_nulls_and_defaults(loader: Loader) -> None:
     result = loader.load(
         "--null",
@@ -96,6 +97,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
+@pytest.mark.slow
 def test_what_is_wrong_is_told_with_its_line(case: str, loader: Loader) -> None:
     text, reason = BAD[case]
     path = loader.folder / "workers.csv"

@@ -122,6 +122,7 @@ def test_from_a_pipe(form: str, things: Things) -> None:
     assert len(things.shown()) == 2
 
 
+@pytest.mark.slow
 def test_an_encoding_and_a_delimiter(things: Things) -> None:
     text = "name;note\nann;Grüße\n".encode("cp1252")
     path = things.file("things.csv", text)
@@ -228,6 +229,7 @@ JSONS = {
 
 
 @pytest.mark.parametrize("case", JSONS)
+@pytest.mark.slow
 def test_wrong_json(case: str, tmp_path: Path) -> None:
     things = Things(f"sqlite:///{tmp_path}/a.db", tmp_path)
     text, reason = JSONS[case]

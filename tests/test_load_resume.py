@@ -70,6 +70,7 @@ def _loaded(loader: Loader) -> int:
         return 0  # the tables aren't there yet
 
 
+@pytest.mark.slow
 def test_it_stops_where_a_row_is_refused_and_goes_on_when_it_is_mended(loader: Loader) -> None:
     result = loader.load("--resume", workers=rows(12_000, frozenset({7_000})))
     assert result.exit_code == 1

@@ -110,6 +110,7 @@ quick = settings(max_examples=60, suppress_health_check=[*HealthCheck], deadline
 
 @quick
 @given(start=starts, asked=st.lists(steps(), min_size=1, max_size=8))
+@pytest.mark.slow
 def test_the_database_reckons_as_python_does(
     both: Both, start: dict[str, Any], asked: list[tuple[str, str, Any]]
 ) -> None:

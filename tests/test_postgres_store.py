@@ -95,6 +95,7 @@ async def test_lists_bytes_and_nulls_are_bound_in_batches(url: str) -> None:
         assert rows[9:] == rows[:9]
 
 
+@pytest.mark.slow
 async def test_a_bad_neighbour_hurts_nobody_else(url: str) -> None:
     async with library(url, query_timeout=1.0) as lib:
         slow = lib.crafted("SELECT $1::FLOAT8, pg_sleep($1::FLOAT8)::TEXT", "s")

@@ -161,6 +161,7 @@ def examples(count: int) -> Any:
 @SCHEMA.parametrize()
 @pytest.mark.usefixtures("running")
 @examples(4)
+@pytest.mark.slow
 def test_val_1_the_api_does_as_it_says(case: schemathesis.Case) -> None:
     validate(case)
 
@@ -203,6 +204,7 @@ def travel(rounds: int) -> None:
 
 
 @pytest.mark.usefixtures("running")
+@pytest.mark.slow
 def test_val_1_one_request_after_another() -> None:
     travel(1)
 

@@ -200,6 +200,7 @@ def compare(engines: Engines, pages: list[Any], queries: list[str]) -> None:
 
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(PAGES, st.lists(some_query(), min_size=4, max_size=12))
+@pytest.mark.slow
 def test_inj_4_engines_find_what_plain_python_does(
     engines: Engines, pages: list[Any], queries: list[str]
 ) -> None:
@@ -208,6 +209,7 @@ def test_inj_4_engines_find_what_plain_python_does(
 
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(PAGES, st.lists(SYNTAX | st.text(max_size=30), min_size=4, max_size=12))
+@pytest.mark.slow
 def test_inj_4_any_text_is_a_search(engines: Engines, pages: list[Any], queries: list[str]) -> None:
     compare(engines, pages, queries)
 

@@ -173,6 +173,7 @@ async def test_many_at_once(database_url: str) -> None:
         assert await numbers(api, "note+150") == [150]
 
 
+@pytest.mark.slow
 async def test_rec_1_sqlite_finds_what_it_answered_for_after_a_kill(tmp_path: Path) -> None:
     """The index is of the write's own transaction."""
     program = f"""

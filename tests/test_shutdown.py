@@ -57,6 +57,7 @@ async def test_fail_5_sigterm_finishes_what_is_in_progress(kind: str, tmp_path: 
         assert await asyncio.to_thread(server.wait, 10) in (0, -signal.SIGTERM)
 
 
+@pytest.mark.slow
 async def test_fail_5_a_storm_is_answered_to_its_end(database_url: str) -> None:
     """Whatever a stopping server has carried out it has also answered."""
     storm = Storm()
@@ -76,6 +77,7 @@ async def test_fail_5_a_storm_is_answered_to_its_end(database_url: str) -> None:
     await reckon(storm, database_url)
 
 
+@pytest.mark.slow
 async def test_rec_1_those_that_begin_together_migrate_once(database_url: str) -> None:
     with ExitStack() as stack:
         apps = [AppProcess(database_url) for _ in range(3)]
@@ -105,6 +107,7 @@ async def locked(database: str) -> AsyncIterator[None]:
     await other.close()
 
 
+@pytest.mark.slow
 async def test_load_1_a_full_queue_sheds_at_once(database_url: str) -> None:
     limit = {"ABAFT_QUEUE_LIMIT": "5"}
     with AppProcess(database_url, env=limit) as server:

@@ -297,6 +297,7 @@ async def simulate(database_url: str, seed: int, steps: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.slow
 async def test_load_3_what_is_answered_is_what_is_stored(database_url: str, seed: int) -> None:
     await simulate(database_url, seed, 150)
 

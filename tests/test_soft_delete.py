@@ -333,6 +333,7 @@ async def test_programs_see_and_restore_them_as_well(api: Api) -> None:
         await api.db.restore(y)
 
 
+@pytest.mark.slow
 def test_a_field_of_that_name_stops_the_start() -> None:
     class Old(Model, soft_delete=True):
         deleted: bool = False

@@ -240,6 +240,7 @@ def in_order(engine: str, name: str) -> list[int]:
     return [place + 1 for place in sorted(range(3), key=value)]
 
 
+@pytest.mark.slow
 async def test_values_are_shown_filtered_and_sorted(
     engine: str, place: tuple[str, type[Model]]
 ) -> None:

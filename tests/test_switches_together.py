@@ -122,6 +122,7 @@ async def test_operators_and_upserts_have_versions(api: Api) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
 async def test_of_many_updates_at_once_each_is_a_version(api: Api) -> None:
     made = (await api.ask("POST /api/cards", json={"name": "a"})).json()
     url = f"/api/cards/{made['id']}"

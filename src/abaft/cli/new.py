@@ -73,6 +73,9 @@ README = """# {title}
 ```console
 $ abaft dev          # http://127.0.0.1:8000, and again after every change
 $ abaft routes       # what is served, and who may do what
+$ abaft query posts 'published and any(tags, name = "sea")' --sort -created
+$ abaft load app.py tags.csv && abaft export app.py posts > posts.csv
+$ abaft shell        # Python with the models, `db` and `await` at the prompt
 ```
 
 The models and their rules are in `app.py`; the data is in `abaft.db`. As the administrator:

@@ -53,17 +53,18 @@ class _Xid8(sa.types.UserDefinedType[Any]):
         return "XID8"
 
 
+FEED_INDEX = "ix_abaft_changes_tx_seq"
+
+
 def feed_table(type_of: Any) -> sa.Table:
     """The feed's table, whose records name the transaction that wrote them."""
     sequence = sa.Column("seq", sa.BigInteger, sa.Identity(), primary_key=True)
     transaction = sa.Column(
         "tx", _Xid8(), nullable=False, server_default=sa.text("pg_current_xact_id()")
     )
-    return changes_table(sa.MetaData(), change_types(type_of), sequence, transaction)
-
-
-def feed_index(table: sa.Table) -> sa.Index:
-    return sa.Index("ix_abaft_changes_tx_seq", table.c.tx, table.c.seq, _table=table)
+    table = changes_table(sa.MetaData(), change_types(type_of), sequence, transaction)
+    sa.Index(FEED_INDEX, table.c.tx, table.c.seq, _table=table)
+    return table
 
 
 def change(record: Any) -> Change:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from abaft.model.spec import Schema
-from abaft.store.postgres_changes import feed_index, mend
+from abaft.store.postgres_changes import FEED_INDEX, mend
 from abaft.store.postgres_pool import Connection
 from abaft.store.sql.dialect import Dialect
 from abaft.store.sql.schema import Found, compare
@@ -108,9 +108,8 @@ async def upgrade(
         found = await _found(connection, schemas_of(schema))
         statements, differences = compare(schema, tables, (changes, *own), dialect, found, family)
         feed = found.get(changes.name, Found())
-        index = feed_index(changes)
-        if index.name not in feed.indexes:
-            statements.append(create_index(index, dialect))
+        if feed.columns and FEED_INDEX not in feed.indexes:
+            statements += [create_index(index, dialect) for index in changes.indexes]
         if feed.columns and not differences:
             await mend(connection)
         if not apply:

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from abaft import App, Many, Me, Model, Ref, Settings, User, allow, computed, field, me, virtual
+from abaft.api import groups
 from abaft.api.preferences import preferences
 from abaft.base.digest import fingerprint
 from abaft.base.errors import RuleError
@@ -300,3 +301,42 @@ def test_dos_3_prefer_is_read_in_time() -> None:
     for text in "return=minimal", ' return = "Minimal" ;x=1', "a;b, return=minimal , return=x":
         assert preferences(text.encode()).minimal
     assert not preferences(b"return minimal").minimal
+
+
+class Branch(Open, stamps=False):
+    name: str = ""
+    up: Ref[Branch] | None = None
+    branches: Many[Branch] = field(back="up")
+
+
+async def test_dos_2_expanding_has_a_budget(database_url: str) -> None:
+    """Relations below relations multiply: 100 times 100 times 100 for each record of a page."""
+    deep = "branches.branches.branches"
+    small = "branches(limit=10;expand=branches(limit=10;expand=branches(limit=10)))"
+    async with serving(database_url, Branch) as api:
+        made = (await api.ask("POST /api/branches", json={"branches": [{}]})).json()["id"]
+        for path, status in [
+            ("?expand=branches.branches", 200),
+            ("?expand=up.up.up.up", 200),
+            (f"?expand={deep}", 400),
+            (f"?fields={deep}.name", 400),
+            (f"?expand={small}", 200),
+            (f"?expand={small.replace('10', '30')}", 400),
+        ]:
+            for place in "branches", f"branches/{made}":
+                answer = await api.ask(f"GET /api/{place}{path}")
+                assert answer.status_code == status, (path, answer.text)
+                assert ("expand_too_large" in answer.text) == (status == 400)
+        answer = await api.ask(f"POST /api/branches?expand={deep}", json={})
+        assert answer.status_code == 400
+    async with serving(database_url, Branch, settings={"max_expand_records": 100}) as api:
+        assert (await api.ask("GET /api/branches?expand=branches")).status_code == 200
+        assert (await api.ask("GET /api/branches?expand=branches,up")).status_code == 400
+
+
+def test_dos_3_members_of_groups_are_read_in_time() -> None:
+    spaces = " " * 1_000_000
+    assert not groups._REDUCED.fullmatch(f"a{spaces}b")
+    assert not groups._COUNT.fullmatch(f"count({spaces}")
+    assert groups._REDUCED.fullmatch(" sum ( rating ) ")
+    assert groups._COUNT.fullmatch("count ( * )")

@@ -48,7 +48,21 @@ def pick_of(schema: Schema, settings: Settings, model: Model, asked: Mapping[str
         problems += bad("expand", "too_many_relations", detail).errors
     refuse(problems)
     pick = picks(schema, model, fields, tuple(expands.paths), depth, expands.pages)
+    budget = settings.max_expand_records
+    if pick.expand and _most(schema, settings, model, pick) > budget:
+        detail = f"expand may show at most {budget} records with one: give to-many relations limits"
+        raise bad("expand", "expand_too_large", detail)
     return Picked(pick, tuple(expands.binds))
+
+
+def _most(schema: Schema, settings: Settings, model: Model, pick: Pick) -> int:
+    """How many records can be shown with one: each relation has so many times those below it."""
+    found = 0
+    for name, inner in pick.expand:
+        below = 1 + _most(schema, settings, schema.target(model, name), inner)
+        many = (inner.limit or settings.max_expand_items) if name in model.many else 1
+        found += many * below
+    return found
 
 
 @dataclass(slots=True)

@@ -19,9 +19,9 @@ from abaft.plan.read import group_model
 from abaft.plan.types import Term
 
 PARAMETERS = ("aggregate", "group", "having")
-_COUNT = re.compile(r"count\s*\(\s*\*?\s*\)")
+_COUNT = re.compile(r"count\s*+\(\s*+\*?\s*+\)")
 _NAMED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]{0,59})\s*:(?!:)", re.ASCII)
-_REDUCED = re.compile(r"\s*([a-z_]+)\s*(?:\((.*)\))?\s*", re.ASCII | re.DOTALL)
+_REDUCED = re.compile(r"\s*+([a-z_]++)\s*+(?:\((.*)\))?\s*+", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,9 @@ class Settings:
     max_expand_paths: int = setting(20, "relations that `expand` may name")
     max_expand_depth: int = setting(4, "relations in a row in `expand`")
     max_expand_items: int = setting(100, "records of a to-many relation that `expand` shows")
+    max_expand_records: int = setting(
+        20_000, "records that `expand` may show with one record, at all depths together"
+    )
     idempotency_hours: int = setting(
         24, "hours that the answer to an `Idempotency-Key` is kept; 0: for ever"
     )

@@ -150,7 +150,11 @@ def _model(name: str, schema: Schema) -> Model:
 def _unlimited(app: App) -> Pipeline:
     """A driver with the limits of a file, not of a request: what was asked for is whole."""
     settings = replace(
-        app.settings_, max_expand_items=2**31, max_expand_depth=16, max_in_values=10**6
+        app.settings_,
+        max_expand_items=2**31,
+        max_expand_depth=16,
+        max_expand_records=2**1000,
+        max_in_values=10**6,
     )
     return Pipeline(app.schema, settings, app.store, app.observer)
 

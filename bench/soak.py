@@ -22,10 +22,12 @@ from bench.server import Server
 
 KEPT = 2_000
 """Posts that are stored at a time."""
-WARM = 0.25
-"""The part of the time in which caches and pools fill up; it isn't judged."""
-SLOPE = 0.05
-"""Growth an hour, as a part of the whole, that is taken for flat."""
+WARM = 0.5
+"""The part of the time in which caches of plans and pages fill up; it isn't judged."""
+FLAT = 0.03
+"""The rise over the judged time, as a part of the whole, that is taken for noise."""
+FEW = 3
+"""Open files more or less that are taken for noise: connections come and go."""
 OPERATORS = {"content-type": "application/vnd.abaft.operators+json"}
 
 
@@ -201,7 +203,9 @@ def report(soak: Soak, samples: list[Sample], minutes: float) -> int:
         first, last = getattr(judged[0], name), getattr(judged[-1], name)
         found = slope(judged, name)
         print(f"  {name:8} {first} to {last} {unit}, {found:+.1%} an hour")
-        if name != "stored" and found * min(1.0, minutes / 60) > SLOPE:
+        rise = found * (judged[-1].at - judged[0].at) / 3600
+        noise = FLAT if name == "memory" else FEW / max(1, first)
+        if name != "stored" and rise > noise:
             grown.append(name)
     for kind, count in sorted(soak.answers.items()):
         print(f"  {count:8} {kind}")

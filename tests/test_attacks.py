@@ -340,3 +340,18 @@ def test_dos_3_members_of_groups_are_read_in_time() -> None:
     assert not groups._COUNT.fullmatch(f"count({spaces}")
     assert groups._REDUCED.fullmatch(" sum ( rating ) ")
     assert groups._COUNT.fullmatch("count ( * )")
+
+
+async def test_dos_4_a_batch_ends_after_its_time(database_url: str) -> None:
+    made = {"method": "POST", "path": "/leaves", "body": {"text": "x"}}
+    listed = {"method": "GET", "path": "/leaves"}
+    for seconds, status, kept in (1e-9, 422, 0), (15.0, 200, 1), (0.0, 200, 2):
+        async with serving(database_url, Leaf, settings={"batch_timeout": seconds}) as api:
+            body = {"operations": [made, listed]}
+            answer = await api.ask("POST /api/batch", json=body)
+            assert answer.status_code == status, answer.text
+            assert ("query_timeout" in answer.text) == (status == 422)
+            assert len(await api.items("/api/leaves")) == kept
+            if status == 422:
+                apart = await api.ask("POST /api/batch", json=body | {"atomic": False})
+                assert [row["status"] for row in apart.json()["results"]] == [422, 422]

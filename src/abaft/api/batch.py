@@ -23,6 +23,7 @@ from abaft.api.gathering import Gathered
 from abaft.api.parts import Route
 from abaft.api.request import JSON, MERGE_PATCH, Request, check_content
 from abaft.api.respond import Answer
+from abaft.base import clock
 from abaft.base.errors import Fault, Invalid, MethodNotAllowed, Problem, UriTooLong
 from abaft.base.settings import Settings
 from abaft.model.spec import Model
@@ -126,10 +127,11 @@ class Batch:
         self, request: Request, operations: Sequence[Operation], unit: Unit
     ) -> list[Answer]:
         """One after the other; the first that is refused has all undone."""
-        seen = Seen(operations)
+        seen, in_time = Seen(operations), self._watch()
         answers = []
         for operation in operations:
             try:
+                in_time()
                 inner, handler = self.prepared(request, operation, seen.look)
                 inner.unit = unit
                 answer = await handler(inner)
@@ -147,10 +149,11 @@ class Batch:
         if request.unit is not None:
             detail = "operations on their own can't be done once: leave the Idempotency-Key out"
             raise Invalid(detail, errors=[Problem("/atomic", "not_atomic", detail)])
-        seen = Seen(operations)
+        seen, in_time = Seen(operations), self._watch()
         answers = []
         for operation in operations:
             try:
+                in_time()
                 inner, handler = self.prepared(request, operation, seen.look)
                 answer = await handler(inner)
                 seen.add(operation, answer)
@@ -159,6 +162,18 @@ class Batch:
                 answer = Answer(fault.status, problem, private=True)
             answers.append(answer)
         return answers
+
+    def _watch(self) -> Callable[[], None]:
+        """Raises once the batch has had its time: on SQLite others can't write meanwhile."""
+        seconds = self.settings.batch_timeout
+        until = clock.monotonic() + seconds
+
+        def in_time() -> None:
+            if seconds and clock.monotonic() > until:
+                detail = "the operations before this one took too long"
+                raise Invalid(detail, code="query_timeout", hint="send fewer of them at once")
+
+        return in_time
 
     def prepared(
         self, request: Request, operation: Operation, look: references.Look

@@ -79,6 +79,9 @@ class Settings:
     stream_stall: float = setting(30.0, "seconds a client may leave an answer unread; 0: no limit")
     compress_from: int = setting(2_048, "bytes from which an answer is compressed; 0: never")
     max_operations: int = setting(100, "operations of a batch")
+    batch_timeout: float = setting(
+        15.0, "seconds from which no further operation of a batch is begun; 0: no limit"
+    )
     max_nested_depth: int = setting(4, "how deep records may be nested in a body")
     max_batch: int = setting(1_000, "records that one request may write")
     max_search_length: int = setting(500, "characters of `search`")

@@ -355,3 +355,27 @@ async def test_dos_4_a_batch_ends_after_its_time(database_url: str) -> None:
             if status == 422:
                 apart = await api.ask("POST /api/batch", json=body | {"atomic": False})
                 assert [row["status"] for row in apart.json()["results"]] == [422, 422]
+
+
+class Step(Room, key="name", stamps=False, ordered=True):
+    pass
+
+
+async def test_authz_1_a_move_that_is_refused_moves_no_others(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("abaft.store.sql.placing.LONGEST", 11)  # each move numbers all anew
+    async with serving(database_url, User, Step) as api:
+        await world(api)
+        for name in "abc":
+            await api.ask("POST /api/steps", "ann", json={"name": name})
+        body = {"after": "a"}
+        before = await api.items("/api/steps", "ann")
+        rows = [
+            Scenario("POST /api/steps/c/move", 403, "ben", body),
+            Scenario("POST /api/steps/x/move", 404, "ben", body),
+        ]
+        await play(api, rows)
+        assert await api.items("/api/steps", "ann") == before
+        assert (await api.ask("POST /api/steps/c/move", "ann", json=body)).status_code == 200
+        assert await api.items("/api/steps", "ann", of="name") == ["a", "c", "b"]

@@ -77,7 +77,7 @@ class Placing:
         """The record's place; "" where there is no record, None where it was moved meanwhile."""
         rows: Rows = yield self.current, values
         if not rows:
-            return ""
+            return None if self.moves else ""
         if not self.moves:
             given = self._given(values)
             same = not self.model.ordered or self._decoded(rows[0][1]) == given["list"]
@@ -171,10 +171,16 @@ class Placing:
         )
 
     def _current(self) -> Statement:
-        frame = self._frame()
+        """The record's place and list; of a move, which may number all anew, if it is allowed."""
+        builder = self.make(self.plan)
+        frame = Frame(builder.context, self.model, builder.table)
         group = frame.column(self.model.ordered or POSITION)
         query = sa.select(frame.column(POSITION).label("p"), group.label("g"))
-        return frame.context.binder.finish(query.where(self._is(frame, "key")))
+        query = query.select_from(builder.table).where(self._is(frame, "key"))
+        if self.moves and self.plan.before != e.TRUE:
+            query = query.where(condition(self.plan.before, [builder.stored()]))
+        statement: Statement = builder.context.binder.finish(query)
+        return statement
 
     def _lock(self) -> Statement | None:
         context, name = self._context(), self.model.ordered

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -303,3 +304,33 @@ async def test_keys_are_each_actors_own_whatever_they_are_called() -> None:
         Actor(system=True, label="1"), Actor(system=True),
     ]  # fmt: skip
     assert len({scope(actor, "POST a") for actor in actors}) == len(actors)
+
+
+class Note(Model, history=True, ordered=True, soft_delete=True):
+    text: str
+    owner: Ref[User] = field(default=me)
+
+    @allow("create", "update", "delete")
+    def mine(note, me: Me) -> bool:
+        return note.owner == me
+
+
+@pytest.mark.parametrize("key", ["no key", KEY])
+async def test_authz_2_who_may_not_write_is_told_nothing_of_keys(
+    database_url: str, key: str
+) -> None:
+    async with serving(database_url, User, Note) as api:
+        ann = await api.person("ann")
+        path = f"/api/notes/{(await api.db.create(Note, text='a', owner=ann)).id}"
+        rows = [
+            Scenario("POST /api/notes", 401, json={"text": 7}),
+            Scenario(f"PATCH {path}", 401, json={}),
+            Scenario(f"PUT {path}", 401, json={}),
+            Scenario(f"DELETE {path}", 401),
+            Scenario(f"POST {path}/restore", 401),
+            Scenario(f"POST {path}/move", 401, json={"to": "first"}),
+            Scenario(f"POST {path}/history/1/restore", 401),
+            Scenario("PATCH /api/notes?all=true&limit=1", 401, json={}),
+            Scenario("DELETE /api/notes?all=true&limit=1", 401),
+        ]
+        await play(api, [replace(row, headers=keyed(key)) for row in rows])

@@ -30,6 +30,7 @@ from apps.everything import TOKEN, make_app
 BEYOND_SCHEMAS = {
     "as_of_alone",
     "bad_cursor",
+    "bad_precondition",  # If-Match with a list
     "check",
     "cursor_and_offset",
     "datetime_range",

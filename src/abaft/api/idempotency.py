@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from abaft.answers import Unit
+from abaft.api.batch import BATCH
 from abaft.api.request import Request
 from abaft.api.respond import Answer
 from abaft.base import clock
@@ -24,12 +25,19 @@ from abaft.base.actor import Actor
 from abaft.base.digest import fingerprint
 from abaft.base.errors import BadRequest, Conflict, Invalid
 from abaft.base.settings import Settings
+from abaft.model.spec import Action
 from abaft.pipeline import Pipeline
 from abaft.store.base import Kept, Locked, UniqueViolation
 
 HEADER = b"idempotency-key"
 REPLAYED = (b"idempotency-replayed", b"true")
-METHODS = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+METHODS: Mapping[str, Action] = {
+    "POST": "create",
+    "PATCH": "update",
+    "PUT": "update",
+    "DELETE": "delete",
+}
+"""The methods that take a key, and what they need leave for."""
 LONGEST = 255
 # A string of RFC 9651, as the draft has it, or its plain characters, as most clients send it.
 _QUOTED = re.compile(rf'"([\x20\x21\x23-\x5b\x5d-\x7e]{{1,{LONGEST}}})"', re.ASCII)
@@ -58,8 +66,14 @@ class Idempotency:
         self.settings = settings
         self._turns: dict[tuple[str, str], Turn] = {}
 
-    async def answer(self, request: Request, path: str, handler: Handler) -> Answer:
-        """The handler's answer, or the one that it gave to this request before."""
+    async def answer(
+        self, request: Request, path: str, handler: Handler, action: Action | None
+    ) -> Answer:
+        """The handler's answer, or the one that it gave to this request before.
+
+        `action` is what it needs leave for, where the method doesn't tell.
+        """
+        self._permit(request, action or METHODS[request.method])
         key = read_key(request.headers[HEADER])
         # Before the transaction, which must not wait for a slow client.
         request.given = await request.body(self.settings)
@@ -75,6 +89,13 @@ class Idempotency:
                     if fault.code != "busy_record" or clock.monotonic() > until:
                         raise
                 await asyncio.sleep(_PAUSE)
+
+    def _permit(self, request: Request, action: Action) -> None:
+        """401 or 403 before anything is said of a key."""
+        if request.method == "PUT" and b"if-none-match" in request.headers:
+            action = "create"
+        if request.model is not BATCH:
+            self.pipeline.permit(request.model.name, action, request.actor)
 
     @asynccontextmanager
     async def _turn(self, place: tuple[str, str], until: float) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from abaft.api.request import Request
 from abaft.api.respond import Answer
-from abaft.model.spec import Model
+from abaft.model.spec import Action, Model
 
 Handler = Callable[[Request], Awaitable[Answer]]
 
@@ -17,12 +17,13 @@ Handler = Callable[[Request], Awaitable[Answer]]
 class Part:
     """A path below a record, such as "history/*/restore"; "*" stands for a value of the client's.
 
-    It is there for the models that `offered` says.
+    It is there for the models that `offered` says; a write needs leave for `action`.
     """
 
     path: str
     offered: Callable[[Model], bool]
     handlers: Mapping[str, Handler]
+    action: Action = "read"
 
     def values(self, path: str) -> tuple[str, ...] | None:
         """What stands in the place of each "*"; None for another path."""
@@ -36,20 +37,24 @@ class Part:
 
 
 class Route(NamedTuple):
-    """What answers at a path, by method; `key` is still percent-encoded."""
+    """What answers at a path, by method; `key` is still percent-encoded.
+
+    `action` is what a write below a record needs leave for, whatever its method.
+    """
 
     model: Model
     key: str
     handlers: Mapping[str, Handler]
     place: tuple[str, ...] = ()
+    action: Action | None = None
 
 
 def find_part(
     parts: Sequence[Part], model: Model, path: str
-) -> tuple[Mapping[str, Handler], tuple[str, ...]] | None:
-    """The handlers of a path below a record by method, and the values in it."""
+) -> tuple[Part, tuple[str, ...]] | None:
+    """The part at a path below a record, and the values in it."""
     for part in parts:
         values = part.values(path) if part.offered(model) else None
         if values is not None:
-            return part.handlers, values
+            return part, values
     return None

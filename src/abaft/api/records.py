@@ -38,7 +38,7 @@ from abaft.model.spec import Model
 from abaft.observe.events import LoadShed, Observer, RequestFailed
 from abaft.pipeline import Pipeline
 
-NOWHERE: tuple[str, ...] = ()
+READING = ("GET", "HEAD")
 
 
 class Records:
@@ -84,11 +84,11 @@ class Records:
         }
         self.batches: Mapping[str, Handler] = {"POST": Batch(pipeline, settings, self.route).answer}
         self.parts = (
-            Part("restore", _is_soft, {"POST": writes.restore}),
-            Part("move", _is_ordered, {"POST": writes.move}),
+            Part("restore", _is_soft, {"POST": writes.restore}, "delete"),
+            Part("move", _is_ordered, {"POST": writes.move}, "update"),
             Part("history", _has_history, {"GET": history.page, "HEAD": history.page}),
             Part("history/*", _has_history, {"GET": history.one, "HEAD": history.one}),
-            Part("history/*/restore", _has_history, {"POST": history.restore}),
+            Part("history/*/restore", _has_history, {"POST": history.restore}, "update"),
         )
 
     async def __call__(self, scope: Any, receive: Any, send: Any, path: str) -> None:
@@ -117,7 +117,7 @@ class Records:
         check_url(scope, self.settings)
         headers = headers_of(scope)
         method = scope["method"]
-        model, key, handlers, given = self.route(path)
+        model, key, handlers, given, action = self.route(path)
         handler = handlers.get(method)
         if handler is None:
             await respond.send_answer(send, _other(method, handlers))
@@ -131,7 +131,7 @@ class Records:
             request.prefer = preferences.preferences(headers[preferences.HEADER])
             handler = partial(preferences.served, handler=handler)
         if idempotency.HEADER in headers and method in idempotency.METHODS:
-            answer = await self.idempotency.answer(request, path, handler)
+            answer = await self.idempotency.answer(request, path, handler, action)
         else:
             answer = await handler(request)
         if answer.chunks is not None:
@@ -150,12 +150,14 @@ class Records:
                 return Route(BATCH, "", self.batches)
             hint = nearest(collection[:80], self.collections)
             raise NotFound(f"there is no collection {collection[:80]!r}", hint=hint)
-        handlers, given = (self.one if key else self.many), NOWHERE
         if "/" in key:
-            key, handlers, given = self._below(model, key)
+            found = self._below(model, key)
+        else:
+            found = Route(model, key, self.one if key else self.many)
         if model.read_only:
-            handlers = {verb: found for verb, found in handlers.items() if verb in ("GET", "HEAD")}
-        return Route(model, key, handlers, given)
+            reading = {verb: row for verb, row in found.handlers.items() if verb in READING}
+            return found._replace(handlers=reading)
+        return found
 
     def _variant(self, method: str, handler: Handler, headers: dict[bytes, bytes]) -> Variant:
         """The form that the client wants, before anything is done. Raises NotAcceptable."""
@@ -169,11 +171,14 @@ class Records:
                 raise
             return PLAIN  # of what is deleted there is mostly nothing to show
 
-    def _below(self, model: Model, path: str) -> tuple[str, Mapping[str, Handler], tuple[str, ...]]:
-        """The key, and what answers at the path below it; else the slash is of the key itself."""
+    def _below(self, model: Model, path: str) -> Route:
+        """What answers at the path below a key; else the slash is of the key itself."""
         key, _, rest = path.partition("/")
-        handlers, given = find_part(self.parts, model, rest) or (self.one, NOWHERE)
-        return (path if handlers is self.one else key), handlers, given
+        found = find_part(self.parts, model, rest)
+        if found is None:
+            return Route(model, path, self.one)
+        part, values = found
+        return Route(model, key, part.handlers, values, part.action)
 
     def _admit(self, scope: Any) -> None:
         if self.in_progress > self.settings.queue_limit:

@@ -170,7 +170,7 @@ async def test_what_must_look_first_goes_in_turn_and_comes_to_the_same(api: Api)
         ),
         (op("POST /counts", {"n": 50}), 422, [("/body/n", "less_than")]),
         (op("POST /notes", {"title": "x"}), 401, [("", "unauthorized")]),
-        (op("PATCH /pages?all=true&limit=9&dry_run=true", {}), 400, [("/path", "bad_value")]),
+        (op("PATCH /pages?all=true&limit=9&dry_run=true", {}), 400, [("/path", "dry_run_alone")]),
     ],
 )
 async def test_authz_5_dur_3_one_refused_operation_has_none_done(

@@ -58,6 +58,12 @@ async def test_it_makes_a_record_or_changes_the_one_that_is_there(database_url: 
             Scenario(BY_SLUG, 409, json={"slug": "c", "handle": "ANN"}, has=["/handle", "taken"]),
             Scenario(BY_SLUG, 422, json={"title": "A"}, has=["/slug", "required"]),
             Scenario(BY_SLUG, 422, json={"slug": "a", "views": 1}, has=["read_only"]),
+            Scenario(BY_SLUG, 422, json={"slug": "a", "views": 1, "labels": [{"name": "y"}]},
+                     has=["/views", "read_only", "not_with_upsert"], lacks=["/labels/0"]),
+            Scenario(BY_SLUG, 422, json=[{"slug": "a"}, {"slug": "b", "labels": [{"name": "y"}]}],
+                     has=['"/1/labels"', "not_with_upsert"], lacks=["/labels/0"]),
+            Scenario(BY_SLUG, 422, json={"slug": "a", "labels": {"create": []}},
+                     headers={"prefer": "handling=lenient"}, has=["not_with_upsert"]),
             Scenario("POST /api/pages", 409, json={"slug": "a"}, has=["taken"]),
         ]  # fmt: skip
         await play(api, rows)

@@ -112,6 +112,18 @@ class Nesting:
             raise Invalid(summary(tree.problems), errors=tree.problems[:100])
         return tree
 
+    def places(self, model: Model, body: bytes) -> list[str]:
+        """The members of a body, or of a list of them, that hold records."""
+        given = _parsed(body)
+        rows = [(f"/{at}", row) for at, row in enumerate(given)] if isinstance(given, list) else []
+        return [
+            f"{before}/{name}"
+            for before, row in rows or [("", given)]
+            if isinstance(row, dict)
+            for name, value in row.items()
+            if self.nested(model, name, value)
+        ]
+
     def _nests(self, model: Model, body: Any) -> bool:
         return isinstance(body, dict) and any(
             self.nested(model, name, value) for name, value in body.items()

@@ -131,7 +131,7 @@ class Bulk:
             raise BadRequest("; ".join(p.detail for p in problems[:5]), code=code, errors=problems)
         if flags["dry_run"] and request.unit is not None:
             detail = "a dry run keeps nothing: it takes no Idempotency-Key, and no part in a batch"
-            raise bad("dry_run", "bad_value", detail)
+            raise bad("dry_run", "dry_run_alone", detail)
         return Filtered(page, flags["dry_run"], "purge" if flags.get("purge") else "")
 
     def _page(self, model: Model, query: bytes, problems: list[Problem]) -> Page | None:

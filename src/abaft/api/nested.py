@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from abaft.answers import WriteAnswer
 from abaft.api.request import Request
-from abaft.base.errors import Fault, Invalid
+from abaft.base.errors import Fault, Invalid, Problem
 from abaft.base.settings import Settings
+from abaft.model.values import summary
 from abaft.nesting import Asking, Nesting, Tree
 from abaft.pipeline import Pipeline
 from abaft.plan.types import WriteIntent
@@ -28,12 +29,24 @@ class Nested:
     ) -> T | Tree:
         """What `plain` makes of the body of a POST, or the tree of what is nested in it."""
         if root.upsert:
-            return plain()  # which record it will be isn't known beforehand
+            return self._upserted(request, body, plain)
         return self._either(
             request,
             plain,
             lambda: self.nesting.new(request.model, body, root.pick, self._asked(request)),
         )
+
+    def _upserted(self, request: Request, body: bytes, plain: Callable[[], T]) -> T:
+        """What `plain` makes of it: which record it will be isn't known beforehand."""
+        try:
+            given = plain()
+        except Invalid as fault:
+            places = self.nesting.places(request.model, body)
+            _refuse_nested(places, [row for row in fault.errors if not _below(row, places)])
+            raise
+        if request.prefer.lenient:
+            _refuse_nested(self.nesting.places(request.model, body), [])
+        return given
 
     def changes(
         self, request: Request, body: bytes, root: WriteIntent, plain: Callable[[], T]
@@ -71,3 +84,14 @@ class Nested:
         except Fault:
             return Asking(readable=False, lenient=request.prefer.lenient)
         return Asking(readable=True, lenient=request.prefer.lenient)
+
+
+def _below(problem: Problem, places: Sequence[str]) -> bool:
+    return any(f"{problem.pointer}/".startswith(f"{place}/") for place in places)
+
+
+def _refuse_nested(places: Sequence[str], rest: list[Problem]) -> None:
+    detail = "with upsert a relation takes keys alone"
+    problems = [*rest, *(Problem(place, "not_with_upsert", detail) for place in places)]
+    if places:
+        raise Invalid(summary(problems), errors=problems[:100])

@@ -7,8 +7,9 @@ from typing import Any
 
 from abaft.api.openapi_answers import parameters, problem_schema, responses
 from abaft.api.openapi_batch import BEARER, batch_path, batch_schemas
-from abaft.api.openapi_models import components, ref
+from abaft.api.openapi_models import components
 from abaft.api.openapi_paths import Operations
+from abaft.api.openapi_refs import ref
 from abaft.base.settings import Settings
 from abaft.model.declare import MARKER
 from abaft.model.spec import Schema

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from abaft.api.openapi_answers import parameter, problems
-from abaft.api.openapi_models import ref
+from abaft.api.openapi_refs import ref
 from abaft.api.request import JSON
 from abaft.base.settings import Settings
 from abaft.model.schemas import JsonSchema

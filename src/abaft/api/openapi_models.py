@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from abaft.api.openapi_nested import nested_create
+from abaft.api.openapi_nested import Nested
+from abaft.api.openapi_refs import ref, written_key
 from abaft.base.settings import Settings
 from abaft.model.expr import TRUE
-from abaft.model.kinds import Kind
 from abaft.model.schemas import JsonSchema, field_schema, optional, shown, taken
 from abaft.model.spec import Field, Many, Model, One, Schema
 from abaft.model.values import MAX_LINKS
 from abaft.plan.operators import SET, Operator
 from abaft.plan.operators import operators_for as rows_for
 
+_MERGED = "What isn't named stays as it is; an object in a JSON field is merged (RFC 7396)."
 _HIDDEN = "Taken, and never shown"
-
-
-def ref(name: str) -> JsonSchema:
-    """A reference to a component's schema."""
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def components(schema: Schema, settings: Settings, model: Model) -> dict[str, JsonSchema]:
@@ -35,24 +30,21 @@ def components(schema: Schema, settings: Settings, model: Model) -> dict[str, Js
         schemas |= {
             f"{name}Create": made.create(),
             f"{name}Patch": made.patch(),
+            made.patch_of_many(): made.plain_patch(),
             f"{name}Operators": made.operators(),
             f"{name}Replace": made.replace(),
         }
+    for place, (target, without) in made.nested.needs.items():
+        there = _Components(schema, settings, target)
+        schemas[place] = there.keyed() if without is None else there.create(without)
     return {
         key: _without_definitions(value, made.definitions) for key, value in schemas.items()
     } | (made.definitions)
 
 
-def written_key(model: Model, form: Callable[[Kind], JsonSchema] = shown) -> JsonSchema:
-    """What a relation to the model holds: its key; an object where the key has several fields."""
-    if len(model.key) == 1:
-        return form(model.fields[model.key[0]].kind)
-    return {
-        "type": "object",
-        "properties": {name: form(model.fields[name].kind) for name in model.key},
-        "required": list(model.key),
-        "additionalProperties": False,
-    }
+def patch_of_many(schema: Schema, settings: Settings, model: Model) -> JsonSchema:
+    """A merge patch of many records: nothing is nested in it."""
+    return ref(_Components(schema, settings, model).patch_of_many())
 
 
 def _writable(model: Model) -> list[Field]:
@@ -69,6 +61,7 @@ class _Components:
         self.schema = schema
         self.settings = settings
         self.model = model
+        self.nested = Nested(schema, model)
         self.definitions: dict[str, JsonSchema] = {}
 
     def read(self, name: str) -> JsonSchema:
@@ -93,19 +86,11 @@ class _Components:
         said = f"A {self.model.name} with the members that `fields` names."
         return self._object(self._members("Part"), [], said)
 
-    def create(self) -> JsonSchema:
-        """The body of a POST."""
-        required = [field.name for field in _writable(self.model) if field.required]
-        plain = self._given(_writable(self.model))
-        given = nested_create(self.schema, self.model, plain, self._plain)
-        return self._object(given, required, "")
-
-    def _plain(self, model: Model) -> JsonSchema:
-        """The body of a POST of another model, without what may be nested in it."""
-        other = _Components(self.schema, self.settings, model)
-        fields = _writable(model)
+    def create(self, without: tuple[str, ...] = ()) -> JsonSchema:
+        """The body of a POST; `without` what its place in another body sets."""
+        fields = [field for field in _writable(self.model) if field.name not in without]
         required = [field.name for field in fields if field.required]
-        return self._object(other._given(fields), required, "")
+        return self._object(self.nested.new(self._given(fields)), required, "")
 
     def replace(self) -> JsonSchema:
         """The body of a PUT, whose key the URL names already."""
@@ -119,13 +104,30 @@ class _Components:
 
     def patch(self) -> JsonSchema:
         """A merge patch (RFC 7396): what isn't named stays."""
+        return self._object(self.nested.changed(self._patchable()), [], _MERGED)
+
+    def plain_patch(self) -> JsonSchema:
+        """One that nests nothing."""
+        return self._object(self._patchable(), [], _MERGED)
+
+    def patch_of_many(self) -> str:
+        """The component of a patch of many records."""
+        own = "" if self.patch() == self.plain_patch() else "Many"
+        return f"{self.model.name}Patch{own}"
+
+    def keyed(self) -> JsonSchema:
+        """A patch of a record that the body itself names."""
+        key = {name: taken(self.model.fields[name].kind) for name in self.model.key}
+        said = f"A {self.model.name} that is there, by its key, and what is to be changed of it."
+        return self._object(self.nested.changed(self._patchable()) | key, list(key), said)
+
+    def _patchable(self) -> dict[str, Any]:
         properties: dict[str, Any] = {
             field.name: self._patched(field)
             for field in _writable(self.model)
             if not field.write_once
         }
-        said = "What isn't named stays as it is; an object in a JSON field is merged (RFC 7396)."
-        return self._object(properties | self._links(), [], said)
+        return properties | self._links()
 
     def operators(self) -> JsonSchema:
         """A PATCH by operators: of each member that is named, one operator and its operand."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from abaft.api.openapi_answers import ETAG, parameter
-from abaft.api.openapi_models import ref, written_key
 from abaft.api.openapi_parameters import Parameters
+from abaft.api.openapi_refs import ref, written_key
 from abaft.api.request import JSON
 from abaft.base.settings import Settings
 from abaft.model.schemas import taken

@@ -8,9 +8,10 @@ from abaft.api import openapi_examples as examples
 from abaft.api.forms import FORMS, whole_forms
 from abaft.api.openapi_answers import ETAG, LINK, LOCATION, TOTAL, parameter, problems
 from abaft.api.openapi_batch import BEARER
-from abaft.api.openapi_models import ref
+from abaft.api.openapi_models import patch_of_many
 from abaft.api.openapi_parameters import Parameters
 from abaft.api.openapi_parts import WRITING, Tools, below
+from abaft.api.openapi_refs import ref
 from abaft.api.request import JSON, MERGE_PATCH, OPERATORS
 from abaft.base.actor import ANONYMOUS
 from abaft.base.settings import Settings
@@ -147,7 +148,8 @@ class Operations:
 
     def _bulk(self) -> dict[str, Any]:
         """A write of all that a filter finds."""
-        model, schema = self.model, ref(f"{self.model.name}Patch")
+        model = self.model
+        schema = patch_of_many(self.parameters.schema, self.settings, model)
         asked = [*self.parameters.found(), *WRITING]
         said = "All that the filter finds, or none of it."
         merged = self._patches(schema)

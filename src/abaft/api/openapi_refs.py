@@ -1,0 +1,26 @@
+"""How the document names a record: by a component of its model, or by its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from abaft.model.kinds import Kind
+from abaft.model.schemas import JsonSchema, shown
+from abaft.model.spec import Model
+
+
+def ref(name: str) -> JsonSchema:
+    """A reference to a component's schema."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def written_key(model: Model, form: Callable[[Kind], JsonSchema] = shown) -> JsonSchema:
+    """What a relation to the model holds: its key; an object where the key has several fields."""
+    if len(model.key) == 1:
+        return form(model.fields[model.key[0]].kind)
+    return {
+        "type": "object",
+        "properties": {name: form(model.fields[name].kind) for name in model.key},
+        "required": list(model.key),
+        "additionalProperties": False,
+    }

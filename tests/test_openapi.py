@@ -133,9 +133,12 @@ def test_example_bodies_are_taken_as_they_stand(document: dict[str, Any]) -> Non
             body = item[method]["requestBody"]["content"]["application/json"]
             model = app.schema.collections[path.split("/")[2]]
             validators = app.pipeline.validators[model.name]
+            if model.name == "Filing" and method == "post":
+                assert "example" not in body  # which records are there can't be guessed
+                continue
             getattr(validators, takers[method])(json.dumps(body["example"]).encode())
             seen += 1
-    assert seen == 4 * len(app.schema.collections)
+    assert seen == 4 * len(app.schema.collections) - 1
 
 
 def test_who_must_log_in_is_told(document: dict[str, Any]) -> None:

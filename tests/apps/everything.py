@@ -27,10 +27,13 @@ from abaft import (
     User,
     allow,
     check,
+    computed,
     field,
     me,
     now,
     scope,
+    virtual,
+    when,
 )
 
 ANN = "0192f0c1-2345-7abc-8def-0123456789ab"
@@ -78,6 +81,24 @@ class Kinds(Model, collection="kinds"):
     origin: str | None = field(default=None, write_once=True, max_length=20)
     views: int = field(default=0, read_only=True)
 
+    @computed
+    def double(kinds) -> int:
+        return kinds.whole * 2
+
+    @computed
+    def worth(kinds) -> Decimal:
+        """The price of all."""
+        return kinds.price * kinds.bounded
+
+    @computed
+    def loud(kinds) -> str:
+        return when(kinds.yes, kinds.text.upper(), "no")
+
+    @virtual
+    def area(kinds) -> Size | None:
+        """The size again."""
+        return kinds.size
+
     @allow("read", "create", "update", "delete")
     def everyone(kinds, me: Me) -> bool:
         return True
@@ -104,6 +125,7 @@ class Book(Model):
     sequel: Ref[Book] | None = field(default=None, on_delete="set null")
     genres: Many[Genre]
     copies: Many[Copy] = field(back="book")
+    filed: Many[Genre] = field(through="Filing")
     advance: int | None = None
 
     @allow("read")
@@ -118,9 +140,30 @@ class Book(Model):
     def authors_alone(book, me: Me) -> bool:
         return book.author == me
 
+    @computed
+    def held(book) -> int:
+        """How many copies there are."""
+        return book.copies.count()
+
+    @virtual
+    def label(book) -> str:
+        return f"{book.title}."
+
     @check
     def long_enough(book) -> bool:
         return (book.pages == None) | (book.pages >= 2)  # noqa: E711
+
+
+class Filing(Model, key=("book", "genre"), stamps=False):
+    """Where a book stands; two references are its key."""
+
+    book: Ref[Book] = field(on_delete="cascade")
+    genre: Ref[Genre] = field(on_delete="cascade")
+    note: str | None = field(default=None, max_length=20, search="simple")
+
+    @allow("read", "create", "update", "delete")
+    def everyone(filing, me: Me) -> bool:
+        return True
 
 
 class Shelf(Model, collection="shelves", key=("room", "number"), stamps=False):
@@ -184,7 +227,7 @@ class Ann:
         return Actor(id=ANN) if headers.get("authorization") == TOKEN else None
 
 
-MODELS = (Kinds, Genre, Book, Shelf, Copy, Card, Secret)
+MODELS = (Kinds, Genre, Book, Filing, Shelf, Copy, Card, Secret)
 
 
 def make_app(database: str) -> App:
@@ -229,4 +272,5 @@ async def seed(app: App) -> None:
         book = await db.create(
             Book, title=f"Volume {number}", author=[ann, bob][number % 2], published=number < 2
         )
+        await db.create(Filing, book=book, genre=number + 1)
         await db.create(Copy, number=f"c{number}", book=book, room="hall", place=number)

@@ -131,6 +131,7 @@ class Chair(Open, stamps=False, soft_delete=True):
     hall: Ref[Hall] | None = field(default=None, on_delete="cascade")
 
 
+@pytest.mark.slow
 async def test_dos_2_a_delete_that_is_refused_looks_for_nothing_to_take_along(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

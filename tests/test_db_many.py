@@ -80,6 +80,7 @@ async def test_within_a_transaction_they_are_part_of_it(api: Api, ann: Any) -> N
     assert await ann.count(Note) == 0
 
 
+@pytest.mark.slow
 async def test_many_at_once_come_to_the_same_as_one_by_one(api: Api, ann: Any) -> None:
     """The records and their change records, whichever way they were written."""
     told = []

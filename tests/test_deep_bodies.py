@@ -70,6 +70,7 @@ async def send(app: App, way: str, value: bytes) -> Answer:
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.slow
 async def test_val_2_an_odd_value_has_one_result_by_each_way(app: App, way: str) -> None:
     wrong = []
     for name, (value, status) in ODD.items():
@@ -81,6 +82,7 @@ async def test_val_2_an_odd_value_has_one_result_by_each_way(app: App, way: str)
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.slow
 async def test_dos_2_depth_is_refused_and_never_a_defect(app: App, way: str) -> None:
     for levels in (1000, 1020, 1100, 5000, 100_000):
         for value in (deep(levels), deep(levels, b'{"a":[', b"]}")):

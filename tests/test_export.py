@@ -19,6 +19,8 @@ from uuid import UUID
 
 from abaft import App, Many, Model, Ref, field
 
+pytestmark = pytest.mark.slow
+
 class Tag(Model, key="name", stamps=False):
     name: str = field(max_length=40)
 

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from abaft import Many, Me, Model, Ref, allow, field
 from scenarios import Api, serving
 
+pytestmark = pytest.mark.slow
+
 
 class Open(Model, abstract=True):
     @allow("read", "create", "update", "delete")

@@ -202,6 +202,7 @@ def test_relations_without_a_constraint_are_counted(loader: Loader) -> None:
     assert loader.sql("select rival from shops where code = 'a'")[0]["rival"] == "XXX"
 
 
+@pytest.mark.slow
 def test_a_record_may_refer_to_one_below_it(loader: Loader) -> None:
     ids = [f"0192f0c1-2345-7abc-8def-{number:012}" for number in range(6000)]
     rows = [f"{key},w{n},{ids[n + 1] if n < 5999 else ''}\n" for n, key in enumerate(ids)]

@@ -18,6 +18,8 @@ from typing import Literal
 
 from abaft import App, Many, Model, field
 
+pytestmark = pytest.mark.slow
+
 class Tag(Model, key="id", stamps=False):
     id: int
 

@@ -10,6 +10,8 @@ import pytest
 from loads import Loader
 from projects import clean_environment, command, said, write_app
 
+pytestmark = pytest.mark.slow
+
 ROWS = 30_000
 PATIENCE = 60.0
 

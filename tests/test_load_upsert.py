@@ -11,6 +11,8 @@ from projects import said
 MODELS = """
 from abaft import App, Many, Model, Ref, before, field
 
+pytestmark = pytest.mark.slow
+
 class Tag(Model, key="name", stamps=False):
     name: str
 

@@ -164,6 +164,7 @@ lists = st.tuples(
 
 @given(st.lists(st.one_of(requests, json_requests, lists), min_size=1, max_size=10))
 @bounded(60)
+@pytest.mark.slow
 async def test_val_1_no_bytes_make_a_defect(app: App, sent: list[Any]) -> None:
     for one in sent:
         await check(app, *one)

@@ -218,6 +218,7 @@ CONDITIONS: list[Callable[..., Any]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_a_rule_called_with_values_answers_as_the_query_does(database_url: str) -> None:
     async with serving(database_url, Shelf, Book, authenticators=[ByHeader()]) as api:
         ann, bob = await api.person("ann"), await api.person("bob", "clerk")

@@ -139,6 +139,7 @@ async def test_every_write_is_found(database_url: str, engine: str) -> None:
         assert await found("selkies") == []
 
 
+@pytest.mark.slow
 async def test_text_of_any_length_and_kind_is_stored(database_url: str) -> None:
     made = plain("Note", search="english")
     texts = [

@@ -247,6 +247,7 @@ async def test_dos_4_a_stream_that_takes_too_long_is_cut(database_url: str) -> N
         assert [event.path for event in events if isinstance(event, StreamCut)] == ["waves"]
 
 
+@pytest.mark.slow
 async def test_dos_1_a_client_that_reads_nothing_is_cut(database_url: str) -> None:
     async with waves(database_url, stream_stall=0.1) as api:
         client = Client(api.app, "/api/waves")

@@ -20,6 +20,7 @@ from jsonschema_rs import validator_for
 from abaft import App, Me, Model, Settings, allow, field
 from apps.everything import MODELS, Ann, Book, make_app
 
+PLACE = "#/components/schemas/"
 GOLDEN = Path(__file__).parent / "golden" / "openapi.json"
 
 
@@ -139,6 +140,36 @@ def test_example_bodies_are_taken_as_they_stand(document: dict[str, Any]) -> Non
             getattr(validators, takers[method])(json.dumps(body["example"]).encode())
             seen += 1
     assert seen == 4 * len(app.schema.collections) - 1
+
+
+def test_records_may_stand_in_the_place_of_keys_where_the_api_takes_them(
+    document: dict[str, Any],
+) -> None:
+    schemas = document["components"]["schemas"]
+    made, changed = schemas["BookCreate"]["properties"], schemas["BookPatch"]["properties"]
+    assert references(made["author"]) == {f"{PLACE}UserCreate", f"{PLACE}UserKeyed"}
+    assert references(made["genres"]) == references(made["filed"]) == {f"{PLACE}GenreCreate"}
+    assert references(made["copies"]) == {f"{PLACE}CopyCreate.book"}
+    assert "book" not in schemas["CopyCreate.book"]["properties"]
+    assert list(changed["copies"]["properties"]) == ["create", "update", "delete", "link", "unlink"]
+    assert list(changed["filed"]["properties"]) == ["create", "link", "unlink"]
+    # A database counts these keys: an object with one names a record that is there.
+    assert schemas["GenreKeyed"]["required"] == ["id"]
+    for plain in ("BookPatchMany", "BookReplace", "BookOperators"):
+        assert references(schemas[plain]) == set()
+    many = document["paths"]["/api/books"]["patch"]["requestBody"]["content"]
+    assert references(many["application/merge-patch+json"]) == {f"{PLACE}BookPatchMany"}
+
+
+def test_groups_are_asked_for_where_there_are_groups(document: dict[str, Any]) -> None:
+    path = document["paths"]["/api/books"]
+    asked = {
+        method: json.dumps(path[method]["parameters"]) for method in ("get", "patch", "delete")
+    }
+    for name in ("aggregate", "group", "having"):
+        shown = document["components"]["parameters"][f"Book.by.{name}"]
+        assert "enum" not in shown["schema"]
+        assert [f"Book.by.{name}" in row for row in asked.values()] == [True, False, False]
 
 
 def test_who_must_log_in_is_told(document: dict[str, Any]) -> None:

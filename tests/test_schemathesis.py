@@ -67,11 +67,27 @@ REFUSALS = [400, 401, 403, 404, 405, 406, 409, 412, 414, 415, 422]
 def document() -> dict[str, Any]:
     """The document of everything, with records nested one deep."""
     whole: dict[str, Any] = json.loads(json.dumps(make_app("sqlite:///unused.db").openapi()))
+    shared = whole["components"]["parameters"]
+    for model in (name.removesuffix(".by.group") for name in shared if name.endswith(".by.group")):
+        named = shared[f"{model}.by.sort"]["schema"]["items"]["enum"]
+        fields = [name for name in named if name.isalpha()]
+        for name, values in grouped(fields).items():
+            shared[f"{model}.by.{name}"]["schema"] = {"enum": values}
     schemas = whole["components"]["schemas"]
     flat = {f"{name}.flat": unnested(schemas[name]) for name in schemas if NESTED.search(name)}
     for name in [name for name in schemas if name.endswith(("Create", "Patch"))]:
         schemas[name] = json.loads(REFERENCE.sub(r"\1.flat", json.dumps(schemas[name])))
     return whole | {"components": {**whole["components"], "schemas": schemas | flat}}
+
+
+def grouped(fields: list[str]) -> dict[str, list[str]]:
+    """Some groups to ask for: no schema says what may be reckoned."""
+    reckoned = [f"distinct({name})" for name in fields]
+    return {
+        "aggregate": ["count", "count,n:count(*)", *reckoned, *(f"count,x:{r}" for r in reckoned)],
+        "group": [*fields, f"{fields[0]},y:{fields[-1]}"],
+        "having": ["count > 0", "not count = 1"],
+    }
 
 
 NESTED = re.compile(r"(Keyed|Create(\.\w+)?)$")

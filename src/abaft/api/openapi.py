@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from abaft.api.openapi_answers import parameters, problem_schema, responses
+from abaft.api.openapi_answers import headers, parameters, problem_schema, responses, written
 from abaft.api.openapi_batch import BEARER, batch_path, batch_schemas
 from abaft.api.openapi_models import components
 from abaft.api.openapi_paths import Operations
@@ -41,7 +41,8 @@ def extend(document: Document, schema: Schema, settings: Settings, secured: bool
         paths |= operations.paths()
         shared |= operations.parameters.shared() | operations.parameters.finding()
         schemas |= components(schema, settings, model)
-    paths |= batch_path(settings, secured)
+    batch = batch_path(settings, secured, example=next(iter(schema.collections), ""))
+    paths |= {path: written(item) for path, item in batch.items()}
     schemas |= batch_schemas(settings)
     whole = {
         **document,
@@ -53,6 +54,7 @@ def extend(document: Document, schema: Schema, settings: Settings, secured: bool
             "schemas": {**known.get("schemas", {}), **schemas},
             "responses": {**responses(), **known.get("responses", {})},
             "parameters": {**shared, **known.get("parameters", {})},
+            "headers": {**headers(), **known.get("headers", {})},
         },
     }
     if secured:

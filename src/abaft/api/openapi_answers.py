@@ -9,6 +9,7 @@ from abaft.base.errors import Fault
 from abaft.model.schemas import JsonSchema
 
 PROBLEM = "application/problem+json"
+_WRITES = ("post", "patch", "put", "delete")
 
 _FAULTS: tuple[tuple[type[Fault], str, str], ...] = (
     (errors.BadRequest, "BadRequest", "A parameter or the body can't be understood."),
@@ -151,3 +152,33 @@ def _header(name: str, said: str) -> dict[str, Any]:
 def parameter(name: str) -> JsonSchema:
     """A reference to a shared parameter."""
     return {"$ref": f"#/components/parameters/{name}"}
+
+
+def headers() -> dict[str, Any]:
+    """The shared headers by name."""
+    return {
+        "Idempotency-Replayed": {
+            "description": "The answer is that of an earlier request with this Idempotency-Key",
+            "schema": {"type": "string", "enum": ["true"]},
+        },
+        "Preference-Applied": {
+            "description": "Which of `Prefer` was done",
+            "schema": {"type": "string"},
+        },
+    }
+
+
+def written(path: dict[str, Any]) -> dict[str, Any]:
+    """The path's operations; those that write tell what was done of what their headers ask."""
+    return {
+        method: {**row, "responses": _replayed(row["responses"])} if method in _WRITES else row
+        for method, row in path.items()
+    }
+
+
+def _replayed(answers: dict[str, Any]) -> dict[str, Any]:
+    shared = {name: {"$ref": f"#/components/headers/{name}"} for name in headers()}
+    return {
+        status: row if "$ref" in row else {**row, "headers": row.get("headers", {}) | shared}
+        for status, row in answers.items()
+    }

@@ -18,17 +18,19 @@ _SAID = (
 )
 
 
-def batch_path(settings: Settings, secured: bool) -> dict[str, Any]:
-    """The path of the batch."""
+def batch_path(settings: Settings, secured: bool, example: str) -> dict[str, Any]:
+    """The path of the batch; its example reads the collection that is called so."""
     statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 503]
     statuses += [429] if settings.requests_per_minute else []
+    read = {"name": "first", "method": "GET", "path": f"/{example}?limit=1"}
+    body = {"schema": ref("Batch"), "example": {"operations": [read] if example else []}}
     operation: dict[str, Any] = {
         "operationId": "batch",
         "tags": ["batch"],
         "summary": "Several operations as one request",
         "description": _SAID,
         "parameters": [parameter("Idempotency-Key"), parameter("Prefer")],
-        "requestBody": {"required": True, "content": {JSON: {"schema": ref("Batch")}}},
+        "requestBody": {"required": True, "content": {JSON: body}},
         "responses": {
             "200": {
                 "description": "What came of each, in order",

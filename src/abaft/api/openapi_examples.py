@@ -9,6 +9,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from abaft.model.kinds import Choice, Kind
 from abaft.model.spec import Field, Model
+from abaft.plan.operators import SET
 
 _SAMPLES: dict[str, tuple[Any, ...]] = {
     "text": ("text", "a", "abc123", "ABC", "1"),
@@ -55,6 +56,12 @@ def changes(model: Model) -> dict[str, Any] | None:
             if sample is not None:
                 return {field.name: sample}
     return None
+
+
+def operated(model: Model) -> dict[str, Any] | None:
+    """The same by an operator."""
+    changed = changes(model)
+    return None if changed is None else {name: {SET: value} for name, value in changed.items()}
 
 
 def _plain(field: Field) -> bool:

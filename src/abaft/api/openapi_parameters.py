@@ -155,26 +155,26 @@ class Parameters:
         return found
 
     def _groups(self) -> list[Parameter]:
-        counted = {"type": "string", "enum": ["count"]}
-        ordered = {"type": "string", "enum": [*self._ordered()]}
+        text = {"type": "string", "minLength": 1}
+        most = self.settings.max_filter_length
         return [
             _query(
                 "aggregate",
-                counted,
+                text,
                 "Groups in place of records, and what is reckoned of each, with commas between: "
                 "`count`, `sum(…)`, `avg(…)`, `min(…)`, `max(…)`, `distinct(…)` of a value; "
                 "`name:sum(…)` names it.",
             ),
             _query(
                 "group",
-                ordered,
+                text,
                 "With `aggregate`: the values to group by, with commas between: fields, paths, "
                 "`month(created)`.",
             ),
             _query(
                 "having",
-                {"type": "string", "enum": ["count > 0"]},
-                "With `aggregate`: a condition on the groups, in the filter language.",
+                {**text, "maxLength": most},
+                "With `aggregate`: a condition on the groups, in the filter language: `count > 1`.",
             ),
         ]
 

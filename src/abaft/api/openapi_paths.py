@@ -6,7 +6,7 @@ from typing import Any
 
 from abaft.api import openapi_examples as examples
 from abaft.api.forms import FORMS, whole_forms
-from abaft.api.openapi_answers import ETAG, LINK, LOCATION, TOTAL, parameter, problems
+from abaft.api.openapi_answers import ETAG, LINK, LOCATION, TOTAL, parameter, problems, written
 from abaft.api.openapi_batch import BEARER
 from abaft.api.openapi_models import patch_of_many
 from abaft.api.openapi_parameters import Parameters
@@ -58,10 +58,11 @@ class Operations:
             "put": self._put(),
             "delete": self._delete(),
         }
-        return {
+        found = {
             base: {"get": self._list(), "post": self._create(), **self._bulk()},
             f"{base}/{self.parameters.path()}": record,
         } | self._parts(f"{base}/{self.parameters.path()}")
+        return {path: written(item) for path, item in found.items()}
 
     def _parts(self, base: str) -> dict[str, Any]:
         tools = Tools(self._operation, self._changed, self._problems)
@@ -209,7 +210,8 @@ class Operations:
 
     def _patches(self, schema: JsonSchema) -> dict[str, Any]:
         body = _body({JSON: schema, MERGE_PATCH: schema}, examples.changes(self.model))
-        body["content"][OPERATORS] = {"schema": ref(f"{self.model.name}Operators")}
+        operators = ref(f"{self.model.name}Operators")
+        body["content"] |= _body({OPERATORS: operators}, examples.operated(self.model))["content"]
         return body
 
     def _put(self) -> dict[str, Any]:
@@ -236,7 +238,7 @@ class Operations:
         listed = {"items": {"type": "array", "items": record}}
         items: JsonSchema = {"type": "object", "properties": listed}
         items |= {"required": ["items"], "additionalProperties": False}
-        schema = {"anyOf": [record, items]}
+        schema = {"anyOf": [*record["anyOf"], items]}
         said = "Created; null where it may not be read" if self.unseen else "Created"
         etag = {**ETAG, "required": False}
         key = dict.fromkeys(self.model.key)

@@ -88,21 +88,6 @@ def _free_port() -> int:
         return port
 
 
-EMPTY = """
-do $$
-declare name text;
-begin
-    for name in
-        select nspname from pg_namespace
-        where nspname !~ '^pg_' and nspname <> 'information_schema'
-    loop
-        execute format('drop schema %I cascade', name);
-    end loop;
-    create schema public;
-end $$
-"""
-
-
 def memory_folder() -> str | None:
     """A folder in memory for what no test wants to keep, where there is one with room."""
     folder = Path("/dev/shm")  # noqa: S108 - what is made in it has names that nobody can guess
@@ -174,8 +159,6 @@ class PrivatePostgres(PostgresServer):
         self._settings = HOSTILE_SETTINGS | ({} if durable else HASTY_SETTINGS)
         self._user = _another_user()
         self._process: subprocess.Popen[bytes] | None = None
-        self._durable = durable
-        self._idle: list[str] = []
         where = None if durable else memory_folder()
         self.folder = Path(tempfile.mkdtemp(prefix="abaft-postgres-", dir=where))
         self._watchdog = self._watch()
@@ -193,26 +176,6 @@ class PrivatePostgres(PostgresServer):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @contextmanager
-    def database(self) -> Iterator[str]:
-        """The URL of an empty database. A hasty server empties one that was used before."""
-        if self._durable:
-            with super().database() as url:
-                yield url
-            return
-        if self._idle:
-            name = self._idle.pop()
-        else:
-            name = f"abaft_test_{uuid.uuid4().hex}"
-            self.execute(f"create database {name} template template0 encoding 'UTF8'")
-        try:
-            yield self.url_of(name)
-        finally:
-            with suppress(ConnectionError):
-                self.cut_connections(self.url_of(name))
-                self.execute(EMPTY, url=self.url_of(name))
-                self._idle.append(name)
 
     def start(self) -> None:
         """Starts the server and returns when it takes connections."""

@@ -11,6 +11,8 @@ import pytest
 from loads import Loader
 from projects import run, said, write_app
 
+pytestmark = pytest.mark.slow
+
 MODELS = """
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -19,7 +21,6 @@ from uuid import UUID
 
 from abaft import App, Many, Model, Ref, field
 
-pytestmark = pytest.mark.slow
 
 class Tag(Model, key="name", stamps=False):
     name: str = field(max_length=40)

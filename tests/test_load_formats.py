@@ -11,6 +11,8 @@ from abaft.cli import load_open
 from loads import Loader
 from projects import run, said, write_app
 
+pytestmark = pytest.mark.slow
+
 MODELS = """
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,7 +20,6 @@ from typing import Literal
 
 from abaft import App, Many, Model, field
 
-pytestmark = pytest.mark.slow
 
 class Tag(Model, key="id", stamps=False):
     id: int

@@ -8,10 +8,11 @@ import pytest
 from loads import Loader
 from projects import said
 
+pytestmark = pytest.mark.slow
+
 MODELS = """
 from abaft import App, Many, Model, Ref, before, field
 
-pytestmark = pytest.mark.slow
 
 class Tag(Model, key="name", stamps=False):
     name: str

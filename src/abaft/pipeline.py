@@ -33,7 +33,7 @@ from abaft.plan.types import (
 from abaft.plan.versions import plan_version, plan_versions
 from abaft.plan.virtual import Virtuals, is_virtual
 from abaft.plan.write import VERBS, plan_write
-from abaft.store.base import ReferenceViolation, Row, Session, Store, StoreError
+from abaft.store.base import HeldOff, ReferenceViolation, Row, Session, Store, StoreError
 from abaft.store_faults import refusing, store_fault, write_fault
 from abaft.upserting import upsert
 from abaft.writing import Draft, dangling_relations, make_draft, run_after
@@ -132,6 +132,8 @@ class Pipeline:
             with refusing(self.schema, draft):
                 try:
                     row = await self.target(unit).write(ready.compiled, values)
+                except HeldOff:
+                    row = None
                 except ReferenceViolation as error:
                     # No database names all that lead nowhere, and SQLite none.
                     raise await dangling_relations(self, draft, unit) or error from error

@@ -52,7 +52,7 @@ class GuardFailed(StoreError):
 
 @dataclass(eq=False)
 class HeldOff(StoreError):
-    """One of several writes was held off by its guards, so that none took place: which."""
+    """What guards held off is undone with all that went before it; of several writes: which."""
 
     place: int = 0
 
@@ -153,7 +153,10 @@ class Session(Protocol):
         """The rows of a compiled read: (json, order values…, count when asked)."""
 
     async def write(self, compiled: Any, values: Values) -> Row | None:
-        """The row (json or None, key…) of a compiled write, None where its guards held it off."""
+        """The row (json or None, key…) of a compiled write, None where its guards held it off.
+
+        Raises HeldOff where more than the write itself had to be undone.
+        """
 
     async def write_all(self, items: Sequence[Item]) -> list[Any]:
         """The row of each write and the rows of each read, in order; all of it or nothing.

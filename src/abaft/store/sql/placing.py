@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ from abaft.model import expr as e
 from abaft.model.places import LONGEST, place_between, places_after
 from abaft.model.spec import POSITION, Model
 from abaft.plan.types import MOVES, Selection, WritePlan
-from abaft.store.base import GuardFailed, Program, Rows, Values
+from abaft.store.base import GuardFailed, HeldOff, Program, Rows, Values
 from abaft.store.sql.changes import joined
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.dialect import Element
@@ -54,9 +55,12 @@ class Placing:
         told = orjson.dumps({POSITION: found}).decode()
         data = joined(values["change.data"], told)
         values = {**values, f"set.{POSITION}": found, "change.data": data}
-        if self.program is not None:
-            return (yield from self.program(compiled, values))
-        return (yield from alone(self.plan, compiled, values))
+        program = self.program or partial(alone, self.plan)
+        row = yield from program(compiled, values)
+        if row is None and self.moves:
+            # The list may have been numbered anew for it: that goes with it.
+            raise HeldOff
+        return row
 
     def _given(self, values: Values) -> Values:
         """The values with the list that the write names."""
@@ -112,13 +116,17 @@ class Placing:
         return place_between(rows[0][0], high[0][0])
 
     def _number(self, values: Values) -> Steps:
-        """Gives all of the list new places above the old ones; whether it is the turn of all."""
+        """Gives all others of the list new places above the old ones; if it is the turn of all.
+
+        The record itself is still held against its ETag, so it has its place until it is moved.
+        """
         rows: Rows = yield self.listed, values
         if not all(row[-1] for row in rows):
             return False
         last: Rows = yield self.last, values
-        places = places_after(last[0][0], len(rows))
-        keys = [self._key(row) for row in rows]
+        own = {name: values[f"key.{name}"] for name in self.model.key}
+        keys = [key for key in map(self._key, rows) if key != own]
+        places = places_after(last[0][0], len(keys))
         before: list[Before] = []
         for key in keys:
             before += yield from self.recorder.before(self.model, key, values)

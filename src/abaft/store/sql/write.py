@@ -131,11 +131,13 @@ class WriteBuilder:
 
     def guards(self) -> list[Element]:
         """What must hold for the write to take place, but for the key."""
-        checks = self.checks()
-        return [checks[name] for name in checks if checks[name] is not None]
+        return [*self.checks(hold=True).values()]
 
-    def checks(self) -> dict[str, Element]:
-        """The guards by name, in the order in which a refusal is explained."""
+    def checks(self, hold: bool = False) -> dict[str, Element]:
+        """The guards by name, in the order in which a refusal is explained.
+
+        With `hold` what they found stays so until the end of the transaction.
+        """
         plan, found = self.plan, {}
         if plan.where != e.TRUE:
             found["where"] = condition(plan.where, [self.stored()])
@@ -157,15 +159,18 @@ class WriteBuilder:
         if plan.after != e.TRUE and not plan.links and not plan.late:
             found["after"] = condition(plan.after, [self.result()])
         for name, guard in plan.targets:
-            found[f"target.{name}"] = self._target(name, guard)
+            found[f"target.{name}"] = self._target(name, guard, hold)
         return found
 
-    def _target(self, name: str, guard: e.Expr) -> Element:
+    def _target(self, name: str, guard: e.Expr, hold: bool) -> Element:
         """An assigned relation must be empty, or lead to a record that the actor may see."""
         result = self.result()
         held = [result.column(column) for column in self.model.one[name].columns]
         inner, on = result.step(e.Hop(name, None if guard == e.TRUE else guard))
         query: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(inner.table).where(on)
+        if hold and inner.model.soft_delete:
+            # A key holds off deletes, but not the mark of a soft one.
+            query = query.with_for_update(read=True, key_share=True, of=inner.table)
         return sa.or_(*(part.is_(None) for part in held), query.correlate(None).exists())
 
     def by_key(self) -> list[Element]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC
 from decimal import Decimal
@@ -244,6 +245,24 @@ async def test_a_transaction_within_another_is_part_of_it(api: Api) -> None:
         await surviving(api.db)
     assert await api.db.count(Topic) == 1
     assert (await api.changes())[2:] == ["create Topic"]
+
+
+async def held(db: Db) -> None:
+    async with db.transaction() as inside:
+        await inside.list(Topic)
+        await asyncio.Event().wait()
+
+
+async def test_dur_a_transaction_given_up_before_its_turn_holds_nobody(api: Api) -> None:
+    async with api.db.transaction():
+        waiting = [asyncio.create_task(held(api.db)) for _ in range(30)]
+        await asyncio.sleep(0.05)
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+    async with asyncio.timeout(2.5):  # an idle transaction is ended after 5 s
+        await api.db.create(Topic, name="next")
+    assert [topic.name for topic in await api.db.list(Topic)] == ["next"]
 
 
 async def test_raw_sql_is_bound_and_for_the_system(api: Api, engine: str) -> None:

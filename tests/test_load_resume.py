@@ -1,9 +1,13 @@
 """abaft load --resume: batches for good, a load that was killed goes on, no row comes twice."""
 
+import fcntl
 import signal
 import subprocess
+import sys
+import termios
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -121,6 +125,11 @@ def test_another_file_under_the_same_name_is_told(loader: Loader) -> None:
     assert "it has fewer rows than the 10 loaded before" in said(result)
 
 
+def unread(pipe: IO[bytes]) -> int:
+    """Bytes that the other end of a pipe has not taken yet."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4), sys.byteorder)
+
+
 @pytest.mark.slow
 def test_an_interrupted_load_leaves_nothing(loader: Loader) -> None:
     app = write_app(loader.folder, loader.models)
@@ -135,7 +144,10 @@ def test_an_interrupted_load_leaves_nothing(loader: Loader) -> None:
     lines = "".join(f"{n:03x},{n}\n" for n in range(4_000))
     process.stdin.write(f"code,name\n{lines}".encode())
     process.stdin.flush()
-    time.sleep(4)  # it waits for more
+    until = time.monotonic() + PATIENCE
+    while unread(process.stdin) and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.2)  # it waits for more
     process.send_signal(signal.SIGINT)
     told = process.stderr.read().decode()
     process.stderr.close()

@@ -23,7 +23,7 @@ from abaft.cli.load_cells import Reading, find_zone
 from abaft.cli.load_columns import Mapped
 from abaft.cli.load_job import Choices, Loader, Outcome, Told
 from abaft.cli.load_links import read_policies
-from abaft.cli.load_open import LoadError
+from abaft.cli.load_open import LoadError, Waiting
 from abaft.cli.load_report import report
 from abaft.cli.load_source import Source, find_sources
 from abaft.cli.target import find
@@ -165,7 +165,7 @@ def load(
     outcomes: list[Outcome] = []
     try:
         asyncio.run(_load(found.app, sources, choices, outcomes))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         fail_interrupted(resume is not None)
     if any(outcome.failure for outcome in outcomes):
         raise typer.Exit(1)
@@ -251,8 +251,8 @@ def _check_key(model: Model, fields: tuple[str, ...]) -> None:
 
 
 async def _load(app: App, sources: list[Source], choices: Choices, outcomes: list[Outcome]) -> None:
-    # A pipe that says nothing holds the loop; asyncio's own way would wait for it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    task = asyncio.current_task()
+    signal.signal(signal.SIGINT, lambda *_: _interrupt(task))
     # Millions of values come and go in no circles: looking for some costs a tenth of the time.
     gc.disable()
     await app.start()
@@ -265,6 +265,18 @@ async def _load(app: App, sources: list[Source], choices: Choices, outcomes: lis
         await app.stop()
     for outcome in outcomes:
         report(outcome)
+
+
+def _interrupt(task: asyncio.Task[None] | None) -> None:
+    """Ends the load where it can be undone: at its next wait for the database.
+
+    A pipe that says nothing holds the loop, so there it is ended at once. Anywhere else an error
+    out of nowhere could hit asyncio itself, which then never learns that a step is done.
+    """
+    if Waiting.now:
+        raise KeyboardInterrupt
+    if task is not None:
+        task.get_loop().call_soon_threadsafe(task.cancel)
 
 
 def _rereadable(source: Source, folder: Path) -> Source:

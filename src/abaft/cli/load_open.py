@@ -31,6 +31,18 @@ class LoadError(SetupError):
     """What can't be loaded at all."""
 
 
+class Waiting:
+    """Whether a file or a pipe is being waited for, of which nothing but a signal can ask."""
+
+    now = False
+
+    def __enter__(self) -> None:
+        Waiting.now = True
+
+    def __exit__(self, *_: object) -> None:
+        Waiting.now = False
+
+
 class Input:
     """The content of a file, or with `path` None of standard input; read once, from the start."""
 
@@ -40,7 +52,7 @@ class Input:
         self._archive: zipfile.ZipFile | None = None
         self.size = 0 if path is None else path.stat().st_size
         try:
-            with self._sound():
+            with self._sound(), Waiting():
                 self._raw = self._unpacked(path)
                 start = self._raw.peek(4)[:4]
         except BaseException:
@@ -66,7 +78,9 @@ class Input:
 
     def first(self) -> str:
         """The first character that isn't white space, as far as that can be seen."""
-        return self._raw.peek(64)[:64].decode("latin-1").replace("\0", "").strip()[:1]
+        with Waiting():
+            start = self._raw.peek(64)[:64]
+        return start.decode("latin-1").replace("\0", "").strip()[:1]
 
     def position(self) -> int:
         """Bytes of `size` that were read, counted as they lie in the file."""
@@ -94,7 +108,7 @@ class Input:
 
     def _bytes(self) -> Iterator[bytes]:
         while True:
-            with self._sound():
+            with self._sound(), Waiting():
                 block = self._raw.read1(BLOCK)
             if not block:
                 return

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from abaft.base.errors import nearest
-from abaft.cli.load_open import Input, LoadError
+from abaft.cli.load_open import Input, LoadError, Waiting
 from abaft.cli.load_rows import FORMATS, Format, Rows, open_rows
 from abaft.model.spec import Model, Schema
 
@@ -64,7 +64,9 @@ class Source:
         with ExitStack() as stack:
             read = stack.enter_context(self.path.open("rb")) if self.path else sys.stdin.buffer
             path = folder / (self.path.name if self.path else f"{self.name}.pipe")
-            shutil.copyfileobj(read, stack.enter_context(path.open("wb")))
+            copy = stack.enter_context(path.open("wb"))
+            with Waiting():
+                shutil.copyfileobj(read, copy)
         return replace(self, path=path)
 
 

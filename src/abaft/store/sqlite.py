@@ -261,7 +261,12 @@ class SqliteStore:
     async def transaction(self, patient: bool = False) -> AsyncIterator[Session]:
         exclusive = Exclusive(None if patient else self.settings.query_timeout)
         done = self._writer.submit(exclusive.work, alone=True)
-        await asyncio.wait({done, exclusive.begun}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait({done, exclusive.begun}, return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            exclusive.roll_back()  # its turn is still to come, and nobody holds it then
+            done.add_done_callback(asyncio.Future.exception)  # that it did is no news
+            raise
         if not exclusive.begun.done():
             await done  # it couldn't begin
         try:

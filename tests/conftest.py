@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
@@ -49,12 +48,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
         engines = chosen_engines(metafunc.config)
         metafunc.parametrize("engine", engines, indirect=True, scope="session")
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The cases of schemathesis are all slow, and take long to be made."""
-    quick = config.getoption("markexpr", "") == "not slow"
-    return True if quick and collection_path.name == "test_schemathesis.py" else None
 
 
 @pytest.hookimpl(trylast=True)

@@ -50,6 +50,18 @@ _PARSED = ("boolean", "date", "datetime", "decimal", "duration", "integer", "tim
 """Kinds whose values need no more than to be parsed, where they have no limits."""
 
 
+class _Adapters(dict[str, TypeAdapter[Any]]):
+    """Validators by name, each made when it is first asked for: an app needs few of them."""
+
+    def __init__(self, annotations: Mapping[str, Any] | None = None, **more: Any) -> None:
+        super().__init__()
+        self.annotations = {**(annotations or {}), **more}
+
+    def __missing__(self, name: str) -> TypeAdapter[Any]:
+        self[name] = made = TypeAdapter(self.annotations[name])
+        return made
+
+
 class Values:
     """The validators of one model: for a new record, a changed one and a replaced one."""
 
@@ -70,11 +82,9 @@ class Values:
         self._new = members(
             {n: _present(t, n in needed) for n, t in wire.items() if n in writable}, extra
         )
-        self._create: TypeAdapter[Any] = TypeAdapter(self._new)
         self._changed = members(
             {n: NotRequired[_patched(model, n, t)] for n, t in wire.items() if n in writable}, extra
         )
-        self._patch: TypeAdapter[Any] = TypeAdapter(self._changed)
         self._parts: dict[tuple[str, frozenset[str]], TypeAdapter[Any]] = {}
         self._create_all: TypeAdapter[Any] | None = None
         needed -= set(model.key)
@@ -86,16 +96,17 @@ class Values:
         }
         served |= dict.fromkeys([*model.computed, *model.virtual], NotRequired[Any])
         self._served = set(served)
-        self._replace = body_adapter(
+        self._whole = members(
             served | {n: _present(t, n in needed) for n, t in wire.items() if n in writable}, extra
         )
-        self._python = {
-            field.name: TypeAdapter(_optional(field, field.kind.limited())) for field in fields
-        } | {name: TypeAdapter(links_of(schema, model.many[name], wire=False)) for name in many}
+        self._bodies = _Adapters(create=self._new, patch=self._changed, replace=self._whole)
+        self._python = _Adapters(
+            {field.name: _optional(field, field.kind.limited()) for field in fields}
+            | {name: links_of(schema, model.many[name], wire=False) for name in many}
+        )
         self.wire = {name: row for name, row in wire.items() if name in writable}
         """The annotation of each member that a client may give."""
-        self._wire = wire
-        self._wired: dict[str, TypeAdapter[Any]] = {}
+        self._wired = _Adapters(wire)
 
     @cached_property
     def lenient(self) -> Values:
@@ -104,7 +115,7 @@ class Values:
 
     def create(self, body: bytes) -> dict[str, Any]:
         """The values of a new record's JSON body. Raises BadRequest or Invalid."""
-        return self._check(self._create, body)
+        return self._check(self._bodies["create"], body)
 
     def create_all(self, body: bytes, most: int) -> list[dict[str, Any]]:
         """The values of each new record of a JSON list."""
@@ -132,16 +143,17 @@ class Values:
         """The one member of a body, which may be a field that no client gives: a key."""
         place = (name, frozenset({name}))
         if place not in self._parts:
-            self._parts[place] = TypeAdapter(members({name: self._wire[name]}, self.extra))
+            fields = {name: self._wired.annotations[name]}
+            self._parts[place] = TypeAdapter(members(fields, self.extra))
         return self._check(self._parts[place], body)[name]
 
     def patch(self, body: bytes) -> dict[str, Any]:
         """The values of a merge patch's body (RFC 7396)."""
-        return self._check(self._patch, body)
+        return self._check(self._bodies["patch"], body)
 
     def replace(self, body: bytes) -> dict[str, Any]:
         """The values of a whole record's body, whose key the URL names."""
-        given = self._check(self._replace, body)
+        given = self._check(self._bodies["replace"], body)
         keys = self.model.key
         return {n: v for n, v in given.items() if n not in self._served or n in keys}
 
@@ -150,12 +162,11 @@ class Values:
         values: dict[str, Any] = {}
         problems: list[Problem] = []
         for name, value in given.items():
-            adapter = self._python.get(name)
-            if adapter is None:
+            if name not in self._python.annotations:
                 problems.append(unknown(self.model, name))
                 continue
             try:
-                values[name] = adapter.validate_python(_keys(value))
+                values[name] = self._python[name].validate_python(_keys(value))
             except ValidationError as error:
                 problems += [problem_of(self.model, row, (name,)) for row in error.errors()]
         if problems:
@@ -172,7 +183,7 @@ class Values:
         def read(text: str) -> Any:
             try:
                 if kind.name == "json":
-                    return self._of_wire(name).validate_json(text, strict=True)
+                    return self._wired[name].validate_json(text, strict=True)
                 return validate(parse(text)) if checks else parse(text)
             except ValidationError as error:
                 detail = error.errors()[0]["msg"]
@@ -182,18 +193,12 @@ class Values:
 
         return read
 
-    def _of_wire(self, name: str) -> TypeAdapter[Any]:
-        """What reads a field's value as JSON; made when it is first needed."""
-        if name not in self._wired:
-            self._wired[name] = TypeAdapter(self._wire[name])
-        return self._wired[name]
-
     def loaded(self, name: str, value: Any) -> Any:
         """A field's value of one in a JSON file; ValueError says what is wrong with it."""
         try:
             if type(value) in (int, float) and self.model.fields[name].kind.name in _NUMBERS:
                 return self._python[name].validate_python(value)
-            return self._of_wire(name).validate_json(dumps(value), strict=True)
+            return self._wired[name].validate_json(dumps(value), strict=True)
         except ValidationError as error:
             raise ValueError(f"{str(value)[:60]!r}: {error.errors()[0]['msg']}") from None
         except TypeError as error:
@@ -205,7 +210,7 @@ class Values:
         problems: list[Problem] = []
         for name, value in given.items():
             try:
-                values[name] = self._of_wire(name).validate_json(dumps(value), strict=True)
+                values[name] = self._wired[name].validate_json(dumps(value), strict=True)
             except ValidationError as error:
                 problems += [problem_of(self.model, row, (name,)) for row in error.errors()]
         if problems:

@@ -1,5 +1,7 @@
 """A TCP proxy of a bad network: latency, black holes, half-closed and broken connections."""
 
+from __future__ import annotations
+
 import asyncio
 import socket
 import struct
@@ -10,11 +12,38 @@ from urllib.parse import urlsplit
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close by RST
 
 
+class Said:
+    """What a PostgreSQL client says on one connection (protocol 3, 55.7)."""
+
+    def __init__(self) -> None:
+        self._left = b""
+        self._greeting = True
+
+    def turns(self, piece: bytes) -> int:
+        """How many of the messages that end in this piece are a Query or a Sync."""
+        self._left += piece
+        turns = 0
+        while True:
+            head = 0 if self._greeting else 1
+            if len(self._left) < head + 4:
+                return turns
+            size = head + int.from_bytes(self._left[head : head + 4], "big")
+            if len(self._left) < size:
+                return turns
+            message, self._left = self._left[:size], self._left[size:]
+            if self._greeting:
+                # An SSLRequest comes before the greeting itself.
+                self._greeting = message[4:8] == b"\x04\xd2\x16\x2f"
+            else:
+                turns += message[:1] in b"QS"
+
+
 class Proxy:
     """Stands before a server's URL; an async context manager. What it does is set while it runs.
 
     `hole` lets nothing through, `delay` holds each piece up for so many seconds, and `size` is
-    how large a piece may be.
+    how large a piece may be. `turns` are the messages of a PostgreSQL client after which it waits
+    for an answer: its round trips.
     """
 
     def __init__(self, url: str) -> None:
@@ -27,6 +56,7 @@ class Proxy:
         self._clear.set()
         self.delay = 0.0
         self.size = 65_536
+        self.turns = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -72,14 +102,17 @@ class Proxy:
             writer.transport.abort()
             return
         self._open |= {writer, back}
-        for source, sink in ((reader, back), (there, writer)):
-            task = asyncio.create_task(self._pump(source, sink))
+        for source, sink, said in ((reader, back, Said()), (there, writer, None)):
+            task = asyncio.create_task(self._pump(source, sink, said))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, said: Said | None
+    ) -> None:
         with suppress(OSError):
             while piece := await source.read(self.size):
+                self.turns += 0 if said is None else said.turns(piece)
                 await asyncio.sleep(self.delay)
                 await self._clear.wait()
                 sink.write(piece)

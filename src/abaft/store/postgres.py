@@ -28,16 +28,25 @@ from abaft.store.postgres_load import Refused
 from abaft.store.postgres_pool import Connection, Pool, check_server
 from abaft.store.postgres_schema import unique_columns, upgrade, views
 from abaft.store.postgres_session import PostgresSession
+from abaft.store.postgres_whole import Counted, Wholes
 from abaft.store.sql.changes import change_statement
 from abaft.store.sql.conditions import Context
+from abaft.store.sql.dialect import Element
 from abaft.store.sql.idempotency import Answers
 from abaft.store.sql.load import Tables
 from abaft.store.sql.postgres import PostgresDialect
-from abaft.store.sql.read import ReadStatement
+from abaft.store.sql.read import ReadStatement, read_query
 from abaft.store.sql.statement import Binder
 from abaft.store.sql.tables import make_tables
+from abaft.store.sql.together import Branch, Part
 from abaft.store.sql.versions import compile_reading
-from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_joined, compile_plain
+from abaft.store.sql.write import (
+    WriteBuilder,
+    WriteStatement,
+    compile_joined,
+    compile_plain,
+    joined_query,
+)
 
 _USUAL = 8
 """How often a limit is asked for before it gets a statement of its own."""
@@ -60,6 +69,7 @@ class Read:
     statement: ReadStatement
     lane: ReadLane
     limit: int | None
+    branch: Branch | None = None
     lanes: dict[int, ReadLane] = field(default_factory=dict)
     asked: dict[int, int] = field(default_factory=dict)
 
@@ -70,6 +80,10 @@ class Write(WriteStatement):
 
     lane: Lane | None
     """None for a write of several statements."""
+    branch: Branch | None
+    """What it is among others that are sent together; None as well."""
+    counted: Counted | None
+    """Whose next number is its key."""
 
 
 class PostgresStore:
@@ -88,6 +102,7 @@ class PostgresStore:
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
         self._views: frozenset[str] = frozenset()
         self._line = self._make_line(url)
+        self._wholes = Wholes(self._line, self.dialect)
 
     def _make_line(self, url: str) -> Line:
         settings = self.settings
@@ -132,31 +147,60 @@ class PostgresStore:
             self._columns.update(await unique_columns(connection, self.schema))
         return result
 
-    def _context(self) -> Context:
-        return Context(self.schema, self.tables, Binder(self.dialect))
+    def _context(self, binder: Binder | None = None) -> Context:
+        return Context(self.schema, self.tables, binder or Binder(self.dialect))
 
     def compile_read(self, plan: ReadPlan) -> Read:
         statement = compile_reading(self._context(), plan)
         names = [bind.name for bind in statement.statement.binds]
         limit = names.index("limit") if "limit" in names else None
-        return Read(statement, read_lane(self._line, statement.statement), limit)
+        branch = partial(self._reading, plan) if plan.kind == "one" else None
+        return Read(statement, read_lane(self._line, statement.statement), limit, branch)
 
     def compile_write(self, plan: WritePlan) -> Write:
-        def make(plan: WritePlan) -> WriteBuilder:
-            table = self.tables[plan.model.name]
-            turn = None if plan.model.place in self._views else self.dialect.in_turn(table)
-            return WriteBuilder(self._context(), plan, table, turn)
-
         if any(name in plan.operators for name in plan.links):
             # What an operator made of a relation is told once it is done.
             change = change_statement(self._context(), self.changes_table)
-            made = compile_plain(make, plan, self.changes_table, change)
+            made = compile_plain(self._builder, plan, self.changes_table, change)
         else:
-            made = compile_joined(make, plan, self.changes_table)
+            made = compile_joined(self._builder, plan, self.changes_table)
+        alone = made.program is None
         return Write(
             **{row.name: getattr(made, row.name) for row in fields(made)},
-            lane=None if made.program else write_lane(self._line, made.statement),
+            lane=write_lane(self._line, made.statement) if alone else None,
+            branch=partial(self._writing, plan) if alone else None,
+            counted=self._counted(plan) if made.generated else None,
         )
+
+    def _counted(self, plan: WritePlan) -> Counted | None:
+        key = plan.model.fields[plan.model.key[0]]
+        if key.kind.name != "integer":
+            return None
+        table = self.dialect.sa.identifier_preparer.format_table(self.tables[plan.model.name])
+        return Counted(table, key.column, key.name, partial(self._writing, plan, numbered=True))
+
+    def _builder(self, plan: WritePlan, context: Context | None = None) -> WriteBuilder:
+        table = self.tables[plan.model.name]
+        turn = None if plan.model.place in self._views else self.dialect.in_turn(table)
+        return WriteBuilder(context or self._context(), plan, table, turn)
+
+    def _writing(
+        self,
+        plan: WritePlan,
+        binder: Binder,
+        place: int,
+        chance: Element | None,
+        numbered: bool = False,
+    ) -> Part:
+        builder = self._builder(plan, self._context(binder))
+        builder.chance, builder.numbered = chance, numbered
+        query = joined_query(builder, self.changes_table, (f"w{place}", f"c{place}"))
+        return Part(query, reads=False, keyed=builder.generated() is not None)
+
+    def _reading(self, plan: ReadPlan, binder: Binder, place: int, chance: Element | None) -> Part:
+        query = read_query(self._context(binder), plan)
+        shown = query.with_only_columns(query.selected_columns[0].label("j"))
+        return Part(shown if chance is None else shown.where(chance), reads=True, keyed=False)
 
     async def read(self, compiled: Read, values: Values) -> list[Row]:
         args = compiled.statement.statement.args(values)
@@ -187,6 +231,9 @@ class PostgresStore:
         return rows[0] if rows else None
 
     async def write_all(self, items: Sequence[Item]) -> list[Any]:
+        asked = self._wholes.asked(items)
+        if asked is not None and await asked.count(self._fetch):
+            return await asked.alone()
         rows: list[Any] = await self._whole(lambda connection: steps.drive_all(connection, items))
         return rows
 
@@ -258,11 +305,15 @@ class PostgresStore:
                     connection.terminate()
                 raise translate(error, self._columns) from error
             try:
-                yield PostgresSession(connection, self._columns, self._load_tables, self._turn)
+                yield self._session(connection)
             except BaseException:
                 await steps.roll_back(connection)
                 raise
             await steps.commit(connection, self._columns)
+
+    def _session(self, connection: Connection) -> PostgresSession:
+        tables, asked = self._load_tables, self._wholes.asked
+        return PostgresSession(connection, self._columns, tables, self._turn, asked)
 
     def _turn(self, model: Model) -> str:
         table = self.tables[model.name]

@@ -25,6 +25,7 @@ from abaft.store.postgres_batch import WriteLane, runs
 from abaft.store.postgres_errors import Columns, gone, translate, translate_write
 from abaft.store.postgres_load import Copy, Refused
 from abaft.store.postgres_pool import Connection
+from abaft.store.postgres_whole import Asked
 from abaft.store.sql.load import Tables
 from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Statement
@@ -132,11 +133,13 @@ class PostgresSession:
         columns: Columns,
         tables: Tables,
         turn: Callable[[Model], str],
+        asked: Callable[[Sequence[Item]], Asked | None],
     ) -> None:
         self._connection = connection
         self._columns = columns
         self._tables = tables
         self._turn_of = turn
+        self._asked = asked
         self._turn = asyncio.Lock()
         self._mark = "SAVEPOINT step"
 
@@ -171,7 +174,14 @@ class PostgresSession:
         return found[0] if found else None
 
     async def write_all(self, items: Sequence[Item]) -> list[Any]:
-        found: list[Any] = await self._step(lambda: drive_all(self._connection, items))
+        asked = self._asked(items)
+
+        async def step() -> list[Any]:
+            if asked is not None and await asked.count(self._connection.fetch):
+                return await asked.within(self._connection)
+            return await drive_all(self._connection, items)
+
+        found: list[Any] = await self._step(step)
         return found
 
     async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:

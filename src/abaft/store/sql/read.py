@@ -61,6 +61,13 @@ def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadSt
         return ReadStatement(asked, (), True, estimate=True)
     if plan.kind == "count":
         return ReadStatement(context.binder.finish(sa.select(_counted(context, plan))), (), True)
+    query = read_query(context, plan, late)
+    decoders = tuple(context.dialect.decoder(order.kind) for order in plan.orders)
+    return ReadStatement(context.binder.finish(query), decoders, bool(plan.count))
+
+
+def read_query(context: Context, plan: ReadPlan, late: bool = False) -> sa.Select[Any]:
+    """The query of a plan that isn't of a count alone."""
     frame = _frame(context, plan, ranked=True)
     parts = [part for part in (plan.where, plan.beyond) if part != e.TRUE]
     where = [*frame.ties, *(condition(part, [frame]) for part in parts)]
@@ -80,10 +87,7 @@ def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadSt
         query = query.limit(context.binder.plain("limit", sa.BigInteger()))
         if plan.offset:
             query = query.offset(context.binder.plain("offset", sa.BigInteger()))
-    if late:
-        query = _shown_late(context, plan, query, shows)
-    decoders = tuple(context.dialect.decoder(order.kind) for order in plan.orders)
-    return ReadStatement(context.binder.finish(query), decoders, bool(plan.count))
+    return _shown_late(context, plan, query, shows) if late else query
 
 
 def _shown_late(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +41,14 @@ class Statement:
 
 
 class Binder:
-    """Collects the binds of one statement while it is built."""
+    """Collects the binds of one statement while it is built.
 
-    def __init__(self, dialect: Dialect) -> None:
+    Statements that are to become parts of one have prefixes, which keep their binds apart.
+    """
+
+    def __init__(self, dialect: Dialect, prefix: str = "") -> None:
         self.dialect = dialect
+        self._prefix = prefix
         self._binds: dict[str, Bind] = {}
 
     def param(
@@ -63,9 +67,8 @@ class Binder:
         """A value known when the plan was made, bound all the same."""
         encode = self.dialect.encoder(kind)
         encoded = value if encode is None or value is None else encode(value)
-        return self._add(
-            f"const{len(self._binds)}", self.dialect.type(kind), Bind(None, None, encoded)
-        )
+        name = f"const{len(self._binds)}"
+        return self._add(name, self.dialect.type(kind), Bind(None, None, encoded))
 
     def plain(self, name: str, type_: Any) -> Element:
         """A value that is bound as it is given."""
@@ -77,23 +80,44 @@ class Binder:
         return self._add("search", text, Bind("search", encode))
 
     def _add(self, name: str, type_: Any, bind: Bind, suffix: str = "") -> Element:
-        label = _label(name) + suffix
+        label = self._prefix + _label(name) + suffix
         while label in self._binds and self._binds[label] != bind:
             label += "_"
         self._binds[label] = bind
-        return sa.bindparam(label, bind.const, type_=type_, unique=False)
+        bound: Element = sa.bindparam(label, bind.const, type_=type_, unique=False)
+        if not self._prefix or isinstance(type_, sa.ARRAY):
+            return bound
+        # A part that isn't meant has nulls bound, and a planner that saw them would find that
+        # nothing is cheaper than to plan each execution anew.
+        hidden: sa.Select[Any] = sa.select(bound)
+        return hidden.scalar_subquery()
 
     def finish(self, statement: sa.ClauseElement) -> Statement:
         """The statement's text for the dialect, with its binds in order."""
-        compiled = statement.compile(dialect=self.dialect.sa)
-        assert isinstance(compiled, sa.sql.compiler.SQLCompiler)
-        binds = [
-            # What SQLAlchemy bound by itself is a constant of the plan.
-            self._binds.get(name) or Bind(None, None, compiled.params[name])
-            for name in compiled.positiontup or ()
-        ]
-        # Neighbouring pieces of constant JSON become one.
-        return Statement(str(compiled).replace("' || '", ""), tuple(binds))
+        whole, _ = finished(statement, self.dialect, [self])
+        return whole
+
+    def bind(self, label: str) -> Bind | None:
+        """What is bound to a placeholder, if it is one of this statement's."""
+        return self._binds.get(label)
+
+
+def finished(
+    statement: sa.ClauseElement, dialect: Dialect, binders: Sequence[Binder]
+) -> tuple[Statement, list[int]]:
+    """The statement, and for each of its binds which of the binders it is of; -1 for none."""
+    compiled = statement.compile(dialect=dialect.sa)
+    assert isinstance(compiled, sa.sql.compiler.SQLCompiler)
+    binds, owners = [], []
+    for name in compiled.positiontup or ():
+        found = [binder.bind(name) for binder in binders]
+        owner = next((place for place, bind in enumerate(found) if bind is not None), -1)
+        owners.append(owner)
+        # What SQLAlchemy bound by itself is a constant of the plan.
+        binds.append(found[owner] if owner >= 0 else Bind(None, None, compiled.params[name]))
+    # Neighbouring pieces of constant JSON become one.
+    text = str(compiled).replace("' || '", "")
+    return Statement(text, tuple(bind for bind in binds if bind is not None)), owners
 
 
 def _chain(first: Encoder, second: Encoder) -> Encoder:

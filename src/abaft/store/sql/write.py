@@ -82,6 +82,10 @@ class WriteBuilder:
     table: sa.Table
     turn: Element | None = None
     """What must hold of a stored row besides, as the database's change feed needs it."""
+    chance: Element | None = None
+    """Where the statement is part of one that runs another: whether this one is meant."""
+    numbered: bool = False
+    """Whether the key that the database makes was asked for beforehand."""
 
     @property
     def model(self) -> Model:
@@ -131,7 +135,8 @@ class WriteBuilder:
 
     def guards(self) -> list[Element]:
         """What must hold for the write to take place, but for the key."""
-        return [*self.checks(hold=True).values()]
+        found = [*self.checks(hold=True).values(), self.chance]
+        return [check for check in found if check is not None]
 
     def checks(self, hold: bool = False) -> dict[str, Element]:
         """The guards by name, in the order in which a refusal is explained.
@@ -221,6 +226,8 @@ class WriteBuilder:
 
     def _insert(self) -> Any:
         fields, values = self.model.fields, self.taken()
+        if self.numbered:
+            values[self.model.key[0]] = self._given(self.model.key[0])
         columns = [fields[name].column for name in values]
         guards = self.guards()
         if not guards and columns:
@@ -287,11 +294,13 @@ def _counted(builder: WriteBuilder, name: str, frame: Frame) -> Element:
     return sa.func.coalesce(sa.func.setval(sequence, highest), number(0)).is_not(None)
 
 
-def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatement:
-    """For databases that take DML in WITH: the write and its change record are one statement."""
-    builder: WriteBuilder = make(plan)
+def joined_query(
+    builder: WriteBuilder, changes: sa.Table, names: tuple[str, str] = ("w", "c")
+) -> sa.Select[Any]:
+    """The write and its change record as one query; `names` are those of its two parts."""
+    plan = builder.plan
     generated = builder.generated()
-    written = builder.dml().returning(*builder.table.c).cte("w")
+    written = builder.dml().returning(*builder.table.c).cte(names[0])
     params = change_params(builder.context.binder)
     if generated is not None:
         column = builder.model.fields[generated].column
@@ -306,19 +315,24 @@ def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatem
     chosen = builder.chosen()
     if chosen is not None:
         row = row.where(_counted(builder, chosen, frame))
-    change = sa.insert(changes).from_select(list(params), row, include_defaults=False).cte("c")
+    change = sa.insert(changes).from_select(list(params), row, include_defaults=False)
     shown = sa.null() if plan.action == "delete" else builder.shown(frame)
     key = sa.null() if generated is None else frame.column(generated)
-    apart = _told_apart(make, plan, changes)
-    if apart is not None and chosen is not None:
+    apart = plan.model.history
+    if apart and chosen is not None:
         shown = sa.case((_counted(builder, chosen, frame), shown))
     query = sa.select(shown.label("j"), key.label("k")).select_from(written)
-    if apart is None:
-        query = query.add_cte(change)
+    return query if apart else query.add_cte(change.cte(names[1]))
+
+
+def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatement:
+    """For databases that take DML in WITH: the write and its change record are one statement."""
+    builder: WriteBuilder = make(plan)
+    query = joined_query(builder, changes)
     return WriteStatement(
         builder.context.binder.finish(query),
-        apart,
+        _told_apart(make, plan, changes),
         Probe(lambda: make(plan)),
-        generated is not None,
+        builder.generated() is not None,
         make_program(make, plan, changes),
     )

@@ -1,0 +1,162 @@
+"""Several writes at once in one round trip: all of them, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from abaft.store.base import HeldOff, Item, Row, Values
+from abaft.store.postgres_batch import Args, Job, Line, WriteLane
+from abaft.store.postgres_pool import Connection
+from abaft.store.sql.dialect import Dialect
+from abaft.store.sql.together import HELD_OFF, Branch, Together, compile_together
+
+MOST_BRANCHES = 8
+"""Each execution costs a little for each branch."""
+_KEPT = 500
+_SHARED = 4
+"""How many requests share a commit: each of them is many statements already."""
+_NUMBERS = (
+    "select nextval(s) from unnest($1::text[], $2::text[]) as g(t, c), "
+    "pg_get_serial_sequence(g.t, g.c) s where s is not null"
+)
+Fetch = Callable[..., Awaitable[Sequence[Any]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """The column whose next number a new record has as its key, and the write that is given it."""
+
+    table: str
+    column: str
+    name: str
+    branch: Branch
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """Items as the executions of one statement, and the lane that takes them.
+
+    `counted` are the places of those whose keys others wait for.
+    """
+
+    lane: WholeLane
+    branches: Sequence[int]
+    items: Sequence[Item]
+    counted: Sequence[int]
+    keys: list[Row | None] = field(default_factory=list)
+
+    async def count(self, fetch: Fetch) -> bool:
+        """Asks for the keys that others wait for; whether the database tells them."""
+        columns = [self.items[place].compiled.counted for place in self.counted]
+        if not columns:
+            return True
+        rows = await fetch(
+            _NUMBERS, [row.table for row in columns], [row.column for row in columns]
+        )
+        if len(rows) < len(columns):
+            return False
+        self.keys = [None] * (self.counted[-1] + 1)
+        for place, row in zip(self.counted, rows, strict=True):
+            self.keys[place] = (None, row[0])
+        return True
+
+    def args(self) -> tuple[Args, ...]:
+        """The values of each execution."""
+        args = self.lane.statement.args
+        return tuple(
+            args(branch, self._values(place, item), place, item.required or not item.reads)
+            for place, (branch, item) in enumerate(zip(self.branches, self.items, strict=True))
+        )
+
+    def _values(self, place: int, item: Item) -> Values:
+        # What waits for a key looks at none but those that it waits for.
+        values = item.values(self.keys) if callable(item.values) else item.values
+        made = self.keys[place] if place < len(self.keys) else None
+        return values if made is None else {**values, f"set.{item.compiled.counted.name}": made[1]}
+
+    def found(self, rows: Sequence[Row]) -> list[Any]:
+        """What each has done."""
+        found = self.lane.statement.found
+        return [found(branch, row) for branch, row in zip(self.branches, rows, strict=True)]
+
+    async def alone(self) -> list[Any]:
+        """All of it in a transaction of its own."""
+        return self.found(await self.lane.ask(self.args()))
+
+    async def within(self, connection: Connection) -> list[Any]:
+        """All of it in a transaction that is under way."""
+        return self.found(await self.lane.within(connection, self.args()))
+
+
+class WholeLane(WriteLane):
+    """Jobs of several executions each, in one flight with one Sync."""
+
+    flights = 2
+
+    def __init__(self, line: Line, statement: Together) -> None:
+        super().__init__(line, statement.statement.sql, 0, ())
+        self.statement = statement
+
+    async def within(self, connection: Connection, many: Sequence[Args]) -> list[Row]:
+        """The row of each execution."""
+        try:
+            [rows] = await self._execute(connection, [Job(tuple(many), 0)])
+        except asyncpg.InvalidTextRepresentationError as error:
+            raise self._verdict(error) from error
+        return rows
+
+    async def _execute(self, connection: Connection, jobs: list[Job]) -> list[list[Row]]:
+        many = [args for job in jobs for args in job.args]
+        records = await connection.fetchmany(self.sql, many, timeout=self._line.seconds + 1)
+        rows = iter(records)
+        return [[tuple(next(rows)) for _ in job.args] for job in jobs]
+
+    def _verdict(self, error: Exception) -> Exception:
+        if isinstance(error, asyncpg.InvalidTextRepresentationError):
+            _, found, place = str(error).rpartition(HELD_OFF)
+            if found:
+                return HeldOff(int(place.rstrip('"')))
+        return super()._verdict(error)
+
+    def _size(self) -> int:
+        return _SHARED
+
+
+class Wholes:
+    """The lanes of what was asked for together, by the compiled plans that it is made of."""
+
+    def __init__(self, line: Line, dialect: Dialect) -> None:
+        self._line = line
+        self._dialect = dialect
+        self._lanes: dict[tuple[Any, ...], WholeLane] = {}
+
+    def asked(self, items: Sequence[Item]) -> Asked | None:
+        """What takes all of the items at once; None where one needs steps of its own."""
+        last = max((item.needs for item in items), default=-1)
+        places: dict[tuple[Any, bool], int] = {}
+        branches, counted = [], []
+        for place, item in enumerate(items):
+            compiled = item.compiled
+            waited = place <= last and not item.reads and compiled.generated
+            if compiled.branch is None or (waited and compiled.counted is None):
+                return None
+            if waited:
+                counted.append(place)
+            branches.append(places.setdefault((compiled, waited), len(places)))
+        if not 0 < len(places) <= MOST_BRANCHES:
+            return None
+        return Asked(self._lane(tuple(places)), branches, items, counted)
+
+    def _lane(self, members: tuple[tuple[Any, bool], ...]) -> WholeLane:
+        found = self._lanes.get(members)
+        if found is None:
+            branches = [row.counted.branch if waited else row.branch for row, waited in members]
+            made = compile_together(self._dialect, branches)
+            self._lanes[members] = found = WholeLane(self._line, made)
+            if len(self._lanes) > _KEPT:
+                del self._lanes[next(iter(self._lanes))]
+        return found

@@ -10,6 +10,7 @@ import apsw
 
 from abaft.base import clock
 from abaft.base.digest import fingerprint
+from abaft.base.floats import spell
 from abaft.store.base import Lost, QueryTimeout, Rows
 from abaft.store.sql.sqlite_operators import FUNCTIONS as OPERATORS
 
@@ -62,6 +63,7 @@ def connect(path: str) -> apsw.Connection:
     connection.pragma("temp_store", "memory")
     connection.create_scalar_function("abaft_base64", _base64, 1, deterministic=True)
     connection.create_scalar_function("abaft_fingerprint", _fingerprint, 1, deterministic=True)
+    connection.create_scalar_function("abaft_float", _float, 1, deterministic=True)
     for name, function in OPERATORS.items():
         connection.create_scalar_function(name, function, 2, deterministic=True)
     return connection
@@ -70,6 +72,11 @@ def connect(path: str) -> apsw.Connection:
 def _base64(*values: Any) -> str | None:
     value = values[0]
     return None if value is None else base64.b64encode(value).decode("ascii")
+
+
+def _float(*values: Any) -> str | None:
+    value = values[0]
+    return None if value is None else spell(value)
 
 
 def _fingerprint(*texts: Any) -> str | None:

@@ -143,6 +143,9 @@ class PostgresDialect(Dialect):
             case "binary":
                 encoded = sa.func.encode(element, text_literal("base64"))
                 return _quoted(sa.func.replace(encoded, sa.func.chr(number(10)), text_literal("")))
+        if kind.name == "float":
+            # Adding zero turns -0.0 into 0.0.
+            element = element.op("+")(sa.literal_column("0.0::float8", postgresql.DOUBLE_PRECISION))
         return sa.cast(sa.func.to_json(element), sa.Text)
 
     def list_encoder(self, kind: Kind) -> Encoder:

@@ -108,7 +108,7 @@ _FORMS: dict[tuple[str, str], Form] = {
     ("integer", "smallint"): _WIDE,
     ("integer", "integer"): _WIDE,
     ("integer", "bigint"): _WIDE,
-    ("float", "real"): Form(Named("real"), own=_double),
+    ("float", "real"): Form(Named("real"), own=_double, shown=_double),
     ("decimal", "numeric"): Form(sa.Numeric(), shown=_exact),
     ("datetime", "timestamp without time zone"): Form(
         postgresql.TIMESTAMP(), _local, _utc, own=_in_utc, shown=_in_utc

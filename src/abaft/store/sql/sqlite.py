@@ -20,6 +20,7 @@ from abaft.model.times import MICROSECOND
 from abaft.store.sql.cross_join import CrossJoin
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
 from abaft.store.sql.search_sqlite import SqliteSearch
+from abaft.store.sql.sqlite_floats import spelled
 from abaft.store.sql.sqlite_functions import FUNCTIONS, REDUCTIONS
 from abaft.store.sql.sqlite_operators import OPERATORS
 from abaft.store.sql.sqlite_storage import FORMS, Form
@@ -170,6 +171,8 @@ class SqliteDialect(Dialect):
                 return _quoted(sa.func.replace(element, text_literal(".000000"), text_literal("")))
             case "date" | "uuid":
                 return _quoted(text)
+            case "float":
+                return spelled(element)
             case "decimal":
                 assert isinstance(kind, Number)
                 return _decimal(kind, element)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from abaft.model.kinds import Kind, Number
 from abaft.store.sql.dialect import Element, Encoder, as_text, concat, number, text_literal
+from abaft.store.sql.sqlite_floats import spelled
 
 Shape = Callable[[Kind, Element], Element]
 
@@ -179,7 +180,7 @@ def _own_float(kind: Kind, element: Element) -> Element:
 
 
 def _float_json(kind: Kind, element: Element) -> Element:
-    return _quoted(sa.cast(element, sa.REAL))
+    return spelled(_own_float(kind, element))
 
 
 def _as_text(kind: Kind, element: Element) -> Element:

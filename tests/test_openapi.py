@@ -16,6 +16,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from jsonschema_rs import validator_for
+from openapi_spec_validator import validate
 
 from abaft import App, Me, Model, Settings, allow, field
 from apps.everything import MODELS, Ann, Book, make_app
@@ -36,6 +37,10 @@ def test_the_document_is_as_it_was(document: dict[str, Any]) -> None:
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(text)
     assert text == GOLDEN.read_text(), __doc__
+
+
+def test_the_document_is_openapi(document: dict[str, Any]) -> None:
+    validate(document)
 
 
 def references(node: Any) -> set[str]:

@@ -8,8 +8,9 @@ from typing import Any
 from abaft.api.openapi_answers import headers, parameters, problem_schema, responses, written
 from abaft.api.openapi_batch import BEARER, batch_path, batch_schemas
 from abaft.api.openapi_models import components
+from abaft.api.openapi_names import Definitions, chosen, placed
 from abaft.api.openapi_paths import Operations
-from abaft.api.openapi_refs import ref
+from abaft.api.openapi_refs import PROBLEM, ref
 from abaft.base.settings import Settings
 from abaft.model.declare import MARKER
 from abaft.model.spec import Schema
@@ -35,7 +36,7 @@ def extend(document: Document, schema: Schema, settings: Settings, secured: bool
     served = schema.collections.values()
     paths: Document = {}
     shared: Document = parameters()
-    schemas: Document = {"Problem": problem_schema()}
+    schemas: Document = {PROBLEM: problem_schema()}
     for model in served:
         operations = Operations(schema, settings, model, secured)
         paths |= operations.paths()
@@ -44,6 +45,9 @@ def extend(document: Document, schema: Schema, settings: Settings, secured: bool
     batch = batch_path(settings, secured, example=next(iter(schema.collections), ""))
     paths |= {path: written(item) for path, item in batch.items()}
     schemas |= batch_schemas(settings)
+    definitions = Definitions()
+    schemas = definitions.hoist(schemas) | definitions.schemas
+    named = _named(schemas, known.get("schemas", {}))
     whole = {
         **document,
         "info": {"description": _ABOUT, **document["info"]},
@@ -51,7 +55,7 @@ def extend(document: Document, schema: Schema, settings: Settings, secured: bool
         "paths": {**_left(paths, document.get("paths", {})), **document.get("paths", {})},
         "components": {
             **known,
-            "schemas": {**known.get("schemas", {}), **schemas},
+            "schemas": {**known.get("schemas", {}), **_called(schemas, named)},
             "responses": {**responses(), **known.get("responses", {})},
             "parameters": {**shared, **known.get("parameters", {})},
             "headers": {**headers(), **known.get("headers", {})},
@@ -61,8 +65,24 @@ def extend(document: Document, schema: Schema, settings: Settings, secured: bool
         scheme = {"type": "http", "scheme": "bearer"}
         schemes = {BEARER: scheme, **known.get("securitySchemes", {})}
         whole["components"]["securitySchemes"] = schemes
-    linked: Document = _linked(whole, {model.name for model in served})
-    return linked
+    return placed(_linked(whole, {model.name for model in served}), named)
+
+
+def _named(schemas: Document, known: Document) -> dict[str, str]:
+    """What each component is called; models have the first choice."""
+    shared = {name: plain for name in schemas if (plain := _shared(name, schemas, known))}
+    ours = [name for name in schemas if name not in shared]
+    return shared | chosen(sorted(ours, key=lambda name: "." in name or "~" in name), known)
+
+
+def _shared(name: str, schemas: Document, known: Document) -> str:
+    """The name of what an endpoint of the user's says of the same class."""
+    plain, numbered, _ = name.partition("~")
+    return plain if numbered and known.get(plain) == schemas[name] else ""
+
+
+def _called(schemas: Document, names: dict[str, str]) -> Document:
+    return {names[name]: schema for name, schema in schemas.items()}
 
 
 def _left(ours: Document, theirs: Document) -> Document:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from abaft.api import openapi_refs
+from abaft.api.openapi_refs import ref
 from abaft.base import errors
 from abaft.base.errors import Fault
 from abaft.model.schemas import JsonSchema
@@ -85,7 +87,7 @@ def _response(fault: type[Fault], said: str) -> dict[str, Any]:
         "code": fault.code,
     }
     content = {
-        PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example},
+        PROBLEM: {"schema": ref(openapi_refs.PROBLEM), "example": example},
     }
     response: dict[str, Any] = {"description": said, "content": content}
     if fault.status in _MORE:

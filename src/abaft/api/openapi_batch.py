@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from abaft.api.openapi_answers import parameter, problems
-from abaft.api.openapi_refs import ref
+from abaft.api.openapi_refs import BATCH, BATCH_RESULTS, ref
 from abaft.api.request import JSON
 from abaft.base.settings import Settings
 from abaft.model.schemas import JsonSchema
@@ -23,7 +23,7 @@ def batch_path(settings: Settings, secured: bool, example: str) -> dict[str, Any
     statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 503]
     statuses += [429] if settings.requests_per_minute else []
     read = {"name": "first", "method": "GET", "path": f"/{example}?limit=1"}
-    body = {"schema": ref("Batch"), "example": {"operations": [read] if example else []}}
+    body = {"schema": ref(BATCH), "example": {"operations": [read] if example else []}}
     operation: dict[str, Any] = {
         "operationId": "batch",
         "tags": ["batch"],
@@ -34,7 +34,7 @@ def batch_path(settings: Settings, secured: bool, example: str) -> dict[str, Any
         "responses": {
             "200": {
                 "description": "What came of each, in order",
-                "content": {JSON: {"schema": ref("BatchResults")}},
+                "content": {JSON: {"schema": ref(BATCH_RESULTS)}},
             }
         }
         | problems(*sorted(statuses)),
@@ -67,13 +67,13 @@ def batch_schemas(settings: Settings) -> dict[str, JsonSchema]:
         "additionalProperties": False,
     }
     return {
-        "Batch": {
+        BATCH: {
             "type": "object",
             "properties": {"operations": operations, "atomic": atomic},
             "required": ["operations"],
             "additionalProperties": False,
         },
-        "BatchResults": {
+        BATCH_RESULTS: {
             "type": "object",
             "properties": {"results": {"type": "array", "items": result}},
             "required": ["results"],

@@ -22,24 +22,22 @@ _HIDDEN = "Taken, and never shown"
 
 
 def components(schema: Schema, settings: Settings, model: Model) -> dict[str, JsonSchema]:
-    """The schemas of one model by name, with those of its JSON fields."""
+    """The schemas of one model by name; those of its JSON fields are their `$defs`."""
     made = _Components(schema, settings, model)
     name = model.name
-    schemas = {name: made.read(name), f"{name}Part": made.part()}
+    schemas = {name: made.read(name), f"{name}.Part": made.part()}
     if not model.read_only:
         schemas |= {
-            f"{name}Create": made.create(),
-            f"{name}Patch": made.patch(),
+            f"{name}.Create": made.create(),
+            f"{name}.Patch": made.patch(),
             made.patch_of_many(): made.plain_patch(),
-            f"{name}Operators": made.operators(),
-            f"{name}Replace": made.replace(),
+            f"{name}.Operators": made.operators(),
+            f"{name}.Replace": made.replace(),
         }
     for place, (target, without) in made.nested.needs.items():
         there = _Components(schema, settings, target)
         schemas[place] = there.keyed() if without is None else there.create(without)
-    return {
-        key: _without_definitions(value, made.definitions) for key, value in schemas.items()
-    } | (made.definitions)
+    return schemas
 
 
 def patch_of_many(schema: Schema, settings: Settings, model: Model) -> JsonSchema:
@@ -62,7 +60,6 @@ class _Components:
         self.settings = settings
         self.model = model
         self.nested = Nested(schema, model)
-        self.definitions: dict[str, JsonSchema] = {}
 
     def read(self, name: str) -> JsonSchema:
         """The whole record: members that a rule may hold back are not required."""
@@ -84,7 +81,7 @@ class _Components:
     def part(self) -> JsonSchema:
         """The record as `fields=` leaves it."""
         said = f"A {self.model.name} with the members that `fields` names."
-        return self._object(self._members("Part"), [], said)
+        return self._object(self._members(".Part"), [], said)
 
     def create(self, without: tuple[str, ...] = ()) -> JsonSchema:
         """The body of a POST; `without` what its place in another body sets."""
@@ -113,7 +110,7 @@ class _Components:
     def patch_of_many(self) -> str:
         """The component of a patch of many records."""
         own = "" if self.patch() == self.plain_patch() else "Many"
-        return f"{self.model.name}Patch{own}"
+        return f"{self.model.name}.Patch{own}"
 
     def keyed(self) -> JsonSchema:
         """A patch of a record that the body itself names."""
@@ -196,7 +193,6 @@ class _Components:
         adapter: TypeAdapter[Any] = TypeAdapter(found.annotation)
         template = "#/components/schemas/{model}"
         schema: JsonSchema = adapter.json_schema(mode="serialization", ref_template=template)
-        self.definitions |= schema.pop("$defs", {})
         return {**schema, "description": found.description} if found.description else schema
 
     def _relation(self, one: One, field: Field, suffix: str) -> JsonSchema:
@@ -276,20 +272,3 @@ class _Components:
 
 def _lead(one: One) -> str:
     return "leads" if len(one.columns) == 1 else "lead"
-
-
-def _without_definitions(schema: Any, found: dict[str, JsonSchema]) -> Any:
-    """The schema with pydantic's `$defs` taken out, which become components."""
-    if isinstance(schema, dict):
-        for name, definition in schema.get("$defs", {}).items():
-            found.setdefault(name, definition)
-        return {
-            key: _without_definitions(value, found)
-            for key, value in schema.items()
-            if key != "$defs"
-        }
-    return (
-        [_without_definitions(item, found) for item in schema]
-        if isinstance(schema, list)
-        else schema
-    )

@@ -77,13 +77,13 @@ class Nested:
 
     def _create(self, target: Model, without: tuple[str, ...] = (), back: str = "") -> JsonSchema:
         if not without:
-            return ref(f"{target.name}Create")
-        name = f"{target.name}Create.{back}"
+            return ref(f"{target.name}.Create")
+        name = f"{target.name}.Create.{back}"
         self.needs[name] = target, without
         return ref(name)
 
     def _keyed(self, target: Model) -> JsonSchema:
-        name = f"{target.name}Keyed"
+        name = f"{target.name}.Keyed"
         self.needs[name] = target, None
         return ref(name)
 

@@ -100,7 +100,7 @@ class _Below:
 
     def version(self) -> Operation:
         said = "The record as it was."
-        return self._reading("version_of", said, [], ref(f"{self.model.name}Part"))
+        return self._reading("version_of", said, [], ref(f"{self.model.name}.Part"))
 
     def go_back(self) -> Operation:
         said = "An update by the values that the record had in this version."

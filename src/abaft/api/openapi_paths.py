@@ -11,7 +11,7 @@ from abaft.api.openapi_batch import BEARER
 from abaft.api.openapi_models import patch_of_many
 from abaft.api.openapi_parameters import Parameters
 from abaft.api.openapi_parts import WRITING, Tools, below
-from abaft.api.openapi_refs import ref
+from abaft.api.openapi_refs import PROBLEM, ref
 from abaft.api.request import JSON, MERGE_PATCH, OPERATORS
 from abaft.base.actor import ANONYMOUS
 from abaft.base.settings import Settings
@@ -133,7 +133,7 @@ class Operations:
 
     def _record(self) -> JsonSchema:
         """Whole, or with `fields` in part."""
-        return {"anyOf": [ref(self.model.name), ref(f"{self.model.name}Part")]}
+        return {"anyOf": [ref(self.model.name), ref(f"{self.model.name}.Part")]}
 
     def _read(self) -> dict[str, Any]:
         ok = _shown("The record", self._record()) | {"headers": {"ETag": ETAG}}
@@ -180,7 +180,7 @@ class Operations:
         return _found(optional(self._record()) if self.unseen else self._record())
 
     def _create(self) -> dict[str, Any]:
-        one = ref(f"{self.model.name}Create")
+        one = ref(f"{self.model.name}.Create")
         most = self.settings.max_batch
         schema = {"anyOf": [one, {"type": "array", "items": one, "maxItems": most}]}
         body = _body({JSON: schema}, examples.body(self.model, key=True))
@@ -200,7 +200,7 @@ class Operations:
         }
 
     def _patch(self) -> dict[str, Any]:
-        schema = ref(f"{self.model.name}Patch")
+        schema = ref(f"{self.model.name}.Patch")
         said = "What the body doesn't name stays as it is (RFC 7396)."
         return self._operation("update", "update", self.model.name, said) | {
             "parameters": [*self.parameters.shape(), parameter("If-Match"), *WRITING],
@@ -210,7 +210,7 @@ class Operations:
 
     def _patches(self, schema: JsonSchema) -> dict[str, Any]:
         body = _body({JSON: schema, MERGE_PATCH: schema}, examples.changes(self.model))
-        operators = ref(f"{self.model.name}Operators")
+        operators = ref(f"{self.model.name}.Operators")
         body["content"] |= _body({OPERATORS: operators}, examples.operated(self.model))["content"]
         return body
 
@@ -221,7 +221,7 @@ class Operations:
         return self._operation("replace", "update", self.model.name, said) | {
             "parameters": [*self.parameters.shape(), *asked],
             "requestBody": _body(
-                {JSON: ref(f"{self.model.name}Replace")}, examples.body(self.model, key=False)
+                {JSON: ref(f"{self.model.name}.Replace")}, examples.body(self.model, key=False)
             ),
             "responses": responses | self._problems(404, 409, 412, 413, 415, 422),
         }
@@ -267,7 +267,7 @@ class Operations:
 
 def _found(item: JsonSchema) -> JsonSchema:
     """What a write of many answers."""
-    refused = {"key": {"type": "string"}, "problem": ref("Problem")}
+    refused = {"key": {"type": "string"}, "problem": ref(PROBLEM)}
     either = {"type": "object", "properties": refused, "required": list(refused)}
     return {
         "type": "object",

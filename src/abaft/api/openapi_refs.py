@@ -1,4 +1,8 @@
-"""How the document names a record: by a component of its model, or by its key."""
+"""How the document names a record: by a component of its model, or by its key.
+
+Until the document is whole its own components are kept apart from those of the user's endpoints;
+`openapi_names` tells what they are called in the end.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,14 @@ from abaft.model.kinds import Kind
 from abaft.model.schemas import JsonSchema, shown
 from abaft.model.spec import Model
 
+PLACE = "#/components/schemas/"
+OURS = f"{PLACE}abaft:"
+PROBLEM, BATCH, BATCH_RESULTS = ".Problem", ".Batch", ".BatchResults"
+
 
 def ref(name: str) -> JsonSchema:
-    """A reference to a component's schema."""
-    return {"$ref": f"#/components/schemas/{name}"}
+    """A reference to a component of ours: `Book`, of a model's forms `Book.Part`, or `.Batch`."""
+    return {"$ref": f"{OURS}{name}"}
 
 
 def written_key(model: Model, form: Callable[[Kind], JsonSchema] = shown) -> JsonSchema:

@@ -28,6 +28,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from abaft import App
 from apps.everything import TOKEN, make_app
+from apps.parcels import Heavy, Parcel
 
 # What only the stored data or another parameter can tell: the schema of one value doesn't know.
 BEYOND_SCHEMAS = {
@@ -70,7 +71,9 @@ REFUSALS = [400, 401, 403, 404, 405, 406, 409, 412, 414, 415, 422]
 @cache
 def document() -> dict[str, Any]:
     """The document of everything, with records nested one deep."""
-    whole: dict[str, Any] = json.loads(json.dumps(make_app("sqlite:///unused.db").openapi()))
+    whole: dict[str, Any] = json.loads(
+        json.dumps(make_app("sqlite:///unused.db", Parcel, Heavy).openapi())
+    )
     shared = whole["components"]["parameters"]
     for model in (name.removesuffix(".by.group") for name in shared if name.endswith(".by.group")):
         named = shared[f"{model}.by.sort"]["schema"]["items"]["enum"]

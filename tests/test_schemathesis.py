@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.python.asgi import shutdown_lifespans
 
 from apps.everything import make_app
+from apps.parcels import Heavy, Parcel, prepare
 from documented import CURRENT, OPTIONS, drawn, examples, headers, operation, validate, ways, whole
 
 GOLDEN = Path(__file__).parent / "golden" / "openapi.json"
@@ -36,7 +38,8 @@ FEW, MANY = 6, int(os.environ.get("ABAFT_EXAMPLES", "12"))
 
 @pytest.fixture(scope="module")
 def running(module_database_url: str) -> Iterator[None]:
-    CURRENT.app = make_app(module_database_url)
+    asyncio.run(prepare(module_database_url))
+    CURRENT.app = make_app(module_database_url, Parcel, Heavy)
     yield
     shutdown_lifespans()
 

@@ -230,8 +230,8 @@ class Ann:
 MODELS = (Kinds, Genre, Book, Filing, Shelf, Copy, Card, Secret)
 
 
-def make_app(database: str) -> App:
-    """The app; its lifespan puts some records in."""
+def make_app(database: str, *more: type[Model]) -> App:
+    """The app, with more models; its lifespan puts some records in."""
     settings = Settings(database=database, secret_key="k" * 32, max_url_bytes=32_768)
 
     @asynccontextmanager
@@ -241,6 +241,7 @@ def make_app(database: str) -> App:
 
     app = App(
         *MODELS,
+        *more,
         settings=settings,
         authenticators=[Ann()],
         sinks=[],

@@ -101,7 +101,8 @@ def _tags(document: Document, schema: Schema) -> list[Document]:
         for model in schema.collections.values()
         if model.name not in named
     ]
-    return [*given, *ours]
+    batch = {"name": "batch", "description": "Several operations in one request."}
+    return [*given, *ours, *([] if "batch" in named else [batch])]
 
 
 def _linked(node: Any, names: set[str]) -> Any:

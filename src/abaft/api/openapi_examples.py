@@ -8,7 +8,7 @@ from orjson import dumps
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from abaft.model.kinds import Choice, Kind
-from abaft.model.spec import Field, Model
+from abaft.model.spec import DELETED, Field, Model, Schema
 from abaft.plan.operators import SET
 
 _SAMPLES: dict[str, tuple[Any, ...]] = {
@@ -46,6 +46,39 @@ def body(model: Model, *, key: bool) -> dict[str, Any] | None:
                 return None
             made[field.name] = sample
     return made or changes(model)
+
+
+def record(model: Model, schema: Schema) -> dict[str, Any]:
+    """A record as it is read with nothing expanded; without what can't be guessed."""
+    made = {
+        name: _shown(schema, model, field)
+        for name, field in model.fields.items()
+        if not field.hidden
+    }
+    made |= {name: _shown(schema, model, row.field) for name, row in model.computed.items()}
+    made = {name: sample for name, sample in made.items() if sample is not None}
+    many = [row.name for row in model.many.values() if row.writable and not row.hidden]
+    empty = {DELETED: None} if model.soft_delete else {}
+    return made | {name: [] for name in many} | empty
+
+
+def _shown(schema: Schema, model: Model, field: Field) -> Any:
+    if field.examples:
+        return field.kind.show(field.examples[0])
+    if field.relation in model.one:
+        target = schema.models[model.one[field.relation].target]
+        return _shown(schema, target, target.fields[target.key[0]])
+    return _sample(field.kind)
+
+
+def conditions(fields: list[Field]) -> str:
+    """What can be asked of some of these, in the filter language."""
+    plain = [field for field in fields if not (field.key or field.relation)]
+    texts = [f"{field.name} contains 'x'" for field in plain if field.kind.name == "text"]
+    numbers = [f"{field.name} > 1" for field in plain if field.kind.name == "integer"]
+    times = [f"{field.name} >= '2026-01-31'" for field in plain if field.kind.name == "datetime"]
+    found = [*texts[:1], *numbers[:1], *times[:1]][:2]
+    return " and ".join(found) or f"{fields[0].name} is not null"
 
 
 def changes(model: Model) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from abaft.api import openapi_examples as examples
 from abaft.api.openapi_nested import Nested
 from abaft.api.openapi_refs import ref, written_key
 from abaft.base.settings import Settings
@@ -76,7 +77,8 @@ class _Components:
             for many in self.model.many.values()
             if many.writable and not many.hidden and not self._masked(many.name)
         ]
-        return self._object(self._members(""), required, self.model.description)
+        record = self._object(self._members(""), required, self.model.description)
+        return record | {"examples": [examples.record(self.model, self.schema)]}
 
     def part(self) -> JsonSchema:
         """The record as `fields=` leaves it."""

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from abaft.api.filters import LIST_PARAMETERS
 from abaft.api.openapi_answers import parameter
+from abaft.api.openapi_examples import conditions
 from abaft.api.upserts import offered
 from abaft.base.settings import Settings
 from abaft.language.operators import OPERATORS, suits
@@ -38,7 +39,10 @@ class Parameters:
     def upsert(self) -> list[Parameter]:
         """By what a POST finds the record that it changes."""
         keys = [",".join(key) for key in offered(self.model)]
-        said = "A unique key: the record with the same values is changed, if there is one."
+        said = (
+            "A unique key: the record with the same values is changed, if there is one. "
+            "With it relations take keys alone, and no records."
+        )
         # One text with commas in it: none of the parts is a key.
         return [_query("upsert", {"type": "string", "enum": keys}, said)] if keys else []
 
@@ -61,7 +65,10 @@ class Parameters:
 
     def page(self) -> list[Parameter]:
         """A list's."""
-        return [*self.shape(), *self._search(), *self._place(), *self._finding()]
+        first = self._by([self._language(), self._sort()])
+        last = self._by(self._groups())
+        rest = [row for row in self._finding() if row not in (*first, *last)]
+        return [*self._search(), *first, *self._place(), *self.shape(), *rest, *last]
 
     def deleted(self) -> list[Parameter]:
         """Whether deleted records are asked for, where deletes are soft."""
@@ -142,9 +149,10 @@ class Parameters:
         if relations:
             names = relations + self._beyond(relations, lambda there: [*there.one, *there.many])
             most = self.settings.max_expand_paths
+            options = "sort=…;limit=5;count" if self.many else "fields=…"
             said = (
                 f"Relations to show as objects, {most} at most; dots lead on. With options: "
-                "`comments(filter=…;sort=-created;fields=text;limit=5;count;expand=author)`."
+                f"`{[*self.many, *relations][0]}({options})`; also `filter=`, `fields=`, `expand=`."
             )
             found[f"{self.model.name}.expand"] = _names("expand", names, said)
         names = [*(field.name for field in self.fields), *self.model.virtual]
@@ -180,8 +188,8 @@ class Parameters:
 
     def _language(self) -> Parameter:
         said = (
-            "A condition in the filter language (docs/query.md), beside the filters by field: "
-            "`a = 1 and (b contains 'x' or any(c, d is null))`."
+            "A condition in the filter language, beside the filters by field: "
+            f"`{conditions(self.fields)}`."
         )
         schema = {"type": "string", "minLength": 1, "maxLength": self.settings.max_filter_length}
         return _query("filter", schema, said)

@@ -75,7 +75,11 @@ class Operations:
             for rule in self.model.rules
             if action in rule.actions and not rule.fields
         ]
-        who = f"Under {' or '.join(rules)}." if rules else "No rule allows it: administrators only."
+        who = (
+            f"Allowed by {' or '.join(rules)}."
+            if rules
+            else "No rule allows it: administrators only."
+        )
         singular = noun == self.model.name
         title = f"{verb.capitalize()} {_article(noun) if singular else noun}"
         operation: dict[str, Any] = {
@@ -161,7 +165,8 @@ class Operations:
         return {
             "patch": {
                 **patch,
-                "operationId": f"update_many_{model.collection}",
+                "operationId": f"bulk_update_{model.collection}",
+                "summary": f"Update several {model.collection}",
                 "parameters": asked,
                 "requestBody": merged,
                 "responses": {"200": _json("The records as they are now", self._several())}
@@ -169,7 +174,8 @@ class Operations:
             },
             "delete": {
                 **delete,
-                "operationId": f"delete_many_{model.collection}",
+                "operationId": f"bulk_delete_{model.collection}",
+                "summary": f"Delete several {model.collection}",
                 "parameters": [*asked, *self.parameters.purge()],
                 "responses": {"200": _json("The keys of what was deleted", _found(keys))}
                 | self._problems(404, 409, 422),
@@ -262,7 +268,9 @@ class Operations:
 
     def _problems(self, *statuses: int) -> dict[str, Any]:
         limited = (429,) if self.settings.requests_per_minute else ()
-        return problems(*sorted({*_ALWAYS, *statuses, *limited}))
+        # A view reckons by rules of its own, which may fail on what a table holds.
+        failing = (409,) if self.model.read_only else ()
+        return problems(*sorted({*_ALWAYS, *statuses, *limited, *failing}))
 
 
 def _found(item: JsonSchema) -> JsonSchema:

@@ -17,9 +17,10 @@ import pytest
 from fastapi import FastAPI
 from jsonschema_rs import validator_for
 from openapi_spec_validator import validate
+from pydantic import BaseModel
 
 from abaft import App, Me, Model, Settings, allow, field
-from apps.everything import MODELS, Ann, Book, make_app
+from apps.everything import MODELS, Ann, Book, Size, make_app
 from apps.parcels import Heavy, Parcel
 
 PLACE = "#/components/schemas/"
@@ -99,6 +100,33 @@ def test_elsewhere_a_model_is_shown_in_place() -> None:
     answer = other.openapi()["paths"]["/books"]["get"]["responses"]["200"]
     items = answer["content"]["application/json"]["schema"]["items"]
     assert items["properties"]["title"] == {"type": "string"}
+
+
+class Branch(BaseModel):
+    """One that holds itself."""
+
+    twigs: list[Branch]
+
+
+class Tree(Model):
+    trunk: Branch | None = None
+    size: Size | None = None
+
+
+def test_elsewhere_a_json_field_is_shown_in_place_as_well() -> None:
+    App(Tree, sinks=[])
+    other = FastAPI()
+
+    @other.get("/trees")
+    def trees() -> list[Tree]:
+        return []
+
+    whole = other.openapi()
+    answer = whole["paths"]["/trees"]["get"]["responses"]["200"]
+    shown = answer["content"]["application/json"]["schema"]["items"]["properties"]
+    assert list(shown["size"]["anyOf"][0]["properties"]) == ["width", "height", "unit"]
+    assert shown["trunk"]["anyOf"][0]["properties"]["twigs"]["items"] == {}
+    assert references(whole) == set()
 
 
 def test_an_endpoint_on_a_path_of_ours_takes_its_place() -> None:

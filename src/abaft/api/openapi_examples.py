@@ -65,7 +65,7 @@ def record(model: Model, schema: Schema) -> dict[str, Any]:
 def _shown(schema: Schema, model: Model, field: Field) -> Any:
     if field.examples:
         return field.kind.show(field.examples[0])
-    if field.relation in model.one:
+    if field.relation and field.relation in model.one:
         target = schema.models[model.one[field.relation].target]
         return _shown(schema, target, target.fields[target.key[0]])
     return _sample(field.kind)

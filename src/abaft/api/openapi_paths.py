@@ -106,7 +106,11 @@ class Operations:
         }
         # A stream has no ETag.
         etag = {**ETAG, "required": False}
-        ok = _shown("A page of records", self._page()) | {
+        ok = _shown("A page of records", self._page())
+        # Of the ways that `items` may be, pages of documentation show each.
+        page = {"items": [examples.record(model, self.parameters.schema)], "next": None}
+        ok["content"][JSON]["example"] = page
+        ok |= {
             "headers": {"ETag": etag, "Link": LINK, **TOTAL},
             "links": {"next": next_page},
         }

@@ -20,7 +20,7 @@ from abaft.base.errors import nearest
 from abaft.model import spec
 from abaft.model.decorators import FUNCTIONS, Function
 from abaft.model.field import UNSET, Options, Unique, field
-from abaft.model.schemas import field_schema, shown
+from abaft.model.schemas import field_schema, inlined, shown
 from abaft.model.words import SIMPLE
 
 MARKER = "x-abaft-model"
@@ -193,7 +193,8 @@ class Model(metaclass=ModelMeta):
         if declared is not None:
             members = (row for row in declared.fields.values() if not row.hidden)
             shape["properties"] = {row.name: field_schema(declared, row, shown) for row in members}
-        return shape
+        found: JsonSchemaValue = inlined(shape)
+        return found
 
     @classmethod
     def __from_value__(cls, value: Any) -> Model:

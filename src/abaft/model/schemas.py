@@ -14,6 +14,7 @@ from abaft.model.spec import Field, Model
 
 JsonSchema = dict[str, Any]
 
+_PLACE = "#/components/schemas/"
 _RENAMED = {
     "max_length": "maxLength",
     "min_length": "minLength",
@@ -150,13 +151,29 @@ def _json(kind: Any, mode: Any) -> JsonSchema:
         return {}
     if declared in (dict, list):
         return {"type": "object" if declared is dict else "array"}
-    template = "#/components/schemas/{model}"
+    template = f"{_PLACE}{{model}}"
     schema: JsonSchema = TypeAdapter(declared).json_schema(mode=mode, ref_template=template)
     if isinstance(declared, type) and issubclass(declared, BaseModel) and "$ref" not in schema:
         definitions = schema.pop("$defs", {})
         definitions[declared.__name__] = schema
         schema = {"$ref": template.format(model=declared.__name__), "$defs": definitions}
     return schema
+
+
+def inlined(node: Any, known: JsonSchema | None = None, within: tuple[str, ...] = ()) -> Any:
+    """The schema with its `$defs` written in place; what holds itself is left open there."""
+    if isinstance(node, list):
+        return [inlined(item, known, within) for item in node]
+    if not isinstance(node, dict):
+        return node
+    known = (known or {}) | node.get("$defs", {})
+    rest = {key: value for key, value in node.items() if key != "$defs"}
+    name = str(rest.get("$ref", "")).removeprefix(_PLACE)
+    if name not in known:
+        return {key: inlined(value, known, within) for key, value in rest.items()}
+    beside = {key: value for key, value in rest.items() if key != "$ref"}
+    found = {} if name in within else inlined(known[name], known, (*within, name))
+    return {**found, **beside}
 
 
 def field_schema(model: Model, field: Field, form: Callable[[Kind], JsonSchema]) -> JsonSchema:

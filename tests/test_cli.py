@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import abaft
 from abaft.base.errors import SettingError
 from abaft.base.settings import read_env_file
+from abaft.cli.target import parted
 from projects import NOTES, run, said, write_app
 
 
@@ -32,6 +34,56 @@ def test_help_names_each_verb(flag: str) -> None:
 )
 def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "most", "app", "rest"),
+    [
+        ("posts", 2, "app.py", "posts"),
+        ("shop.py posts", 2, "shop.py", "posts"),
+        ("shop:app posts", 2, "shop:app", "posts"),
+        ("shop posts id=1", 2, "shop", "posts id=1"),
+        ("shop posts", 2, "app.py", "shop posts"),
+        ("shop posts", 1, "shop", "posts"),
+        ("lib/shop posts", 2, "lib/shop", "posts"),
+        ("tags.csv", None, "app.py", "tags.csv"),
+        ("data tags.csv", None, "app.py", "data tags.csv"),
+        ("shop tags.csv", None, "shop", "tags.csv"),
+        ("tags=a.csv", None, "app.py", "tags=a.csv"),
+        ("lib/shop.py data/tags.csv", None, "lib/shop.py", "data/tags.csv"),
+        ("data/tags.csv", None, "app.py", "data/tags.csv"),
+        ("", 0, "app.py", ""),
+    ],
+)
+def test_each_verb_finds_the_application_alike(
+    words: str,
+    most: int | None,
+    app: str,
+    rest: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("shop.py", "lib/shop.py", "data/tags.csv", "tags.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert parted(words.split(), most) == (app, rest.split())
+
+
+def test_load_and_export_take_app_py_where_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("ABAFT_DATABASE", f"sqlite:///{tmp_path}/x.db")
+    lines = ["from abaft import App, Model", "class Tag(Model, key='name', stamps=False):"]
+    (tmp_path / "app.py").write_text("\n".join([*lines, "    name: str", "app = App(Tag)"]))
+    (tmp_path / "tags.csv").write_text("name\nsea\n")
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+    assert run("load", "tags.csv").exit_code == 0
+    assert run("export", "tags").stdout == '{"name":"sea"}\n'
+    assert run("export", "--all", "all").exit_code == 0
+    monkeypatch.delitem(sys.modules, "app", raising=False)
 
 
 def test_new_makes_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,21 @@ from uuid import UUID
 
 import pytest
 
-from abaft import App, Many, Model, Ref, Settings, User, allow, check, field, me, now
+from abaft import (
+    App,
+    Many,
+    Model,
+    Ref,
+    Settings,
+    User,
+    allow,
+    before,
+    check,
+    computed,
+    field,
+    me,
+    now,
+)
 from abaft.base.errors import ModelError, SetupError
 from abaft.model.build import build
 from abaft.model.names import collection
@@ -117,6 +131,7 @@ def made(annotations: dict[str, Any], **rest: Any) -> Callable[[], type[Model]]:
     return make
 
 
+TWICE = "Made.x is a field and a decorated function: give the function another name"
 MISTAKES: list[tuple[Callable[[], type[Model]], str]] = [
     (made({"x": complex}), "is no kind of field; known are str"),
     (made({"x": "Nowhere"}), "'Nowhere' is not defined"),
@@ -158,6 +173,10 @@ MISTAKES: list[tuple[Callable[[], type[Model]], str]] = [
     (made({"x": str}, keywords={"table": "users"}), "share the table"),
     (made({"x": str}, keywords={"collection": "users", "table": "t"}), "share the collection"),
     (made({"x": str, "y": str}, y=field(column="x")), "share the column"),
+    (made({"x": str}, x=allow("read")(lambda record, me: True)), TWICE),
+    (made({"x": str}, x=check(lambda record: True)), TWICE),
+    (made({"x": str}, x=computed(lambda record: "a")), TWICE),
+    (made({"x": str}, x=before("create")(lambda record: None)), TWICE),
 ]
 
 
@@ -167,6 +186,17 @@ def test_a_mistake_is_told_with_what_to_write(make: Any, told: str, tmp_path: An
         App(make(), User, settings=Settings(database=f"sqlite:///{tmp_path}/x.db"), sinks=())
     assert told in str(raised.value)
     assert "Made" in str(raised.value) or "made" in str(raised.value)
+
+
+def test_what_is_inherited_shares_no_name_with_a_field_either() -> None:
+    rule: Any = allow("read")(lambda record, me: True)
+    kind: Any = type(Model)
+    ruled = kind("Ruled", (Model,), {"x": rule, "__module__": __name__}, abstract=True)
+    typed = kind("Typed", (Model,), {"__annotations__": {"x": str}, "__module__": __name__})
+    with pytest.raises(ModelError, match=r"Made\.x is a field and a decorated function"):
+        kind("Made", (ruled,), {"__annotations__": {"x": str}, "__module__": __name__})
+    with pytest.raises(ModelError, match=r"Made\.x is a field and a decorated function"):
+        kind("Made", (typed,), {"x": rule, "__module__": __name__})
 
 
 def test_only_models_are_taken_once() -> None:

@@ -22,13 +22,16 @@ from abaft.cli.export_read import Asked, wanted
 from abaft.cli.export_write import format_of, write_all, write_file
 from abaft.cli.load_rows import FORMATS, Format
 from abaft.cli.load_source import find_model
-from abaft.cli.target import find
+from abaft.cli.target import find, parted
 from abaft.model.spec import Model, Schema
 from abaft.pipeline import Pipeline
 
-Application = Annotated[str, typer.Argument(metavar="APP", help="The application, like app.py.")]
-Collection = Annotated[
-    str | None, typer.Argument(metavar="COLLECTION", help="The collection or model.")
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[APP] [COLLECTION]",
+        help="The application, app.py if none is named; the collection or model.",
+    ),
 ]
 FormatName = Annotated[
     str | None,
@@ -75,8 +78,7 @@ Deleted = Annotated[
 
 
 def export(
-    app: Application,
-    collection: Collection = None,
+    words: Words = None,
     format: FormatName = None,
     output: Output = None,
     all_: All = None,
@@ -106,16 +108,17 @@ def export(
         hidden=hidden,
         deleted=deleted,
     )
-    if (collection is None) == (all_ is None):
+    target, rest = parted(words or (), 1 if all_ is None else 0)
+    if len(rest) != (1 if all_ is None else 0):
         raise SetupError("name one collection, or a folder for everything: --all FOLDER")
     if all_ is not None and (asked != Asked(hidden=hidden) or output is not None):
         raise SetupError("--all goes with --format, --raw and --hidden alone")
-    found = find(app).app
+    found = find(target).app
     try:
         if all_ is not None:
             asyncio.run(_export_all(found, all_, chosen, raw, hidden))
         else:
-            model = _model(collection or "", found.schema)
+            model = _model(rest[0], found.schema)
             asyncio.run(_export(found, model, asked, chosen, output, raw))
     except KeyboardInterrupt:
         err.print("[bold red]✗[/] interrupted: nothing was written")

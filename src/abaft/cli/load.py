@@ -26,7 +26,7 @@ from abaft.cli.load_links import read_policies
 from abaft.cli.load_open import LoadError, Waiting
 from abaft.cli.load_report import report
 from abaft.cli.load_source import Source, find_sources
-from abaft.cli.target import find
+from abaft.cli.target import find, parted
 from abaft.model.expr import TRUE
 from abaft.model.spec import LIVING, Model
 
@@ -42,13 +42,13 @@ class WithOptional(TyperCommand):
         return super().parse_args(ctx, [f"{arg}=" if arg in _OPTIONAL else arg for arg in args])
 
 
-Application = Annotated[str, typer.Argument(metavar="APP", help="The application, like app.py.")]
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="[COLLECTION=]FILE…",
-        help="CSV, NDJSON or JSON, plain, .gz or .zip; a folder of such; COLLECTION=- is standard "
-        "input. A file named like a collection needs no name.",
+        metavar="[APP] [COLLECTION=]FILE…",
+        help="The application, app.py if none is named. CSV, NDJSON or JSON, plain, .gz or .zip; "
+        "a folder of such; COLLECTION=- is standard input. A file named like a collection needs "
+        "no name.",
     ),
 ]
 Format = Annotated[
@@ -127,7 +127,6 @@ Resume = Annotated[
 
 
 def load(
-    app: Application,
     files: Files,
     format: Format = None,
     map: Map = None,
@@ -149,7 +148,10 @@ def load(
     first; each record leaves its change record. Exit code 0: stored (with --skip-bad: but for the
     refused rows); 1: nothing was stored, or with --resume not all; 2: the command is wrong.
     """
-    found = find(app)
+    target, files = parted(files)
+    if not files:
+        raise typer.BadParameter("name a file to load, or COLLECTION=FILE")
+    found = find(target)
     delimiter = _delimiter(delimiter)
     _encoding(encoding)
     sources = find_sources(files, found.app.schema, format, delimiter, encoding)

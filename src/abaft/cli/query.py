@@ -18,7 +18,7 @@ from abaft.base.errors import SetupError, nearest
 from abaft.cli.console import note
 from abaft.cli.load_source import find_model
 from abaft.cli.query_show import FORMATS, show
-from abaft.cli.target import USUAL, find
+from abaft.cli.target import find, parted
 from abaft.model.spec import Model, Schema
 from abaft.plan.types import Pick, ReadIntent
 
@@ -94,8 +94,7 @@ def query(
 
 def _parted(words: list[str]) -> tuple[str, str, str | None]:
     """The application, the collection and the condition."""
-    named = words[0].endswith(".py") or ":" in words[0] or os.sep in words[0]
-    target, rest = (words[0], words[1:]) if named or len(words) == 3 else (USUAL, words)
+    target, rest = parted(words, 2)
     if not 1 <= len(rest) <= 2:
         raise SetupError("name a collection, and put the condition in quotes, as one word")
     return target, rest[0], rest[1] if len(rest) == 2 else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -67,6 +69,26 @@ def parse(written: str) -> Target:
             folder = folder.parent
         return Target(folder, ".".join(parts), attribute or None, written)
     return Target(Path.cwd(), place, attribute or None, written)
+
+
+def parted(words: Sequence[str], most: int | None = None) -> tuple[str, list[str]]:
+    """The application that the words begin with, app.py where none is named, and the rest.
+
+    More than `most` words begin with one however it is spelled; with None the rest are files.
+    """
+    more = most is not None and len(words) > most
+    named = bool(words) and (more or _is_named(words[0], files=most is None))
+    return (words[0], [*words[1:]]) if named else (USUAL, [*words])
+
+
+def _is_named(word: str, files: bool) -> bool:
+    """Whether a word can only be an application, among collections or among files."""
+    place, colon, attribute = word.rpartition(":")
+    if "=" in word or Path(word).is_dir():
+        return False
+    if word.endswith(".py") or (colon and place and attribute.isidentifier()):
+        return True
+    return (files or os.sep in word) and not Path(word).exists() and parse(word).file.is_file()
 
 
 def find(written: str) -> Found:

@@ -16,7 +16,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from abaft.base.errors import nearest
+from abaft.base.errors import ModelError, nearest
 from abaft.model import spec
 from abaft.model.decorators import FUNCTIONS, Function
 from abaft.model.field import UNSET, Options, Unique, field
@@ -63,6 +63,7 @@ class ModelMeta(type):
         mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], **keywords: Any
     ) -> ModelMeta:
         names = [key for key in body.get("__annotations__", {}) if not key.startswith("_")]
+        _told_apart(name, bases, body, names)
         options: dict[str, Options] = {}
         for key in names:
             value = body.pop(key, UNSET)
@@ -72,6 +73,20 @@ class ModelMeta(type):
         cls.__options__ = options
         cls.__functions__ = functions
         return cls
+
+
+def _told_apart(
+    name: str, bases: tuple[type, ...], body: Mapping[str, Any], names: Iterable[str]
+) -> None:
+    """ModelError where a field and a decorated function have one name."""
+    family = [cls for base in bases for cls in base.__mro__]
+    fields = {*names}.union(*(getattr(cls, "__options__", ()) for cls in family))
+    functions = {key for key, value in body.items() if isinstance(value, FUNCTIONS)}
+    functions = functions.union(*(getattr(cls, "__functions__", ()) for cls in family))
+    for both in sorted(fields & functions):
+        raise ModelError(
+            f"{name}.{both} is a field and a decorated function: give the function another name"
+        )
 
 
 class Model(metaclass=ModelMeta):

@@ -28,6 +28,7 @@ from abaft.base.actor import Actor, Authenticator
 from abaft.base.errors import Fault, SchemaMismatch, SettingError
 from abaft.base.settings import Settings
 from abaft.db import Database
+from abaft.guard.admission import STATE
 from abaft.model.build import build
 from abaft.model.declare import Model
 from abaft.model.times import show_datetime
@@ -116,6 +117,8 @@ class App(FastAPI):
                 if self._ready or await self._started(send):
                     await self.records(scope, receive, send, path)
                 return
+        elif scope["type"] == "lifespan" and "state" in scope:
+            scope["state"][STATE] = self.records.admission
         await super().__call__(scope, receive, send)
 
     def _dispatch(self, route: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,8 @@ from conftest import LEFT_OUT
 
 FOUND = "sqlmap identified the following injection point"
 NOTHING = "do not appear to be injectable"
-PATIENCE = 100
+PATIENCE = 600 if os.environ.get("ABAFT_ATTACK") else 100
+"""Seconds for one request; sqlmap asks thousands of times, and each answer is waited for."""
 
 
 @dataclass(frozen=True)

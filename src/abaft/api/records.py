@@ -29,10 +29,10 @@ from abaft.base.errors import (
     ServerFault,
     TooManyRequests,
     Unauthorized,
-    Unavailable,
     nearest,
 )
 from abaft.base.settings import Settings
+from abaft.guard.admission import Admission, overloaded
 from abaft.guard.limits import RateLimit
 from abaft.model.spec import Model
 from abaft.observe.events import LoadShed, Observer, RequestFailed
@@ -57,7 +57,9 @@ class Records:
         self.authenticators = authenticators
         self.collections = pipeline.schema.collections
         self.rate = RateLimit(settings.requests_per_minute)
-        self.in_progress = 0
+        self.admission = Admission(
+            settings.queue_limit, lambda busy, refused: observer.emit(LoadShed(busy, refused))
+        )
         compress = settings.compress_from > 0
         self.lines = Negotiation(FORMS, compress=compress)
         self.whole = Negotiation(whole_forms(), compress=compress)
@@ -93,7 +95,8 @@ class Records:
 
     async def __call__(self, scope: Any, receive: Any, send: Any, path: str) -> None:
         """Answers one request; `path` is what follows the prefix, percent-encoded."""
-        self.in_progress += 1
+        admission = self.admission
+        admission.in_progress += 1
         try:
             await self._answer(scope, receive, send, path)
         except Fault as fault:
@@ -103,7 +106,7 @@ class Records:
         except Exception as error:
             await self._defect(scope, send, error)
         finally:
-            self.in_progress -= 1
+            admission.in_progress -= 1
 
     async def _defect(self, scope: Any, send: Any, error: Exception) -> None:
         """500: a defect of ours; the client learns only by what id to find it in the log."""
@@ -181,9 +184,9 @@ class Records:
         return Route(model, key, part.handlers, values, part.action)
 
     def _admit(self, scope: Any) -> None:
-        if self.in_progress > self.settings.queue_limit:
-            self.observer.emit(LoadShed(self.in_progress))
-            raise Unavailable("too many requests are in progress", code="overloaded")
+        if self.admission.in_progress > self.admission.limit:
+            self.admission.refuse()
+            raise overloaded()
         if self.rate.per_minute:
             client = scope.get("client") or ("",)
             wait = self.rate.retry_after(client[0])

@@ -93,10 +93,15 @@ def base_headers(answer: Answer) -> Headers:
     return [(b"content-type", answer.form.content_type), *base[1:]]
 
 
+def problem(fault: Fault, body: bytes) -> Headers:
+    """The headers of a fault's answer."""
+    extra = [(name.encode(), value.encode("latin-1")) for name, value in fault.headers.items()]
+    return [*_PROBLEM, (b"content-length", str(len(body)).encode()), *extra]
+
+
 async def send_fault(send: Send, fault: Fault, *, head: bool = False) -> None:
     """A problem body (RFC 9457)."""
     body = orjson.dumps(fault.as_dict())
-    extra = [(name.encode(), value.encode("latin-1")) for name, value in fault.headers.items()]
-    headers = [*_PROBLEM, (b"content-length", str(len(body)).encode()), *extra]
+    headers = problem(fault, body)
     await send({"type": "http.response.start", "status": fault.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else body})

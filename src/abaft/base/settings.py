@@ -40,6 +40,9 @@ class Settings:
     connections: int = setting(8, "connections to the database a worker may open")
     query_timeout: float = setting(5.0, "seconds a query may take")
     queue_limit: int = setting(2000, "requests a worker may have in progress before it sheds load")
+    queue_timeout: float = setting(
+        5.0, "seconds a request may wait for its turn at the database; 0: no limit"
+    )
     drain_timeout: int = setting(10, "seconds a stopping worker gives to requests in progress")
     requests_per_minute: int = setting(
         0, "requests one address may send to one worker a minute; 0: no limit"

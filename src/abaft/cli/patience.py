@@ -1,4 +1,4 @@
-"""How long our servers wait for a client: uvicorn's HTTP protocol, with an end to its patience.
+"""How long our servers wait for a client, and how many they serve: uvicorn's HTTP protocol.
 
 uvicorn itself waits without end for the rest of a request, and for an answer to be read.
 """
@@ -13,6 +13,9 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from abaft.base.errors import Fault, HeadTooLarge, RequestTimeout
 from abaft.base.settings import Settings
+from abaft.cli.heap import settle_heap
+from abaft.cli.shedding import HEAD_ONLY, REFUSAL, Refusals, still_to_come
+from abaft.guard.admission import STATE, Admission
 
 PIECE = 65_536
 """Bytes of a body that start its time anew."""
@@ -20,6 +23,10 @@ READ = 16_384
 """Bytes that a client has to read of an answer to be waited for again."""
 FAREWELL = 1.0
 """Seconds a refusal has to leave before the connection is broken."""
+
+
+REFUSALS = Refusals()
+"""Of all connections of the process."""
 
 
 class Timer:
@@ -40,7 +47,7 @@ class Timer:
 
 
 class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """Cuts clients that send a request, or read its answer, too slowly.
+    """Cuts clients that send a request, or read its answer, too slowly; refuses those too many.
 
     It knows of uvicorn's protocols, of which there are several, only that `cycle` is the request
     that came last, `cycle.more_body` that some of it is still to come, and `flow` what is paused.
@@ -48,10 +55,14 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def __init__(self, *args: Any, limits: Settings, **named: Any) -> None:
         super().__init__(*args, **named)
+        settle_heap()
         self.limits = limits
         self._head = 0  # bytes of a head that isn't whole yet
         self._body = 0  # bytes of the body since its time was started
         self._refused = False
+        self._skipped = 0  # bytes still to come of a request that was shed
+        self._untold: bytes | None = None  # a refusal that waits for its turn
+        self._admission: Admission | None = self.app_state.get(STATE)
         self._receiving = Timer()
         self._sending = Timer()
 
@@ -67,7 +78,13 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if self._skipped and not (data := self._skip(data)):
+            return
+        if self._untold is not None:
+            self._tell()  # answers keep the order of their requests
         before = self.cycle
+        if self._admission is not None and self._admission.full and self._shed(data):
+            return
         in_body = before is not None and before.more_body
         room = self.limits.max_head_bytes - self._head
         now, rest = (data, b"") if in_body or len(data) <= room else (data[:room], data[room:])
@@ -87,6 +104,10 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         self._receiving.stop()
         super().handle_websocket_upgrade(*args)
 
+    def timeout_keep_alive_handler(self) -> None:
+        self._tell()
+        super().timeout_keep_alive_handler()
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.transport.get_write_buffer_size():
@@ -101,6 +122,8 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         self._sending.stop()
 
     def _a_request_began(self) -> None:
+        if self._admission is not None:
+            self._admission.arrive()
         self._head = self._body = 0
         if self.cycle.more_body:
             self._receiving.start(self.limits.body_timeout, self._body_is_late)
@@ -130,6 +153,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         elif self._head:
             self._refuse(RequestTimeout("The request line and headers did not come in time."))
         else:
+            self._tell()
             self.transport.close()
 
     def _body_is_late(self) -> None:
@@ -140,6 +164,31 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             self.transport.abort()
         else:
             self._refuse(RequestTimeout("The body did not come in time."))
+
+    def _shed(self, data: bytes) -> bool:
+        """Refuses a request for which there is no room, if its end is plain to see."""
+        waits = self._head or (self.cycle is not None and not self.cycle.response_complete)
+        left = None if waits else still_to_come(data, self.limits.max_body_bytes)
+        if left is None:
+            return False
+        assert self._admission is not None
+        self._admission.refuse()
+        self._skipped = left
+        self._untold = HEAD_ONLY if data.startswith(b"HEAD ") else REFUSAL
+        # What time the connection had to be idle goes on: the next one may lead to another worker.
+        REFUSALS.add(self._tell)
+        return True
+
+    def _skip(self, data: bytes) -> bytes:
+        """What is left of the data after the body of a request that was shed."""
+        skipped = min(self._skipped, len(data))
+        self._skipped -= skipped
+        return data[skipped:]
+
+    def _tell(self) -> None:
+        if self._untold is not None and not self.transport.is_closing():
+            self.transport.write(self._untold)
+        self._untold = None
 
     def _wait_for_reader(self) -> None:
         left = self.transport.get_write_buffer_size()

@@ -41,9 +41,10 @@ class DatabaseLost:
 
 @dataclass(frozen=True, slots=True)
 class LoadShed:
-    """A request was turned away since too many are in progress."""
+    """Requests were turned away since too many are in progress; told once a second."""
 
     in_progress: int
+    refused: int
 
 
 @dataclass(frozen=True, slots=True)

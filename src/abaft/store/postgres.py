@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
+from math import inf
 from typing import Any
 
 from abaft.base import clock
@@ -118,6 +119,7 @@ class PostgresStore:
             Pool(url, hasty, {**manners, **HASTE}),
             Pool(url, max(1, settings.connections - hasty), manners),
             settings.query_timeout,
+            settings.queue_timeout or inf,
             self._columns,
         )
 

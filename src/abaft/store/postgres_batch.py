@@ -16,12 +16,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import asyncpg
 
 from abaft.base import clock
-from abaft.store.base import Item, Row, StoreError
+from abaft.store.base import Busy, Item, Row, StoreError
 from abaft.store.postgres_errors import (
     CONFLICTS,
     HELD_OFF,
@@ -32,6 +33,7 @@ from abaft.store.postgres_errors import (
 )
 from abaft.store.postgres_pool import Connection, Pool
 from abaft.store.sql.statement import Statement
+from abaft.store.turns import LATE
 
 MOST = 64
 HASTE = {"statement_timeout": "100", "lock_timeout": "50"}
@@ -51,6 +53,8 @@ class Job:
 
     args: Args
     until: float
+    late: float = inf
+    """When it is no longer worth to be begun."""
     futures: list[asyncio.Future[list[Row]]] = field(default_factory=list)
     attempts: int = 0
 
@@ -74,6 +78,7 @@ class Line:
     hasty: Pool
     patient: Pool
     seconds: float
+    patience: float
     columns: Columns
     round_trip: float = float("inf")
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -103,6 +108,7 @@ class Lane:
         self._starting = 0
         self._flying = 0
         self._cost = 0.0
+        self._each = 0.0  # seconds until another of those that wait has had its turn
         self._slow = 0
 
     def ask(self, args: Args) -> asyncio.Future[list[Row]]:
@@ -111,7 +117,12 @@ class Lane:
         key = self._key(args)
         job = self._waiting.get(key)
         if job is None:
-            self._waiting[key] = job = Job(args, clock.monotonic() + self._line.seconds)
+            if len(self._waiting) * self._each > self._line.patience:
+                future.set_exception(Busy(LATE))
+                return future
+            now = clock.monotonic()
+            job = Job(args, now + self._line.seconds, now + self._line.patience)
+            self._waiting[key] = job
             self._depart()
         job.futures.append(future)
         return future
@@ -179,9 +190,12 @@ class Lane:
     def _board(self, slow: bool) -> list[Job]:
         size = 1 if slow else self._size()
         jobs: list[Job] = []
+        now = clock.monotonic()
         while self._waiting and len(jobs) < size:
             job = self._waiting.pop(next(iter(self._waiting)))
-            if job.wanted():
+            if job.late < now:
+                job.settle(Busy(LATE))
+            elif job.wanted():
                 jobs.append(job)
         return jobs
 
@@ -214,6 +228,7 @@ class Lane:
     def _learn(self, elapsed: float, size: int) -> None:
         """What takes long by itself gains nothing from company; and it may be quick again."""
         self._cost += (self._line.cost(elapsed, size) - self._cost) / 8
+        self._each += (elapsed / (size * max(1, self._flying)) - self._each) / 8
         if self._slow:
             self._slow -= 1
             if not self._slow:

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ from abaft.store.sqlite_session import (
 )
 from abaft.store.sqlite_stream import Stream, snapshot
 from abaft.store.sqlite_writer import Exclusive, RolledBack, Work, Writer
+from abaft.store.turns import Turns
 
 LOOP_BUDGET = 0.002
 """Seconds a read may hold the event loop before it is moved to a thread."""
@@ -112,6 +114,7 @@ class SqliteStore:
         self._loop_reader.connection.pragma("mmap_size", 1 << 28)
         threads = min(self.settings.connections, 8)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="abaft-sqlite-reader")
+        self._turns = Turns(threads, self.settings.queue_timeout)
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self._writer.stop)
@@ -203,14 +206,17 @@ class SqliteStore:
 
     async def _in_thread(self, sql: str, args: tuple[Any, ...]) -> Rows:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._read_slowly, sql, args)
+        with self._turns.wait() as until:
+            return await loop.run_in_executor(self._pool, self._read_slowly, until, sql, args)
 
-    def _read_slowly(self, sql: str, args: tuple[Any, ...]) -> Rows:
+    def _read_slowly(self, until: float, sql: str, args: tuple[Any, ...]) -> Rows:
+        begun = self._turns.begin(until)
         reader = self._reader()
         try:
             return reader.rows(sql, args, self.settings.query_timeout)
         finally:
             self._readers.put(reader)
+            self._turns.learn(clock.monotonic() - begun)
 
     def _reader(self) -> Reader:
         try:
@@ -219,11 +225,13 @@ class SqliteStore:
             return Reader(self.path)
 
     async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
-        row: Row | None = await self._writer.submit(write_work(compiled, values))
+        work = write_work(compiled, values)
+        row: Row | None = await self._writer.submit(work, until=self._turns.until())
         return row
 
     async def write_all(self, items: Sequence[Item]) -> list[Any]:
-        rows: list[Any] = await self._writer.submit(all_work(items, self.settings.query_timeout))
+        work = all_work(items, self.settings.query_timeout)
+        rows: list[Any] = await self._writer.submit(work, until=self._turns.until())
         return rows
 
     async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
@@ -260,7 +268,8 @@ class SqliteStore:
     @asynccontextmanager
     async def transaction(self, patient: bool = False) -> AsyncIterator[Session]:
         exclusive = Exclusive(None if patient else self.settings.query_timeout)
-        done = self._writer.submit(exclusive.work, alone=True)
+        until = inf if patient else self._turns.until()
+        done = self._writer.submit(exclusive.work, alone=True, until=until)
         try:
             await asyncio.wait({done, exclusive.begun}, return_when=asyncio.FIRST_COMPLETED)
         except BaseException:
@@ -270,7 +279,7 @@ class SqliteStore:
         if not exclusive.begun.done():
             await done  # it couldn't begin
         try:
-            seconds = float("inf") if patient else self.settings.query_timeout
+            seconds = inf if patient else self.settings.query_timeout
             yield SqliteSession(exclusive, self.loader, seconds)
         except BaseException:
             exclusive.roll_back()
@@ -289,7 +298,7 @@ class SqliteStore:
         if compiled.quick is None:
             self._settle(compiled, args)
         statement = compiled.statement.statement
-        stream = Stream(self.path, seconds or float("inf"), self._pool)
+        stream = Stream(self.path, seconds or inf, self._pool)
         try:
             rows = await stream.begin(statement.sql, statement.args(values))
             while rows:

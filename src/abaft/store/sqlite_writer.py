@@ -7,10 +7,12 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import apsw
 
+from abaft.base import clock
 from abaft.store.base import (
     Busy,
     CheckViolation,
@@ -19,6 +21,7 @@ from abaft.store.base import (
     UniqueViolation,
     Unknown,
 )
+from abaft.store.turns import LATE
 
 Work = Callable[[apsw.Connection], Any]
 MOST = 512
@@ -26,12 +29,16 @@ MOST = 512
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """Work for the writer, and where its outcome goes. `alone`: in a transaction of its own."""
+    """Work for the writer, and where its outcome goes. `alone`: in a transaction of its own.
+
+    What has not begun by `until` is refused: whoever asked has mostly given up by then.
+    """
 
     work: Work
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
     alone: bool = False
+    until: float = inf
 
 
 class Writer(threading.Thread):
@@ -46,11 +53,11 @@ class Writer(threading.Thread):
         self._settle = settle
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
 
-    def submit(self, work: Work, *, alone: bool = False) -> asyncio.Future[Any]:
+    def submit(self, work: Work, *, alone: bool = False, until: float = inf) -> asyncio.Future[Any]:
         """The future of the work's result; StoreErrors and bugs come as they were raised."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        self._queue.put(Job(work, future, loop, alone))
+        self._queue.put(Job(work, future, loop, alone, until))
         return future
 
     def stop(self) -> None:
@@ -78,7 +85,15 @@ class Writer(threading.Thread):
             self._finish(batch)
 
     def _finish(self, batch: list[Job]) -> None:
-        outcomes = self._together(batch)
+        now = clock.monotonic()
+        late = [job for job in batch if job.until < now]
+        if late:
+            self._settle_all(late, [Busy(LATE)] * len(late))
+            batch = [job for job in batch if job.until >= now]
+        if batch:
+            self._settle_all(batch, self._together(batch))
+
+    def _settle_all(self, batch: list[Job], outcomes: list[Any]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Job, Any]]] = {}
         for job, outcome in zip(batch, outcomes, strict=True):
             by_loop.setdefault(job.loop, []).append((job, outcome))

@@ -9,6 +9,7 @@ from abaft.base.errors import Conflict, Fault, Invalid, Problem, Unavailable
 from abaft.model.spec import Model, Schema
 from abaft.plan.explain import dangling, forbidden_result
 from abaft.store.base import (
+    AnswerTooLarge,
     Busy,
     CheckViolation,
     GuardFailed,
@@ -39,6 +40,8 @@ def store_fault(error: StoreError) -> Fault:
             return Invalid(
                 "the query took too long and was stopped", code="query_timeout", hint=hint
             )
+        case AnswerTooLarge():
+            return answer_too_large()
         case Unknown():
             detail = (
                 "the connection broke while the write was under way: look whether it took place"
@@ -49,6 +52,12 @@ def store_fault(error: StoreError) -> Fault:
         case Busy():
             return Unavailable("the database is busy: try again", code="database_busy")
     return Conflict("the database refused this")
+
+
+def answer_too_large() -> Fault:
+    """The fault of a read that found more than fits into an answer made as a whole."""
+    hint = "ask for a smaller limit, for fewer fields or relations, or for a stream of NDJSON"
+    return Invalid("the answer would be too large", code="answer_too_large", hint=hint)
 
 
 def write_fault(schema: Schema, draft: Draft, error: StoreError) -> Fault:

@@ -19,6 +19,7 @@ from abaft.base.errors import Fault, NotAcceptable, NotFound
 from abaft.base.settings import Settings
 from abaft.pipeline import Pipeline
 from abaft.plan.types import CountMode, Pick, ReadIntent, ReadPlan
+from abaft.store_faults import answer_too_large
 
 WHOLE = 10**11 - 1
 """The limit of a list of lines that names none: more than there can be."""
@@ -70,6 +71,7 @@ class Reads:
             return await self._stream(request, page)
         answer = await self.pipeline.read(page.intent, actor, request.unit)
         texts, following, count = await self._parts(page, answer, actor)
+        self._bounded(sum(map(len, texts)))
         if by_lines:
             body = self._lined(request, answer.plan, texts)
         else:
@@ -102,11 +104,17 @@ class Reads:
         if not answer.rows:
             raise NotFound(f"there is no such {model.name}")
         text: str = answer.rows[0][0]
+        self._bounded(len(text))
         body = text.encode()
         etag = respond.etag_of(body if answer.sealed is None else answer.sealed.encode())
         if request.variant.form.lines is not None:
             body = self._lined(request, answer.plan, [text])
         return self._shown(request, body, etag, answer)
+
+    def _bounded(self, size: int) -> None:
+        """Refuses what is too much to be held once more, put into a form and compressed."""
+        if size > self.settings.max_answer_bytes > 0:
+            raise answer_too_large()
 
     def _shown(self, request: Request, body: bytes, etag: str, answer: ReadAnswer) -> Answer:
         extra = [(b"etag", etag.encode())]

@@ -55,6 +55,9 @@ class Settings:
     )
     max_head_bytes: int = setting(65_536, "bytes of a request's line and headers")
     max_body_bytes: int = setting(1_048_576, "bytes of a request's body")
+    max_answer_bytes: int = setting(
+        67_108_864, "bytes of an answer that is made as a whole; a stream has no such limit"
+    )
     max_url_bytes: int = setting(8_192, "bytes of a request's path and query")
     default_limit: int = setting(30, "records on a page when `limit` is not given")
     max_limit: int = setting(1_000, "records on a page")

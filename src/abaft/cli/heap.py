@@ -1,4 +1,4 @@
-"""How often a worker of ours looks for garbage that refers to itself: seldom, and not everywhere."""
+"""How often our servers look for garbage that refers to itself: seldom, and not everywhere."""
 
 from __future__ import annotations
 

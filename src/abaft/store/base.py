@@ -65,6 +65,10 @@ class Lost(StoreError):
     """The database couldn't be reached within the deadline; nothing was changed."""
 
 
+class AnswerTooLarge(StoreError):
+    """What was found has more bytes than an answer may have."""
+
+
 class Busy(StoreError):
     """Others hold what a write needs for longer than its deadline; nothing was changed."""
 

@@ -51,6 +51,8 @@ from abaft.store.sql.write import (
 
 _USUAL = 8
 """How often a limit is asked for before it gets a statement of its own."""
+_LANES, _COUNTED = 8, 64
+"""Limits that may have one, and that are counted: who asks for each there is gains nothing."""
 _PATIENCE = (
     "set local statement_timeout = 0; set local lock_timeout = 0;"
     "set local idle_in_transaction_session_timeout = 0"
@@ -217,6 +219,10 @@ class PostgresStore:
         limit = args[compiled.limit]
         if (lane := compiled.lanes.get(limit)) is not None:
             return lane
+        if len(compiled.lanes) >= _LANES:
+            return compiled.lane
+        if len(compiled.asked) >= _COUNTED:
+            compiled.asked.clear()
         compiled.asked[limit] = compiled.asked.get(limit, 0) + 1
         if compiled.asked[limit] < _USUAL:
             return compiled.lane

@@ -98,6 +98,7 @@ class SqliteStore:
         self.changes_table = changes_table(sa.MetaData(), change_types(self.dialect.type), sequence)
         self._change = change_statement(self._context(), self.changes_table)
         self.answers = Answers(self.dialect)
+        self._most = settings.max_answer_bytes
         self._readers: queue.LifoQueue[Reader] = queue.LifoQueue()
 
     async def open(self) -> None:
@@ -109,7 +110,7 @@ class SqliteStore:
         self._writer = Writer(self._write_connection, self.indexer.settle)
         self._writer.start()
         # Its time is the loop's own work: a machine that is busy elsewhere doesn't count.
-        self._loop_reader = Reader(self.path, clock.work)
+        self._loop_reader = self._bounded(Reader(self.path, clock.work))
         # Pages come from the file's own cache, without a copy; one mapping is enough to count.
         self._loop_reader.connection.pragma("mmap_size", 1 << 28)
         threads = min(self.settings.connections, 8)
@@ -213,7 +214,7 @@ class SqliteStore:
         begun = self._turns.begin(until)
         reader = self._reader()
         try:
-            return reader.rows(sql, args, self.settings.query_timeout)
+            return reader.rows(sql, args, self.settings.query_timeout, self._most)
         finally:
             self._readers.put(reader)
             self._turns.learn(clock.monotonic() - begun)
@@ -222,7 +223,12 @@ class SqliteStore:
         try:
             return self._readers.get_nowait()
         except queue.Empty:
-            return Reader(self.path)
+            return self._bounded(Reader(self.path))
+
+    def _bounded(self, reader: Reader) -> Reader:
+        if self._most:
+            reader.bound(self._most)
+        return reader
 
     async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
         work = write_work(compiled, values)

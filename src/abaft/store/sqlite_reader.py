@@ -11,11 +11,11 @@ import apsw
 from abaft.base import clock
 from abaft.base.digest import fingerprint
 from abaft.base.floats import spell
-from abaft.store.base import Lost, QueryTimeout, Rows
+from abaft.store.base import AnswerTooLarge, Lost, QueryTimeout, Rows
 from abaft.store.sql.sqlite_operators import FUNCTIONS as OPERATORS
 
-STEPS = 10_000
-"""Steps of SQLite's machine between two looks at the clock."""
+STEPS = 2_000
+"""Steps of SQLite's machine between two looks at the clock: of large records each takes long."""
 
 
 class Reader:
@@ -35,15 +35,37 @@ class Reader:
         """Lets what is run take its time, until the next call of `rows`."""
         self._until = float("inf")
 
-    def rows(self, sql: str, args: tuple[Any, ...], seconds: float) -> Rows:
-        """The rows; QueryTimeout when they take longer."""
+    def bound(self, most: int) -> None:
+        """No value of what it reads has over so many bytes: what would have is never made."""
+        self.connection.limit(apsw.SQLITE_LIMIT_LENGTH, most)
+
+    def rows(self, sql: str, args: tuple[Any, ...], seconds: float, most: int = 0) -> Rows:
+        """The rows; QueryTimeout when they take longer.
+
+        With `most`, AnswerTooLarge when the texts in front of them have more characters.
+        """
         self.until = self._timer() + seconds
         try:
-            return self.connection.execute(sql, args).fetchall()
+            cursor = self.connection.execute(sql, args)
+            return _fetch(cursor, most) if most else cursor.fetchall()
         except apsw.InterruptError:
             raise QueryTimeout from None
+        except apsw.TooBigError:
+            raise AnswerTooLarge from None
         except apsw.BusyError as error:
             raise Lost(str(error)) from error
+
+
+def _fetch(cursor: apsw.Cursor, most: int) -> Rows:
+    rows: Rows = []
+    size = 0
+    for row in cursor:
+        rows.append(row)
+        size += len(row[0]) if isinstance(row[0], str) else 0
+        if size > most:
+            cursor.close()
+            raise AnswerTooLarge
+    return rows
 
 
 def connect(path: str) -> apsw.Connection:

@@ -181,6 +181,7 @@ def test_shell_stops_at_what_fails(blog: str, text: str, told: str) -> None:
     done = shell(blog, "", "-c", text)
     assert (done.returncode, done.stdout) == (1, "")
     assert told in done.stderr
+    assert "shell_console.py" not in done.stderr, "what ran it is of no interest"
 
 
 @pytest.mark.slow

@@ -30,6 +30,15 @@ WRONG = {
     "a full zip": (["cities={folder}/full.zip"], "must hold one file, not 2"),
     "a delimiter": (["cities={folder}/towns.csv", "--delimiter", ";;"], "write one character"),
 }
+COMMAND = [
+    "no file",
+    "no collection",
+    "no such collection",
+    "no such policy",
+    "no such relation",
+    "a delimiter",
+]
+"""What is wrong before a file is opened."""
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -43,7 +52,7 @@ def test_what_cannot_be_loaded_is_told(case: str, tmp_path: Path) -> None:
         archive.writestr("b.csv", "code\nB\n")
     arguments, reason = WRONG[case]
     result = loader.load(*(text.format(folder=tmp_path) for text in arguments))
-    assert result.exit_code == 1
+    assert result.exit_code == (2 if case in COMMAND else 1)
     assert reason in said(result)
     assert "Traceback" not in result.output
 

@@ -184,7 +184,7 @@ WRONG = {
 def test_what_tells_no_record(case: str, items: Items) -> None:
     field, reason = WRONG[case]
     result = items.load(f"--upsert={field}", items="sku,name\na-1,Ape\n")
-    assert result.exit_code == 1
+    assert result.exit_code == 2, "the command is wrong"
     assert reason in said(result)
 
 

@@ -91,7 +91,7 @@ UNTRACEABLE: list[tuple[Callable[..., Any], str]] = [
     (lambda note, me: note.author is None, "is_null("),
     (lambda note, me: note.notes.any(lambda n: n.at is not None), "is_null("),
     (lambda note, me: note.notes.any(lambda n: n.open and n.open), BOOLEAN),
-    (lambda note, me: me.id == "x", ".id can't become a query"),
+    (lambda note, me: me.id == "x", "`me` has no id in a rule"),
     (lambda note, me: me.has_role(note.title), "has_role() takes"),
     (lambda note, me: note.price < None, "None can't be compared"),
 ]

@@ -58,7 +58,7 @@ class Matching:
         read = replace(self.read, shape=replace(self.read.shape, pick=Pick(model.key)))
         rows: Sequence[Sequence[str]] = (await self.pipeline.read(read, self.actor, unit)).rows
         if len(rows) > self.limit:
-            detail = f"more than {self.limit} records are found, so none was written"
+            detail = f"the filter finds more than {self.limit}, so nothing was written"
             hint = "narrow the filter, or raise the limit"
             raise Conflict(detail, code="too_many_matches", hint=hint)
         kinds = [(name, model.fields[name].kind) for name in model.key]

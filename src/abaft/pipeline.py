@@ -12,6 +12,7 @@ from abaft.base.actor import Actor, ActorKind
 from abaft.base.errors import Conflict, Fault, MethodNotAllowed
 from abaft.base.settings import Settings
 from abaft.batches import Asked, Intent, Undone, in_turn, merged, together
+from abaft.dangling import is_dangling, leading_nowhere
 from abaft.model.expr import FALSE
 from abaft.model.spec import Action, Model, Schema
 from abaft.model.terms import Terms
@@ -33,10 +34,18 @@ from abaft.plan.types import (
 from abaft.plan.versions import plan_version, plan_versions
 from abaft.plan.virtual import Virtuals, is_virtual
 from abaft.plan.write import VERBS, plan_write
-from abaft.store.base import HeldOff, ReferenceViolation, Row, Session, Store, StoreError
+from abaft.store.base import (
+    GuardFailed,
+    HeldOff,
+    ReferenceViolation,
+    Row,
+    Session,
+    Store,
+    StoreError,
+)
 from abaft.store_faults import refusing, store_fault, write_fault
 from abaft.upserting import upsert
-from abaft.writing import Draft, dangling_relations, make_draft, run_after
+from abaft.writing import Draft, make_draft, run_after
 
 TRIES = 5
 KEPT = 2_000
@@ -134,9 +143,11 @@ class Pipeline:
                     row = await self.target(unit).write(ready.compiled, values)
                 except HeldOff:
                     row = None
-                except ReferenceViolation as error:
+                except (GuardFailed, ReferenceViolation) as error:
+                    if not is_dangling(error):
+                        raise
                     # No database names all that lead nowhere, and SQLite none.
-                    raise await dangling_relations(self, draft, unit) or error from error
+                    raise await leading_nowhere(self, draft, actor, unit) or error from error
             stages.mark("store")
             if row is not None:
                 draft = draft.stored_as(row[1])
@@ -146,6 +157,8 @@ class Pipeline:
                     unit.written.append((draft, actor))
                 return ready.written(row[0], draft, stages)
             fault = refusal(ready.plan, await self.probe(ready, values, unit), actor)
+            if fault is not None and is_dangling(fault):
+                raise await leading_nowhere(self, draft, actor, unit) or fault
             if fault is not None:
                 raise fault
         raise Conflict("others keep changing this record: try again", code="busy_record")

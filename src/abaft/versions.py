@@ -13,6 +13,7 @@ import orjson
 from abaft.answers import Unit
 from abaft.base import clock
 from abaft.base.actor import SYSTEM, Actor
+from abaft.base.errors import NotFound
 from abaft.model.spec import Model
 from abaft.pipeline import Pipeline
 from abaft.plan.explain import missing
@@ -66,6 +67,11 @@ class _Seen:
         return orjson.loads(self.text)
 
 
+def _missing(model: Model) -> NotFound:
+    # The same of a record that may not be seen as of a version that isn't there.
+    return NotFound(f"there is no such {model.name}, or no such version of it")
+
+
 class Versions:
     """The history of one record, for one actor."""
 
@@ -104,19 +110,19 @@ class Versions:
             found = [stored for stored in batch if stored.number == number]
             if found or number:
                 return await self._shown(found)
-        raise missing(self.model)
+        raise _missing(self.model)
 
     async def as_of(self, at: datetime) -> str:
         """The JSON of the record as it was then. Raises NotFound."""
         self.pipeline.permit(self.model.name, "read", self.actor)
         async for batch in self._batches(NEWEST, at):
             return await self._shown(batch[:1])
-        raise missing(self.model)
+        raise _missing(self.model)
 
     async def _shown(self, found: Sequence[Stored]) -> str:
         seen = await self._visible([stored for stored in found if stored.data])
         if not seen or seen[0] is None:
-            raise missing(self.model)
+            raise _missing(self.model)
         return seen[0].text
 
     async def _batches(self, before: int, until: datetime = EVER) -> AsyncIterator[list[Stored]]:

@@ -302,23 +302,6 @@ async def _stored(
     return answer.rows[0][0] if answer.rows else None
 
 
-async def dangling_relations(pipeline: Pipeline, draft: Draft, unit: Unit | None) -> Invalid | None:
-    """422 for each relation that the write would have lead nowhere; None where all are found."""
-    if draft.intent.action == "delete":
-        return None
-    problems = []
-    for one in draft.model.one.values():
-        held = [draft.values.get(name) for name in one.columns]
-        if not one.constraint or None in held:
-            continue
-        target = pipeline.schema.models[one.target]
-        key = dict(zip(target.key, held, strict=True))
-        if await _stored(pipeline, target, key, unit) is None:
-            detail = f"there is no such {target.name}"
-            problems.append(Problem(f"/{one.name}", "no_such_record", detail))
-    return Invalid(summary(problems), errors=problems) if problems else None
-
-
 async def _with_stored(pipeline: Pipeline, draft: Draft, unit: Unit | None) -> Draft:
     """The draft with the stored record; the write will hold only while it is still the same."""
     model = draft.model

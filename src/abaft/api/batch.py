@@ -27,7 +27,7 @@ from abaft.base import clock
 from abaft.base.errors import Fault, Invalid, MethodNotAllowed, Problem, UriTooLong
 from abaft.base.settings import Settings
 from abaft.model.spec import Model
-from abaft.model.values import body_fault, summary
+from abaft.model.values import body_fault, problem_of, summary, unknown_member
 from abaft.pipeline import Pipeline
 
 BATCH = Model("batch", "batch", "", (), {})
@@ -87,6 +87,14 @@ class Operation:
         return fault.told(f"operation {self.place}: {fault.detail or fault.title}", problems)
 
 
+def _problem(model: Model | None, row: Any, prefix: tuple[str, ...]) -> Problem:
+    place = row["loc"]
+    if row["type"] == "extra_forbidden":
+        known = ("operations", "atomic") if len(place) == 1 else _Written.__annotations__
+        return unknown_member(place, known)
+    return problem_of(model, row, prefix)
+
+
 class Batch:
     """Answers POST of the batch."""
 
@@ -121,7 +129,7 @@ class Batch:
         try:
             return self._adapter.validate_json(body)
         except ValidationError as error:
-            raise body_fault(None, error) from None
+            raise body_fault(None, error, _problem) from None
 
     async def _in_turn(
         self, request: Request, operations: Sequence[Operation], unit: Unit

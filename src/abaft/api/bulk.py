@@ -27,6 +27,7 @@ from abaft.plan.types import Pick, Verb, WriteIntent
 
 NOTHING = Pick(())
 """What is shown to who prefers a minimal answer."""
+_SHOWING = ("fields", "expand")
 _NOT_TAKEN = ("cursor", "offset", "count", "search", "highlight", *GROUPING)
 
 
@@ -114,6 +115,10 @@ class Bulk:
         for name in _NOT_TAKEN:
             if name in names:
                 detail = f"{name} is of a page; this is of all that the filter finds"
+                problems += bad(name, "unknown_parameter", detail).errors
+        for name in _SHOWING if action == "delete" else ():
+            if name in names:
+                detail = f"a delete shows keys alone, so it takes no {name}"
                 problems += bad(name, "unknown_parameter", detail).errors
         most = min(self.settings.max_batch, self.settings.max_limit)
         if "limit" not in names:

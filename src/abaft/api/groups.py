@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
-from abaft.api.parameters import bad, refuse
+from abaft.api.parameters import bad, refusal, refuse
 from abaft.api.split import split_top
 from abaft.base.errors import BadRequest, Problem, nearest
 from abaft.base.settings import Settings
@@ -19,6 +20,7 @@ from abaft.plan.read import group_model
 from abaft.plan.types import Term
 
 PARAMETERS = ("aggregate", "group", "having")
+_MEMBERS = "having knows the groups' members: aggregate=sum(price)&having=sum_price > 9"
 _COUNT = re.compile(r"count\s*+\(\s*+\*?\s*+\)")
 _NAMED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]{0,59})\s*:(?!:)", re.ASCII)
 _REDUCED = re.compile(r"\s*+([a-z_]++)\s*+(?:\((.*)\))?\s*+", re.ASCII | re.DOTALL)
@@ -75,8 +77,22 @@ def parse_groups(
     if "having" not in asked:
         return Groups(rows, tuple(terms), e.TRUE, dict)
     same = {_COUNT.sub("count", source): name for name, source in sources.items()}
-    having = parse_condition(schema, settings, rows, asked["having"], "h", "?having", same)
+    with _of_groups():
+        having = parse_condition(schema, settings, rows, asked["having"], "h", "?having", same)
     return Groups(rows, tuple(terms), having.where, having.bind)
+
+
+@contextmanager
+def _of_groups() -> Iterator[None]:
+    """What `having` doesn't know may be a field of the records, as SQL has it there."""
+    try:
+        yield
+    except BadRequest as fault:
+        told = [
+            replace(row, detail=f"{row.detail}\n{_MEMBERS}") if row.code == "unknown_field" else row
+            for row in fault.errors
+        ]
+        raise refusal(told) from None
 
 
 def _by(schema: Schema, settings: Settings, model: Model, name: str, source: str) -> Term:
@@ -89,11 +105,12 @@ def _by(schema: Schema, settings: Settings, model: Model, name: str, source: str
 def _reduced(schema: Schema, settings: Settings, model: Model, name: str, source: str) -> Term:
     match = _REDUCED.fullmatch(source)
     word = match[1] if match else source.partition("(")[0].strip()
-    if match is None or word not in REDUCTIONS:
+    if word not in REDUCTIONS:
         hint = nearest(word, REDUCTIONS)
-        raise bad(
-            "aggregate", "unknown_aggregate", f"there is no aggregate {source[:60]!r}: {hint}"
-        )
+        raise bad("aggregate", "unknown_aggregate", f"there is no aggregate {word[:60]!r}: {hint}")
+    if match is None:
+        detail = f"{source[:60]!r} should be an aggregate of one value, like sum(price)"
+        raise bad("aggregate", "unknown_aggregate", detail)
     inner = (match[2] or "").strip()
     found = None
     if inner not in ("", "*"):
@@ -112,6 +129,9 @@ def _name(parameter: str, text: str) -> tuple[str, str]:
         return match[1], text[match.end() :].strip()
     source = text.strip()
     name = re.sub(r"[^A-Za-z0-9]+", "_", source).strip("_")
+    if not source:
+        like = "count,sum(price)" if parameter == "aggregate" else "author,month(created)"
+        raise bad(parameter, "bad_value", f"{parameter} should be like {like}")
     if not name or name[0].isdigit() or len(name) > 60:
         raise bad(parameter, "bad_value", f"give it a name: total:{source[:40] or '…'}")
     return name, source

@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 from abaft.base.errors import BadRequest, Problem
 
+_LISTS = ("sort", "expand", "fields", "aggregate", "group", "scope", "upsert")
+
 
 def bad(parameter: str, code: str, detail: str) -> BadRequest:
     """400 for a query parameter."""
@@ -18,10 +20,23 @@ def bad(parameter: str, code: str, detail: str) -> BadRequest:
 def refuse(problems: list[Problem]) -> None:
     """Raises BadRequest, where there are any, which tells of all."""
     if problems:
-        code = problems[0].code if len(problems) == 1 else "bad_parameters"
-        details = [problem.detail for problem in problems[:5]]
-        between = "\n" if any("\n" in detail for detail in details) else "; "
-        raise BadRequest(between.join(details), code=code, errors=problems)
+        raise refusal(problems)
+
+
+def refusal(problems: list[Problem]) -> BadRequest:
+    """400 that tells of all that is wrong."""
+    code = problems[0].code if len(problems) == 1 else "bad_parameters"
+    details = [problem.detail for problem in problems[:5]]
+    between = "\n" if any("\n" in detail for detail in details) else "; "
+    return BadRequest(between.join(details), code=code, errors=problems)
+
+
+def repeated(name: str) -> BadRequest:
+    """400 for a parameter that is given more than once, with what to write instead."""
+    mends = {"filter": "join the conditions by `and`", "search": "write the words in one text"}
+    once = "give it once, with commas between" if name in _LISTS else "give it once"
+    mend = mends.get(name, once)
+    return bad(name, "repeated_parameter", f"{name} is given more than once: {mend}")
 
 
 @contextmanager

@@ -11,7 +11,15 @@ from abaft.api import cursor as cursors
 from abaft.api.expands import WHOLE, Bind, Picked, pick_of
 from abaft.api.filters import LIST_PARAMETERS
 from abaft.api.list_form import Form, ListForms, deleted_of
-from abaft.api.parameters import bad, names_of, refuse, split_query, word
+from abaft.api.parameters import (
+    bad,
+    names_of,
+    refusal,
+    refuse,
+    repeated,
+    split_query,
+    word,
+)
 from abaft.api.searches import kinds_of
 from abaft.base.errors import BadRequest, NotFound, Problem, nearest
 from abaft.base.settings import Settings
@@ -98,17 +106,19 @@ class Parser:
     def only(self, query: bytes, known: tuple[str, ...]) -> dict[str, str]:
         """The parameters by name; others than the known ones are faults."""
         asked = dict(self._pairs(query))
+        problems: list[Problem] = []
         for name in asked:
             if name not in known:
                 detail = f"there is no parameter {name[:80]!r} here: {nearest(name, known)}"
-                raise bad(name, "unknown_parameter", detail)
+                problems += bad(name, "unknown_parameter", detail).errors
+        refuse(problems)
         return asked
 
     def named(self, query: bytes, name: str) -> tuple[str, ...] | None:
         """The names that the parameter lists; None where it isn't given."""
         pairs = self._pairs(query)
         if sum(given == name for given, _ in pairs) > 1:
-            raise bad(name, "repeated_parameter", f"{name} is given more than once")
+            raise repeated(name)
         return names_of(name, dict(pairs))
 
     def flag(self, query: bytes, name: str) -> bool:
@@ -118,7 +128,10 @@ class Parser:
     def page(self, model: Model, query: bytes, whole: int | None = None) -> Page:
         """The intent of reading a list; `whole` is the limit, at most and usually, of a stream."""
         pairs = self._pairs(query)
-        form = self._form(model, pairs)
+        try:
+            form = self._form(model, pairs)
+        except BadRequest as fault:
+            raise self._with_numbers(fault, dict(pairs), whole) from None
         values: dict[str, Any] = {}
         problems: list[Problem] = []
         for place, read in form.readers:
@@ -144,6 +157,15 @@ class Parser:
         values |= {f"after{i}": value for i, value in enumerate(after)}
         shape = self._after(form.shape, tuple(value is None for value in after))
         return Page(ReadIntent(shape, values), limit, form)
+
+    def _with_numbers(
+        self, fault: BadRequest, asked: Mapping[str, str], whole: int | None
+    ) -> BadRequest:
+        """The fault, and what is wrong with the numbers beside it."""
+        problems = list(fault.errors)
+        self.number(asked, "limit", 1, whole or self.settings.max_limit, 1, problems)
+        self.number(asked, "offset", 0, self.settings.max_offset, 0, problems)
+        return fault if len(problems) == len(fault.errors) else refusal(problems)
 
     def _cursor(
         self, form: Form, asked: Mapping[str, str], problems: list[Problem]
@@ -200,7 +222,7 @@ class Parser:
         seen = set()
         for name, _ in pairs:
             if name in seen and name in LIST_PARAMETERS:
-                raise bad(name, "repeated_parameter", f"{name} is given more than once")
+                raise repeated(name)
             seen.add(name)
         return pairs
 

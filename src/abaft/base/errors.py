@@ -255,7 +255,14 @@ class Unavailable(Fault):
 def nearest(word: str, words: Iterable[str]) -> str:
     """A question that names the nearest right word, or the right ones where they are few."""
     known = sorted(words)
-    close = difflib.get_close_matches(word[:80], known, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    found = close(word, known)
+    if found:
+        return f"did you mean {found!r}?"
     return f"known: {', '.join(known[:20])}" if known else "none are known here"
+
+
+def close(word: str, words: Iterable[str]) -> str:
+    """The right word that is like a wrong one, whatever its capitals; empty where none is."""
+    folded = {known.casefold(): known for known in sorted(words, reverse=True)}
+    found = difflib.get_close_matches(word[:80].casefold(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else ""

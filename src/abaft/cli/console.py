@@ -17,12 +17,12 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-def fail(message: str, hint: str = "") -> NoReturn:
-    """Says what is wrong and what to do about it; exit code 1."""
+def fail(message: str, hint: str = "", code: int = 1) -> NoReturn:
+    """Says what is wrong and what to do about it, and leaves."""
     err.print(f"[bold red]✗[/] {escape(message)}", soft_wrap=True)
     if hint:
         err.print(f"  {escape(hint)}", style="cyan", soft_wrap=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 def note(message: str) -> None:

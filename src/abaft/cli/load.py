@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from typer.core import TyperCommand
 from abaft.app import App
 from abaft.base import clock
 from abaft.base.errors import nearest
-from abaft.cli.console import err
+from abaft.cli.console import err, fail
 from abaft.cli.load_cells import Reading, find_zone
 from abaft.cli.load_columns import Mapped
 from abaft.cli.load_job import Choices, Loader, Outcome, Told
@@ -152,18 +152,19 @@ def load(
     if not files:
         raise typer.BadParameter("name a file to load, or COLLECTION=FILE")
     found = find(target)
-    delimiter = _delimiter(delimiter)
-    _encoding(encoding)
-    sources = find_sources(files, found.app.schema, format, delimiter, encoding)
-    choices = Choices(
-        policy=read_policies(missing_refs or (), found.app.schema),
-        reading=Reading(frozenset(null or ()), find_zone(zone), raw),
-        mapped=_mapped(_pairs("--map", map), _pairs("--set", set_), ignore or ()),
-        skip_bad=skip_bad is not None,
-        refused=Path(skip_bad) if skip_bad else None,
-        upsert=_keys(upsert, [source.model for source in sources]),
-        resume=resume,
-    )
+    with _command():
+        delimiter = _delimiter(delimiter)
+        _encoding(encoding)
+        sources = find_sources(files, found.app.schema, format, delimiter, encoding)
+        choices = Choices(
+            policy=read_policies(missing_refs or (), found.app.schema),
+            reading=Reading(frozenset(null or ()), find_zone(zone), raw),
+            mapped=_mapped(_pairs("--map", map), _pairs("--set", set_), ignore or ()),
+            skip_bad=skip_bad is not None,
+            refused=Path(skip_bad) if skip_bad else None,
+            upsert=_keys(upsert, [source.model for source in sources]),
+            resume=resume,
+        )
     outcomes: list[Outcome] = []
     try:
         asyncio.run(_load(found.app, sources, choices, outcomes))
@@ -171,6 +172,15 @@ def load(
         fail_interrupted(resume is not None)
     if any(outcome.failure for outcome in outcomes):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _command() -> Iterator[None]:
+    """What is wrong before a row is read is wrong with the command; exit code 2."""
+    try:
+        yield
+    except LoadError as error:
+        fail(str(error), code=2)
 
 
 def fail_interrupted(resumable: bool) -> None:

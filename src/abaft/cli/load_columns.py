@@ -9,7 +9,7 @@ from itertools import compress
 from typing import Any
 
 from abaft.base import clock
-from abaft.base.errors import nearest
+from abaft.base.errors import close, nearest
 from abaft.cli.load_cells import ABSENT, Cells, Reading
 from abaft.cli.load_open import LoadError
 from abaft.cli.load_refused import REASON
@@ -176,7 +176,12 @@ class Columns:
         ]
 
     def _hint(self, name: str) -> str:
-        return f"{nearest(name, self._names())} Write --map '{name[:60]}=FIELD'"
+        """The field that may be meant; the names of columns are often in capitals."""
+        found = close(name, self._names())
+        field = found or "FIELD"
+        known = nearest(name, self._names())
+        end = "" if known.endswith("?") else "."
+        return f"{known}{end} Write --map '{name[:60]}={field}'"
 
     def read(self, lines: list[Line]) -> tuple[list[Batch], dict[int, str]]:
         """The rows that can be read, and why the others can't, by their place.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -74,7 +75,7 @@ README = """# {title}
 $ abaft dev          # http://127.0.0.1:8000, and again after every change
 $ abaft routes       # what is served, and who may do what
 $ abaft query posts 'published and any(tags, name = "sea")' --sort -created
-$ abaft load app.py tags.csv && abaft export app.py posts > posts.csv
+$ abaft load app.py tags.csv && abaft export app.py posts -o posts.csv
 $ abaft shell        # Python with the models, `db` and `await` at the prompt
 ```
 
@@ -110,7 +111,7 @@ def new(
     (folder / "README.md").write_text(README.format(title=title), "utf-8")
     _write_secret(folder / ".env", ENV.format(secret=ids.secret(), token=ids.secret()))
     done(f"{name} is made")
-    err.print(f"  [cyan]cd {escape(name)} && abaft dev[/]")
+    err.print(f"  [cyan]cd {escape(shlex.quote(name))} && abaft dev[/]")
 
 
 def _write_secret(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi.routing import APIRoute
-from rich.table import Table
+from rich.table import Column, Table
 
 from abaft.app import App
 from abaft.cli.console import out
@@ -32,7 +32,9 @@ def routes(app: Application = USUAL) -> None:
 
 def _collections(app: App) -> Table:
     heads = [f"{action}\n[dim]{METHODS[action]}[/]" for action in ACTIONS]
-    table = Table("path", "model", *heads, title="Collections", title_justify="left")
+    table = Table(
+        Column("path", overflow="fold"), "model", *heads, title="Collections", title_justify="left"
+    )
     for name, model in app.schema.collections.items():
         path = f"{app.settings_.api_prefix}/{name}"
         below = [part for part in app.records.parts if part.offered(model)]

@@ -7,11 +7,14 @@ import asyncio
 import code
 import inspect
 import sys
+import traceback
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
 import typer
+
+_TYPED = ("<input>", "<console>")
 
 
 class Console(code.InteractiveConsole):
@@ -35,9 +38,16 @@ class Console(code.InteractiveConsole):
             self.runner.run(run())
         except SystemExit:
             raise
-        except BaseException:
+        except BaseException as error:
             self.failed = True
-            self.showtraceback()
+            self.write("".join(traceback.format_exception(_typed_alone(error))))
+
+    def showsyntaxerror(self, filename: str | None = None, **_: Any) -> None:
+        """The place and what is wrong with it, and nothing of what has read it."""
+        error = sys.exc_info()[1]
+        if isinstance(error, SyntaxError):
+            error.filename = filename or error.filename
+        self.write("".join(traceback.format_exception_only(error)))
 
     def run(self, source: str) -> int:
         """Runs a text up to what fails, and shows its expressions' values; the exit code."""
@@ -88,6 +98,14 @@ class _History:
         self.path.touch(mode=0o600)
         readline.set_history_length(1_000)
         readline.write_history_file(self.path)
+
+
+def _typed_alone(error: BaseException) -> BaseException:
+    """The error without the frames that have run what was typed."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_code.co_filename not in _TYPED:
+        frame = frame.tb_next
+    return error if frame is None else error.with_traceback(frame)
 
 
 def _compiled(step: ast.stmt) -> CodeType:

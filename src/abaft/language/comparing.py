@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from abaft.language import tree as t
-from abaft.language.faults import bad
-from abaft.language.operands import Operands
+from abaft.language.faults import Wrong, bad
+from abaft.language.operands import Operand, Operands
 from abaft.language.operators import Operator, condition, fitting, separated, suits
 from abaft.language.paths import Leaf
 from abaft.language.scopes import Scopes
@@ -47,15 +47,25 @@ class Comparing:
         return self._pair(left, operator, right, scopes)
 
     def _item(self, node: t.Node, left: Found, scopes: Scopes) -> Fixed:
-        value = self.operands.value(node, scopes)
+        value = self._side(node, left, scopes)
         if isinstance(value, t.Literal):
             return read(value, left.kind, left.shown)
         if isinstance(value, Found):
             bad(node.at, "bad_value", "a list holds values, not fields: compare them by `or`")
         return coerced(value, left, node.at)
 
+    def _side(self, node: t.Node, left: Found, scopes: Scopes) -> Operand:
+        """The value of a right side; what names no field there may be a text without quotes."""
+        try:
+            return self.operands.value(node, scopes)
+        except Wrong as wrong:
+            if wrong.code == "unknown_field" and left.kind.textual and _is_word(node):
+                end = "" if wrong.detail.endswith("?") else "."
+                wrong.detail += f'{end} A text stands in quotes: "{node}"'
+            raise
+
     def _pair(self, left: Found, operator: Operator, node: t.Node, scopes: Scopes) -> e.Expr:
-        right = self.operands.value(node, scopes)
+        right = self._side(node, left, scopes)
         if isinstance(right, Found):
             left, other = _made_alike(left, right, node.at)
             nocase = left.nocase or right.nocase
@@ -92,6 +102,10 @@ class Comparing:
         """Tells what is wrong with a right side whose left side is already."""
         if not isinstance(node, (t.Several, t.Literal)):
             self.operands.value(node, scopes)
+
+
+def _is_word(node: t.Node) -> bool:
+    return isinstance(node, t.Path) and len(node.names) == 1
 
 
 def _truth(value: object) -> bool:

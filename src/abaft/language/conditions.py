@@ -9,7 +9,7 @@ from abaft.language import tree as t
 from abaft.language.comparing import Comparing
 from abaft.language.faults import Gathering, Told, Wrong, bad
 from abaft.language.operands import QUANTIFIERS, Operands, found_at, members, shown
-from abaft.language.operators import MIRRORED, OPERATORS, SPELLINGS, Operator
+from abaft.language.operators import MIRRORED, OPERATORS, OTHERWISE, SPELLINGS, Operator
 from abaft.language.paths import Leaf, Paths, Start
 from abaft.language.scopes import Scopes
 from abaft.language.values import Found, Names, named
@@ -211,7 +211,9 @@ def spelled(node: t.Compare) -> tuple[Operator, bool]:
     row = SPELLINGS.get(node.operator)
     if row is None or row.name == "isnull":
         known = [name for name in OPERATORS if name != "isnull"]
-        hint = nearest(node.operator, [*known, "has", "is", "and", "or"])
+        hint = OTHERWISE.get(node.operator) or nearest(
+            node.operator, [*known, "has", "is", "and", "or"]
+        )
         detail = f"there is no operator {node.operator[:40]!r}: {hint}"
         bad(node.at, "unknown_operator", detail)
     return row, node.negated

@@ -47,6 +47,14 @@ OPERATORS = {
         Operator("isnull"),
     )
 }
+OTHERWISE = {
+    "like": "write `contains`, `startswith` or `endswith`, without %",
+    "ilike": "write `icontains`, `istartswith` or `iendswith`, without %",
+    "matches": "write `contains`, `startswith` or `endswith`",
+    "between": "write a >= 1 and a <= 2",
+    "xor": "write (a and not b) or (not a and b)",
+}
+"""What to write for operators of other languages."""
 SPELLINGS = {sign: row for row in OPERATORS.values() for sign in (row.name, *row.signs)}
 MIRRORED = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
 """What an operator becomes when its sides change places."""

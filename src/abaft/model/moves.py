@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from abaft.base.errors import Invalid, Problem
 from abaft.model.spec import Model
-from abaft.model.values import body_adapter, body_fault
+from abaft.model.values import body_adapter, body_fault, problem_of, unknown_member
 
 WAYS = ("before", "after", "to")
 
@@ -24,7 +24,7 @@ def move_of(model: Model, body: bytes) -> tuple[str, dict[str, Any]]:
     try:
         given = adapter.validate_json(body)
     except ValidationError as error:
-        raise body_fault(model, error) from None
+        raise body_fault(model, error, _problem) from None
     if len(given) != 1:
         detail = 'a move names before or after, with a key, or to, which is "first" or "last"'
         problems = [Problem(f"/{name}", "one_of_these", detail) for name in given or WAYS]
@@ -33,6 +33,12 @@ def move_of(model: Model, body: bytes) -> tuple[str, dict[str, Any]]:
     if way == "to":
         return named, {}
     return way, {model.key[0]: named} if len(kinds) == 1 else named
+
+
+def _problem(model: Model | None, row: Any, prefix: tuple[str, ...]) -> Problem:
+    if row["type"] == "extra_forbidden" and len(row["loc"]) == 1:
+        return unknown_member(row["loc"], WAYS)
+    return problem_of(model, row, prefix)
 
 
 def not_itself(way: str) -> Invalid:

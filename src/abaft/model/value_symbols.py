@@ -25,6 +25,11 @@ _TRUTH = (
     "each comparison in parentheses"
 )
 
+_ME = (
+    "`me` is compared with a relation or a whole record: post.author == me, or user == me in a "
+    "rule of users"
+)
+
 
 class Symbol:
     """What stands for a value not known yet."""
@@ -113,7 +118,7 @@ class ValueSymbol(Symbol):
 
     def _compare(self, op: e.Operator, other: object) -> Truth:
         if isinstance(other, MeSymbol):
-            raise Untraceable("`me` is compared with a relation or a whole record")
+            raise Untraceable(_ME)
         value = as_value(other, self.kind)
         if isinstance(value, e.Const) and value.value is None:
             if op not in ("eq", "ne"):
@@ -231,10 +236,13 @@ class MeSymbol(Symbol):
     def __eq__(self, other: object) -> Any:
         if isinstance(other, Symbol) and not isinstance(other, MeSymbol):
             return other == self
-        raise Untraceable("`me` is compared with a relation or a whole record")
+        raise Untraceable(_ME)
 
     def __ne__(self, other: object) -> Any:
         return ~(self == other)
+
+    def __getattr__(self, name: str) -> Any:
+        raise Untraceable(f"`me` has no {name} in a rule: {_ME}")
 
     def has_role(self, role: object) -> Truth:
         if not isinstance(role, str) or not role:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -284,10 +284,19 @@ def members(fields: dict[str, Any], extra: Extra = "forbid") -> Any:
     return made
 
 
+_BACK = (
+    "leads back here: a POST takes a list of its records, a PATCH what is to be done with them, "
+    'like {"create": […]}; a PUT takes none'
+)
+
+
 def unknown(model: Model, name: str) -> Problem:
     """The problem of a name that isn't a field, or not one that may be given."""
-    pointer = "/" + str(name).replace("~", "~0").replace("/", "~1")
+    pointer = pointer_to((name,))
     field = model.value(name)
+    many = model.many.get(name)
+    if many is not None and not many.hidden and not many.writable:
+        return Problem(pointer, "type", f"{name} {_BACK}")
     if name in model.virtual or (field is not None and not field.hidden):
         return Problem(pointer, "read_only", f"{name} is set by the server and can't be given")
     known = [row.name for row in model.fields.values() if row.writable and not row.hidden]
@@ -295,14 +304,25 @@ def unknown(model: Model, name: str) -> Problem:
     return Problem(pointer, "unknown_field", f"there is no such field: {nearest(str(name), known)}")
 
 
+def unknown_member(place: Sequence[Any], known: Iterable[str]) -> Problem:
+    """The problem of a member of a body that isn't a record's."""
+    name = str(place[-1])
+    detail = f"there is no such member: {nearest(name, known)}"
+    return Problem(pointer_to(place), "unknown_field", detail)
+
+
+def pointer_to(place: Sequence[Any]) -> str:
+    """The JSON pointer (RFC 6901) of a place in a body."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
+
+
 def problem_of(model: Model | None, row: Any, prefix: tuple[str, ...]) -> Problem:
     """What pydantic found, by its pointer; `prefix` is of what was looked at alone."""
     place = (*prefix, *row["loc"])
     if model is not None and row["type"] == "extra_forbidden" and len(place) == 1:
         return unknown(model, str(place[0]))
-    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place]
     code = _CODES.get(row["type"], row["type"])
-    return Problem("/" + "/".join(parts), code, row["msg"])
+    return Problem(pointer_to(place), code, row["msg"])
 
 
 Explain = Callable[[Any, Any, tuple[str, ...]], Problem]
@@ -315,6 +335,8 @@ def body_fault(
     rows = error.errors(include_url=False, include_input=False, include_context=False)
     if rows[0]["type"] == "json_invalid":
         detail = rows[0]["msg"].removeprefix("Invalid JSON: ")
+        if detail.endswith("line 1 column 0"):
+            return BadRequest("the body is empty: it should be JSON", code="invalid_json")
         return BadRequest(f"the body isn't JSON: {detail}", code="invalid_json")
     if not rows[0]["loc"]:
         return Invalid("the body must be a JSON object", code="not_an_object")

@@ -15,11 +15,11 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -118,15 +118,23 @@ class PostgresServer:
     def execute(self, sql: str, *, url: str | None = None) -> None:
         """Runs SQL as the owner of the server. A thread of its own lets async tests call it too."""
 
-        async def run() -> None:
+        self._run(lambda connection: connection.execute(sql), url)
+
+    def fetch(self, sql: str, url: str | None = None) -> list[Any]:
+        """The rows of a statement, run likewise."""
+        rows: list[Any] = self._run(lambda connection: connection.fetch(sql), url)
+        return rows
+
+    def _run(self, work: Callable[[Any], Awaitable[Any]], url: str | None) -> Any:
+        async def run() -> Any:
             connection = await asyncpg.connect(url or self.url)
             try:
-                await connection.execute(sql)
+                return await work(connection)
             finally:
                 await connection.close()
 
         with ThreadPoolExecutor(max_workers=1) as thread:
-            thread.submit(asyncio.run, run()).result()
+            return thread.submit(asyncio.run, run()).result()
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -154,13 +162,13 @@ class PrivatePostgres(PostgresServer):
     `durable` makes it keep what it has answered for, through `kill` too; otherwise it is hasty.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, where: Path | None = None) -> None:
         self._binaries = find_binaries()
         self._settings = HOSTILE_SETTINGS | ({} if durable else HASTY_SETTINGS)
         self._user = _another_user()
         self._process: subprocess.Popen[bytes] | None = None
-        where = None if durable else memory_folder()
-        self.folder = Path(tempfile.mkdtemp(prefix="abaft-postgres-", dir=where))
+        place = where or (None if durable else memory_folder())
+        self.folder = Path(tempfile.mkdtemp(prefix="abaft-postgres-", dir=place))
         self._watchdog = self._watch()
         self.port = _free_port()
         super().__init__(f"postgresql://abaft@127.0.0.1:{self.port}/postgres")
@@ -218,6 +226,21 @@ class PrivatePostgres(PostgresServer):
     def restart(self) -> None:
         self.stop()
         self.start()
+
+    def file_of(self, table: str, url: str) -> Path:
+        """The file that holds the table of that database."""
+        [[name]] = self.fetch(f"select pg_relation_filepath('{table}')", url)
+        return self.folder / "data" / name
+
+    def revive(self) -> None:
+        """Starts it if it has ended by itself."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+
+    def pids(self) -> list[int]:
+        """The server's processes, the parent first."""
+        assert self._process is not None
+        return [self._process.pid, *_children_of(self._process.pid)]
 
     def close(self) -> None:
         """Stops the server and removes its folder."""

@@ -146,7 +146,8 @@ def load(
 
     It stands above the rules, like whoever may run it. Files that others refer to are loaded
     first; each record leaves its change record. Exit code 0: stored (with --skip-bad: but for the
-    refused rows); 1: nothing was stored, or with --resume not all; 2: the command is wrong.
+    refused rows); 1: nothing was stored, unless it is told that nobody knows, or with --resume not
+    all; 2: the command is wrong.
     """
     target, files = parted(files)
     if not files:

@@ -22,7 +22,7 @@ from abaft.cli.load_source import Source
 from abaft.cli.load_write import Counts, Writer
 from abaft.model.spec import Model
 from abaft.pipeline import Pipeline
-from abaft.store.base import Session, StoreError
+from abaft.store.base import Session, StoreError, Unknown
 from abaft.store.sql.progress import Progress, Progresses
 from abaft.store_faults import store_fault
 from abaft.writing import run_after
@@ -108,17 +108,18 @@ class Loader:
             except StoreError as error:
                 fault = store_fault(error)
                 why = f"{fault.detail} ({str(error) or 'at the commit'})"
-                self._nothing(jobs, why)
+                unknown = isinstance(error, Unknown)
+                self._nothing(jobs, why, "all or nothing" if unknown else "nothing")
             except BaseException:
                 self._nothing(jobs, "")
                 raise
             for job in jobs:
                 await job.finish()
 
-    def _nothing(self, jobs: list[_Job], why: str) -> None:
+    def _nothing(self, jobs: list[_Job], why: str, stored: str = "nothing") -> None:
         for job in jobs:
             job.outcome.counts = Counts()
-            job.outcome.failure = f"nothing was stored, {why}"
+            job.outcome.failure = f"{stored} was stored, {why}"
             job.refused.discard()
             job.outcome.refused_in = None
 

@@ -69,6 +69,8 @@ def translate(error: Exception, columns: Columns) -> Exception:
             return Busy(str(error))
         case asyncpg.ReadOnlySQLTransactionError() | asyncpg.InsufficientResourcesError():
             return Busy(f"the database can't be written to: {error}")
+        case asyncpg.PostgresSystemError():
+            return Busy(f"the database's disk fails: {error}")
         case asyncpg.ObjectNotInPrerequisiteStateError():
             return Busy(str(error))  # a materialized view that hasn't been filled yet
         case asyncpg.DataError() | asyncpg.GeneratedAlwaysError():

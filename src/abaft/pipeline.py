@@ -48,6 +48,8 @@ from abaft.upserting import upsert
 from abaft.writing import Draft, make_draft, run_after
 
 TRIES = 5
+_TRIES_OF_ALL = 20
+_PAUSE = 0.002
 KEPT = 2_000
 """Plans kept; the oldest goes first, so that made-up shapes can't fill the memory."""
 
@@ -181,6 +183,15 @@ class Pipeline:
         answers = await together(self, intents, actor, unit)
         if answers is not None:
             return answers
+        for attempt in range(_TRIES_OF_ALL if unit is None else 0):
+            try:
+                async with self.transaction() as inner:
+                    return await self._each(intents, actor, inner, every)
+            except Conflict as fault:
+                # Within its transaction a write can't see what came in between: from the top.
+                if fault.code != "busy_record":
+                    raise
+            await asyncio.sleep(_PAUSE * attempt)
         async with self.unit(unit) as unit:
             return await self._each(intents, actor, unit, every)
 

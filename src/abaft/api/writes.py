@@ -113,11 +113,26 @@ class Writes:
         for name in model.key:
             if given.pop(name, key[name]) != key[name]:
                 raise BadRequest(f"{name} in the body isn't the one in the URL", code="other_key")
-        if not only_new:
+        if only_new:
+            return await self._make(request, {**given, **key}, pick, only_new)
+        return await self._placed(request, given, key, pick)
+
+    async def _placed(
+        self, request: Request, given: dict[str, Any], key: dict[str, Any], pick: Pick
+    ) -> Answer:
+        replaced = await self._replace(request, given, key, pick)
+        if replaced is not None:
+            return replaced
+        try:
+            return await self._make(request, {**given, **key}, pick, only_new=False)
+        except Conflict as fault:
+            if not _of_key(fault, request.model):
+                raise
+            # Another has just made it: then it is replaced, unless it is none of the actor's.
             replaced = await self._replace(request, given, key, pick)
-            if replaced is not None:
-                return replaced
-        return await self._make(request, {**given, **key}, pick, only_new)
+            if replaced is None:
+                raise
+            return replaced
 
     async def _replace(
         self, request: Request, given: dict[str, Any], key: dict[str, Any], pick: Pick
@@ -145,8 +160,7 @@ class Writes:
             made = WriteIntent(model.name, "create", values, pick=pick)
             written = await self.pipeline.write(made, request.actor, request.unit)
         except Conflict as fault:
-            keyed = {f"/{name}" for name in model.key}
-            if only_new and {problem.pointer for problem in fault.errors} <= keyed:
+            if only_new and _of_key(fault, model):
                 raise PreconditionFailed("the record is there already") from None
             raise
         return self._made(request, written)
@@ -262,3 +276,8 @@ def _only_new(headers: dict[bytes, bytes]) -> bool:
     if given is not None and given.strip() != b"*":
         raise BadRequest("If-None-Match of a PUT takes * alone", code="bad_precondition")
     return given is not None
+
+
+def _of_key(fault: Conflict, model: Model) -> bool:
+    """Whether it is the record's key that is taken."""
+    return {problem.pointer for problem in fault.errors} <= {f"/{name}" for name in model.key}

@@ -368,3 +368,23 @@ async def test_if_match_guards_the_record_that_nests(api: Api) -> None:
     etag = {"if-match": made.headers["etag"]}
     assert (await api.ask("PATCH /api/orders/1", json=body, headers=etag)).status_code == 200
     assert len(await api.items("/api/lines")) == 1
+
+
+async def test_put_takes_keys_alone_and_says_so(api: Api) -> None:
+    made = await post(api, "orders", {"number": "A1"})
+    body = {
+        "number": "A2",
+        "customer": {"name": "Ann"},
+        "labels": ["old", {"name": "new"}],
+        "lines": {"create": [{"text": "one"}]},
+        "nope": 1,
+    }
+    before = await api.changes()
+    for headers in ({}, {"prefer": "handling=lenient"}):
+        answer = await api.ask(f"PUT /api/orders/{made['id']}", json=body, headers=headers)
+        assert answer.status_code == 422
+        nested = [(f"/{name}", "not_with_put") for name in ("customer", "labels", "lines")]
+        rest = [] if headers else [("/nope", "unknown_field")]
+        assert told(answer) == [*nested, *rest]
+    assert "PATCH takes records" in answer.text
+    assert await api.changes() == before

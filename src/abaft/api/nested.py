@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from abaft.answers import WriteAnswer
@@ -38,14 +39,21 @@ class Nested:
 
     def _upserted(self, request: Request, body: bytes, plain: Callable[[], T]) -> T:
         """What `plain` makes of it: which record it will be isn't known beforehand."""
+        return self.without(request, body, plain, "not_with_upsert", "with upsert")
+
+    def without(
+        self, request: Request, body: bytes, plain: Callable[[], T], code: str, where: str
+    ) -> T:
+        """What `plain` makes of a body that may nest nothing; the fault says where that is."""
+        told = partial(_refuse_nested, code, f"{where} a relation takes keys alone")
         try:
             given = plain()
         except Invalid as fault:
             places = self.nesting.places(request.model, body)
-            _refuse_nested(places, [row for row in fault.errors if not _below(row, places)])
+            told(places, [row for row in fault.errors if not _below(row, places)])
             raise
         if request.prefer.lenient:
-            _refuse_nested(self.nesting.places(request.model, body), [])
+            told(self.nesting.places(request.model, body), [])
         return given
 
     def changes(
@@ -90,8 +98,7 @@ def _below(problem: Problem, places: Sequence[str]) -> bool:
     return any(f"{problem.pointer}/".startswith(f"{place}/") for place in places)
 
 
-def _refuse_nested(places: Sequence[str], rest: list[Problem]) -> None:
-    detail = "with upsert a relation takes keys alone"
-    problems = [*rest, *(Problem(place, "not_with_upsert", detail) for place in places)]
+def _refuse_nested(code: str, detail: str, places: Sequence[str], rest: list[Problem]) -> None:
+    problems = [*rest, *(Problem(place, code, detail) for place in places)]
     if places:
         raise Invalid(summary(problems), errors=problems[:100])

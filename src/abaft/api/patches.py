@@ -14,7 +14,7 @@ from abaft.base.settings import Settings
 from abaft.model.spec import Model
 from abaft.model.values import Values, body_fault, links_of, members, problem_of
 from abaft.pipeline import Pipeline
-from abaft.plan.operators import SET, Operator, operators_for
+from abaft.plan.operators import SET, Operator, held_otherwise, operators_for
 from abaft.plan.types import WriteIntent
 
 TYPES = (MERGE_PATCH, JSON, OPERATORS)
@@ -97,6 +97,8 @@ def _problem(model: Model, row: Any, prefix: tuple[str, ...]) -> Problem:
         name, asked = map(str, place)
         found = problem_of(model, {**row, "type": ""}, prefix)
         detail = f"{name} has no such operator: {nearest(asked, known(model, name))}"
+        if name in model.fields and held_otherwise(model.fields[name].kind):
+            detail = f"its column holds {name} in a form of its own, so that it takes set alone"
         return Problem(found.pointer, "unknown_operator", detail)
     if len(place) == 1 and row["type"] in ("dict_type", "one_operator"):
         shown = ", ".join(known(model, str(place[0])))

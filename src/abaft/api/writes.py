@@ -109,7 +109,10 @@ class Writes:
         only_new = _only_new(request.headers)
         pick, key = self._reached(request, "create" if only_new else "update")
         check_content(request.headers, (JSON,))
-        given = self._validators(request).replace(await request.body(self.settings))
+        body = await request.body(self.settings)
+        read = self._validators(request).replace
+        why = ("not_with_put", "PATCH takes records; with PUT")
+        given = self.nested.without(request, body, lambda: read(body), *why)
         for name in model.key:
             if given.pop(name, key[name]) != key[name]:
                 raise BadRequest(f"{name} in the body isn't the one in the URL", code="other_key")

@@ -16,7 +16,7 @@ from typing import Any, get_origin
 from abaft.base.errors import Problem
 from abaft.model.documents import dump_json, same_json
 from abaft.model.kinds import INT_MAX, Integer, Kind, Number
-from abaft.model.spec import Field, Model
+from abaft.model.spec import Model
 from abaft.model.times import MICROSECOND
 
 Apply = Callable[[Any, Any], Any]
@@ -80,24 +80,17 @@ def form_of(model: Model, name: str) -> str:
     return "list" if is_list else kind.name
 
 
-def _reckonable(field: Field) -> bool:
-    """Not what existing columns hold in a form of their own: a sum might not be exact there."""
-    own = not field.kind.stored or field.kind.name == "integer"
-    return own and not (field.hidden or field.relation)
-
-
 def operators_for(model: Model, name: str) -> list[Operator]:
     """The rows that take this member; of what nobody may read nothing is reckoned."""
-    if name in model.fields and not _reckonable(model.fields[name]):
-        return []
-    if name in model.fields and _held_otherwise(model.fields[name].kind):
+    field = model.fields.get(name)
+    if field is not None and (field.hidden or field.relation or held_otherwise(field.kind)):
         return []
     form = form_of(model, name)
     return [row for row in _ROWS if form in row.takes]
 
 
-def _held_otherwise(kind: Kind) -> bool:
-    """Whether an existing column holds it in a form that statements don't reckon with."""
+def held_otherwise(kind: Kind) -> bool:
+    """Whether an existing column holds it in a form in which a sum might not be exact."""
     return kind.stored != "" and kind.name != "integer"
 
 

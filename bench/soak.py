@@ -116,9 +116,9 @@ class Soak:
         return (await self.client.get(f"/api/posts?{query}")).status_code
 
     async def every_shape(self) -> None:
-        """Each there is, so that what is judged afterwards isn't the keeping of their plans."""
+        """Each there is, on all connections to the database: what is judged isn't their keeping."""
         for names in SHAPES:
-            await self.shape(names)
+            await asyncio.gather(*(self.shape(names) for _ in range(16)))
 
     async def cut(self) -> int:
         headers = {"accept": "application/x-ndjson"}

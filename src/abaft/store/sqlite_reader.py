@@ -11,7 +11,7 @@ import apsw
 from abaft.base import clock
 from abaft.base.digest import fingerprint
 from abaft.base.floats import spell
-from abaft.store.base import AnswerTooLarge, Lost, QueryTimeout, Rows
+from abaft.store.base import AnswerTooLarge, Lost, QueryTimeout, Row, Rows
 from abaft.store.sql.sqlite_operators import FUNCTIONS as OPERATORS
 
 STEPS = 2_000
@@ -57,7 +57,7 @@ class Reader:
 
 
 def _fetch(cursor: apsw.Cursor, most: int) -> Rows:
-    rows: Rows = []
+    rows: list[Row] = []
     size = 0
     for row in cursor:
         rows.append(row)

@@ -131,7 +131,7 @@ async def test_the_defaults_hold_on_every_engine(database_url: str) -> None:
         await play(api, rows)
 
 
-async def test_a_body_without_a_length_is_counted_while_it_comes(database_url: str) -> None:
+async def test_dos_2_a_body_without_a_length_is_counted_while_it_comes(database_url: str) -> None:
     taken = 0
 
     async def chunks() -> Any:
@@ -170,7 +170,7 @@ SLOW = (
 )
 
 
-async def test_a_query_past_its_time_is_stopped(database_url: str, engine: str) -> None:
+async def test_dos_4_a_query_past_its_time_is_stopped(database_url: str, engine: str) -> None:
     async with serving(database_url, Node, settings={"query_timeout": 0.1}) as api:
         await api.db.create(Node, name="top")
         await api.db.sql(SLOW.format(id="'x' || n" if engine == "sqlite" else "gen_random_uuid()"))
@@ -181,7 +181,7 @@ async def test_a_query_past_its_time_is_stopped(database_url: str, engine: str) 
         assert (await api.ask("GET /api/nodes?limit=1")).status_code == 200
 
 
-async def test_requests_a_minute(database_url: str) -> None:
+async def test_dos_2_requests_a_minute(database_url: str) -> None:
     async with serving(database_url, Node, settings={"requests_per_minute": 3}) as api:
         codes = [(await api.ask("GET /api/nodes")).status_code for _ in range(5)]
         assert sorted(codes) in ([200, 200, 200, 429, 429], [200, 200, 200, 200, 429], [200] * 5)
@@ -203,7 +203,7 @@ def test_the_rate_limit_counts_by_address_and_minute(monkeypatch: pytest.MonkeyP
     assert rate.retry_after("a") == 0
 
 
-async def test_past_the_queue_limit_requests_are_shed(database_url: str) -> None:
+async def test_load_1_past_the_queue_limit_requests_are_shed(database_url: str) -> None:
     async with serving(database_url, Node, settings={"queue_limit": 2}) as api:
         events: list[Any] = []
         api.app.observer.sinks.append(events.append)

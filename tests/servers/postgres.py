@@ -230,7 +230,7 @@ class PrivatePostgres(PostgresServer):
     def file_of(self, table: str, url: str) -> Path:
         """The file that holds the table of that database."""
         [[name]] = self.fetch(f"select pg_relation_filepath('{table}')", url)
-        return self.folder / "data" / name
+        return self.folder / "data" / str(name)
 
     def revive(self) -> None:
         """Starts it if it has ended by itself."""

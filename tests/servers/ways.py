@@ -230,7 +230,8 @@ class Lots:
         before = self.allowed[lot]
         if answer is not None and answer.status_code == 503:
             return
-        done = {step.applied(history, state) for history in before} - {None}
+        applied = [step.applied(history, state) for history in before]
+        done = {history for history in applied if history is not None}
         refused = {history for history in before if step.applied(history, state) is None}
         if answer is None:
             after = before | done
@@ -240,7 +241,7 @@ class Lots:
             after = refused
         if not after:
             self.wrong.append(f"lot {lot}: {step.request} in {before}: {answer and answer.text}")
-        self.allowed[lot] = {history for history in after if history is not None}
+        self.allowed[lot] = after
 
     async def reckon(self, database: str) -> None:
         """Holds the rows and the feed against what was answered, and each answer to its repeat."""

@@ -192,7 +192,6 @@ def slope(samples: list[Sample], name: str) -> float:
 
 async def soaked(minutes: float, rate: float, database: str, folder: Path) -> int:
     """Runs it and prints what it found; 1 where something grows."""
-    begun, until = time.monotonic(), time.monotonic() + minutes * 60
     samples: list[Sample] = []
     with Server("bench.soak_app:app", database, folder) as server:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client:
@@ -201,6 +200,7 @@ async def soaked(minutes: float, rate: float, database: str, folder: Path) -> in
             for name in "abc":
                 await client.put(f"/api/tags/{name}", json={})
             await soak.every_shape()
+            begun, until = time.monotonic(), time.monotonic() + minutes * 60
             traffic = asyncio.create_task(run(soak, rate, until))
             while not traffic.done():
                 await asyncio.wait({traffic}, timeout=max(2.0, minutes * 60 / 200))

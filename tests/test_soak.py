@@ -21,7 +21,7 @@ def test_load_2_a_short_soak_is_flat(database_url: str) -> None:
         env=given,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

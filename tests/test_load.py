@@ -212,7 +212,7 @@ def test_a_record_may_refer_to_one_below_it(loader: Loader) -> None:
 
 
 def test_hooks_run_and_the_database_makes_keys(loader: Loader) -> None:
-    result = loader.load("--skip-bad", counts="n\n1\n2\n3\n")
+    result = loader.load(f"--skip-bad={loader.folder}/refused.csv", counts="n\n1\n2\n3\n")
     assert result.exit_code == 0, result.output
     assert "line 3: even numbers are not for us" in said(result)
     assert [row["n"] for row in loader.sql("select n from counts order by id")] == [1, 3]

@@ -14,7 +14,9 @@ _EXACT = 2.0**53
 
 
 def spell(value: float) -> str:
-    """The fewest digits that give the value back: 2, 0.1, 1e+22, 1.5e-07."""
+    """The fewest digits that give the value back: 2, 0.1, 1e+22, 1.5e-07; null for infinity."""
+    if not math.isfinite(value):
+        return "null"
     text = repr(value + 0.0).removesuffix(".0")
     size = abs(value)
     if size >= _EXACT and _midway(value, text):

@@ -36,6 +36,13 @@ _TYPES: dict[str, Any] = {
 }
 
 
+_NOT_FINITE = tuple(
+    sa.literal_column(f"'{value}'::float8", postgresql.DOUBLE_PRECISION)
+    for value in ("NaN", "Infinity", "-Infinity")
+)
+"""What JSON has no number for; abaft stores none, existing tables may."""
+
+
 class PostgresDialect(Dialect):
     """For PostgreSQL 13 or newer through asyncpg."""
 
@@ -146,6 +153,8 @@ class PostgresDialect(Dialect):
         if kind.name == "float":
             # Adding zero turns -0.0 into 0.0.
             element = element.op("+")(sa.literal_column("0.0::float8", postgresql.DOUBLE_PRECISION))
+            shown = sa.cast(sa.func.to_json(element), sa.Text)
+            return sa.case((element.in_(_NOT_FINITE), text_literal("null")), else_=shown)
         return sa.cast(sa.func.to_json(element), sa.Text)
 
     def list_encoder(self, kind: Kind) -> Encoder:

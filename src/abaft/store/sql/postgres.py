@@ -153,9 +153,10 @@ class PostgresDialect(Dialect):
         if kind.name == "float":
             # Adding zero turns -0.0 into 0.0.
             element = element.op("+")(sa.literal_column("0.0::float8", postgresql.DOUBLE_PRECISION))
-            shown = sa.cast(sa.func.to_json(element), sa.Text)
-            return sa.case((element.in_(_NOT_FINITE), text_literal("null")), else_=shown)
-        return sa.cast(sa.func.to_json(element), sa.Text)
+        told = sa.cast(sa.func.to_json(element), sa.Text)
+        if kind.name == "float":
+            return sa.case((element.in_(_NOT_FINITE), text_literal("null")), else_=told)
+        return told
 
     def list_encoder(self, kind: Kind) -> Encoder:
         encode = self.encoder(kind)

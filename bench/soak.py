@@ -194,7 +194,10 @@ async def soaked(minutes: float, rate: float, database: str, folder: Path) -> in
     """Runs it and prints what it found; 1 where something grows."""
     samples: list[Sample] = []
     with Server("bench.soak_app:app", database, folder) as server:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client:
+        # Well below the 5 s after which the server closes: both at once would lose a request.
+        limits = httpx.Limits(keepalive_expiry=2.0)
+        base = f"http://127.0.0.1:{server.port}"
+        async with httpx.AsyncClient(base_url=base, limits=limits) as client:
             soak = Soak(client, random.Random(1))
             await client.put("/api/people/ann", json={})
             for name in "abc":

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from abaft import Settings
+from abaft import Settings, User
 from abaft.store.base import (
     Lost,
     QueryTimeout,
@@ -15,6 +15,7 @@ from abaft.store.base import (
 )
 from abaft.store.postgres import PostgresStore
 from postgres_library import SCHEMA, fresh_url, library, outcomes
+from scenarios import serving
 from servers.postgres import PostgresServer, PrivatePostgres
 
 
@@ -115,3 +116,22 @@ async def test_who_gives_up_waiting_leaves_the_connections_in_order(url: str) ->
         assert await lib.store.sql("select 2 n", []) == [{"n": 2}]
         with pytest.raises(QueryTimeout):
             await lib.store.sql("select pg_sleep(60)", [])
+
+
+async def test_fail_1_old_changes_are_pruned_after_the_database_was_away(
+    private_postgres: PrivatePostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("abaft.app.PRUNE_EVERY", 0.05)
+    settings = {"change_retention_days": 1, "query_timeout": 1}
+    with private_postgres.database() as url:
+        async with serving(url, User, settings=settings) as api:
+            private_postgres.kill()
+            await asyncio.sleep(0.5)
+            private_postgres.start()
+            await api.db.create(User)
+            await api.app.pipeline.store.sql(
+                "update abaft_changes set at = at - interval '2 days'", []
+            )
+            async with asyncio.timeout(20):
+                while await api.changes():
+                    await asyncio.sleep(0.05)

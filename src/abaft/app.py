@@ -180,16 +180,21 @@ class App(FastAPI):
         await self.store.close()
 
     async def _prune(self) -> None:
-        days, hours = self.settings_.change_retention_days, self.settings_.idempotency_hours
-        while days or hours:
-            if days:
-                before = show_datetime(clock.now() - timedelta(days=days))
-                count = await self.store.prune_changes(before)
-                if count:
-                    self.observer.emit(ChangesPruned(count))
-            if hours:
-                await prune_answers(self.store, clock.now() - timedelta(hours=hours))
+        while self.settings_.change_retention_days or self.settings_.idempotency_hours:
+            # A database that is away now is asked again at the next turn.
+            with contextlib.suppress(StoreError):
+                await self._prune_once()
             await asyncio.sleep(PRUNE_EVERY)
+
+    async def _prune_once(self) -> None:
+        days, hours = self.settings_.change_retention_days, self.settings_.idempotency_hours
+        if days:
+            before = show_datetime(clock.now() - timedelta(days=days))
+            count = await self.store.prune_changes(before)
+            if count:
+                self.observer.emit(ChangesPruned(count))
+        if hours:
+            await prune_answers(self.store, clock.now() - timedelta(hours=hours))
 
     def db(self, actor: Actor) -> Database:
         """The data for code outside of requests; start() must have been awaited."""

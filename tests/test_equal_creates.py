@@ -145,6 +145,36 @@ WAYS: dict[str, Way] = {
         lambda n: [{"row": 1, "column": c, "text": f"{n}"} for c in (1, 2)],
         (), "cells", 2, others=200,
     ),
+    # Of these half come from the other end: what one holds the other waits for.
+    "opposite upserts": Way(
+        "POST /api/cells?upsert=row,column",
+        lambda n: [{"row": 1, "column": c, "text": f"{n}"} for c in (1, 2, 3)][:: (-1) ** n],
+        (), "cells", 3, others=200,
+    ),
+    "opposite upserts of hooks": Way(
+        "POST /api/hookeds?upsert=name", lambda n: [{"name": "a"}, {"name": "b"}][:: (-1) ** n],
+        (), "hookeds", 2, others=200,
+    ),
+    "batch of opposite upserts": Way(
+        "POST /api/batch",
+        lambda n: {
+            "operations": [
+                *operation("/accounts?upsert=email", {"email": "a@b", "nick": f"{n}"}),
+                *operation("/accounts?upsert=email", {"email": "b@b", "nick": f"{n}"}),
+            ][:: (-1) ** n]
+        },
+        (), rows=2, wins=200, others=200,
+    ),
+    "batch of opposite models": Way(
+        "POST /api/batch",
+        lambda n: {
+            "operations": [
+                *operation("/accounts?upsert=email", SAME),
+                *operation("/cells?upsert=row,column", {"row": 1, "column": 2, "text": f"{n}"}),
+            ][:: (-1) ** n]
+        },
+        (), "cells", wins=200, others=200,
+    ),
     "put": Way(
         "PUT /api/cells/1,2", lambda n: {"text": f"{n}"}, (), "cells", others=200
     ),
@@ -214,3 +244,58 @@ async def test_val_3_of_fifty_equal_ties_one_is_made(api: Api) -> None:
         assert Counter(answer.status_code for answer in answers) == {200: COUNT}, answers[0].text
         assert (await api.ask(f"GET /api/accounts/{account.id}")).json()["tags"] == ["sea"]
         await api.db.update(account, tags=[])
+
+
+OPPOSITE: dict[str, tuple[str, Callable[[list[str]], Any]]] = {
+    "batch": (
+        "POST /api/batch",
+        lambda keys: {
+            "operations": [
+                {"method": "PATCH", "path": f"/accounts/{key}", "body": {"first": key}}
+                for key in keys
+            ]
+        },
+    ),
+    "batch of unique values": (
+        "POST /api/batch",
+        lambda keys: {
+            "operations": [
+                {"method": "PATCH", "path": f"/accounts/{key}", "body": {"email": f"{key}@b"}}
+                for key in keys
+            ]
+        },
+    ),
+    "batch of reads as well": (
+        "POST /api/batch",
+        lambda keys: {
+            "operations": [
+                {"method": method, "path": f"/accounts/{key}", **body}
+                for key in keys
+                for method, body in (("GET", {}), ("PATCH", {"body": {"first": key}}))
+            ]
+        },
+    ),
+    "filter": ("PATCH /api/accounts?all=true&limit=9&sort={}nick", lambda keys: {"first": "x"}),
+    "nested": (
+        "PATCH /api/teams/t",
+        lambda keys: {"members": {"update": [{"id": key, "first": "y"} for key in keys]}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPPOSITE)
+async def test_dur_3_changes_in_opposite_orders_all_take_place(api: Api, name: str) -> None:
+    await api.db.create(Team, name="t")
+    keys = [str((await api.db.create(Account, nick=f"{n}", team="t")).id) for n in range(4)]
+    request, body = OPPOSITE[name]
+    answers = await asyncio.gather(
+        *(
+            api.ask(request.format("-" if n % 2 else ""), json=body(keys[:: (-1) ** n]))
+            for n in range(COUNT)
+        )
+    )
+    codes = Counter(answer.status_code for answer in answers)
+    assert codes == {200: COUNT}, [a.text for a in answers if a.status_code != 200][:3]
+    if name == "filter":
+        nicks = [[row["nick"] for row in answer.json()["items"]] for answer in answers]
+        assert nicks == [[*"0123"][:: (-1) ** n] for n in range(COUNT)]

@@ -60,7 +60,9 @@ async def together(
         readies = _readies(pipeline, drafts, actor)
         stages.mark("plan")
         items = [_item(*pair, actor) for pair in zip(drafts, readies, strict=True)]
-        rows = await pipeline.target(unit).write_all(items)
+        order = pipeline.key_order.of(intents)
+        found = await pipeline.target(unit).write_all([items[place] for place in order])
+        rows = pipeline.key_order.asked(order, found)
     except (Fault, *_REFUSED):
         return None
     except StoreError as error:
@@ -99,7 +101,7 @@ async def in_turn(
             else:
                 outcomes.append(await pipeline.write(intent, actor, unit))
         except Fault as fault:
-            if fault.status >= 500:
+            if fault.status >= 500 or (fault.passing and not every):
                 raise
             outcomes.append(_placed(pipeline, intent, fault))
             if not every or intent.needs >= 0:

@@ -40,9 +40,11 @@ class Matching:
             except NotFound:
                 continue  # one is gone, or isn't as the condition says any more
         # One of these writes may change what the condition says of the next.
-        async with pipeline.unit(unit) as unit:
-            intents = await self.intents(unit)
-            return intents, await pipeline.write_all(intents, actor, unit, every=True)
+        return await pipeline.whole(self._within, unit)
+
+    async def _within(self, unit: Unit) -> tuple[list[WriteIntent], list[Answer]]:
+        intents = await self.intents(unit)
+        return intents, await self.pipeline.write_all(intents, self.actor, unit, every=True)
 
     async def rehearsed(self) -> tuple[list[WriteIntent], list[Answer | Fault]]:
         """What would come of each; nothing is kept."""

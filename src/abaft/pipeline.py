@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from abaft.answers import Answer, ReadAnswer, Ready, Stages, StreamAnswer, Unit, WriteAnswer
+from abaft.base import clock
 from abaft.base.actor import Actor, ActorKind
 from abaft.base.errors import Conflict, Fault, MethodNotAllowed
 from abaft.base.settings import Settings
 from abaft.batches import Asked, Intent, Undone, in_turn, merged, together
 from abaft.dangling import is_dangling, leading_nowhere
+from abaft.key_order import KeyOrder
 from abaft.model.expr import FALSE
 from abaft.model.spec import Action, Model, Schema
 from abaft.model.terms import Terms
@@ -37,19 +39,22 @@ from abaft.plan.write import VERBS, plan_write
 from abaft.store.base import (
     GuardFailed,
     HeldOff,
+    Pace,
     ReferenceViolation,
     Row,
     Session,
     Store,
     StoreError,
 )
-from abaft.store_faults import refusing, store_fault, write_fault
+from abaft.store_faults import busy_record, refusing, store_fault, write_fault
 from abaft.upserting import upsert
 from abaft.writing import Draft, make_draft, run_after
 
 TRIES = 5
-_TRIES_OF_ALL = 20
 _PAUSE = 0.002
+T = TypeVar("T")
+_LAST_TRY = 0.9
+"""Of the time that a query may take: when what others were in the way of begins for the last."""
 KEPT = 2_000
 """Plans kept; the oldest goes first, so that made-up shapes can't fill the memory."""
 
@@ -64,6 +69,7 @@ class Pipeline:
         self.settings = settings
         self.store = store
         self.observer = observer
+        self.key_order = KeyOrder(schema)
         self.validators = {
             name: Validators(schema, model)
             for name, model in schema.models.items()
@@ -163,7 +169,7 @@ class Pipeline:
                 raise await leading_nowhere(self, draft, actor, unit) or fault
             if fault is not None:
                 raise fault
-        raise Conflict("others keep changing this record: try again", code="busy_record")
+        raise busy_record()
 
     async def write_all(
         self,
@@ -183,22 +189,39 @@ class Pipeline:
         answers = await together(self, intents, actor, unit)
         if answers is not None:
             return answers
-        for attempt in range(_TRIES_OF_ALL if unit is None else 0):
+        pace: Pace = "steady" if self.key_order.settles(intents) else "hasty"
+        return await self.whole(lambda unit: self._each(intents, actor, unit, every), unit, pace)
+
+    async def whole(
+        self, work: Callable[[Unit], Awaitable[T]], unit: Unit | None = None, pace: Pace = "hasty"
+    ) -> T:
+        """What the work gives, done in a transaction: from the top where others were in its way.
+
+        Within one that is under way it can't be: what others did meanwhile isn't seen in it.
+        """
+        if unit is not None:
+            async with self.unit(unit) as unit:
+                return await work(unit)
+        until = clock.monotonic() + self.settings.query_timeout * _LAST_TRY
+        attempt = 0
+        while True:
             try:
-                async with self.transaction() as inner:
-                    return await self._each(intents, actor, inner, every)
-            except Conflict as fault:
-                # Within its transaction a write can't see what came in between: from the top.
-                if fault.code != "busy_record":
+                async with self.transaction("queued" if attempt else pace) as inner:
+                    return await work(inner)
+            except Fault as fault:
+                if not fault.passing or clock.monotonic() > until:
                     raise
+            attempt += 1
             await asyncio.sleep(_PAUSE * attempt)
-        async with self.unit(unit) as unit:
-            return await self._each(intents, actor, unit, every)
 
     async def _each(
         self, intents: Sequence[Intent], actor: Actor, unit: Unit, every: bool
     ) -> list[Answer]:
-        outcomes = await in_turn(self, intents, actor, unit, every=every)
+        order = self.key_order.of(intents)
+        if not isinstance(order, range):
+            intents = self.key_order.keyed(intents)
+        taken = [intents[place] for place in order]
+        outcomes = self.key_order.asked(order, await in_turn(self, taken, actor, unit, every=every))
         if faults := [outcome for outcome in outcomes if isinstance(outcome, Fault)]:
             raise merged(faults)
         return [outcome for outcome in outcomes if not isinstance(outcome, Fault)]
@@ -217,13 +240,13 @@ class Pipeline:
             return list(outcomes or ())
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Unit]:
+    async def transaction(self, pace: Pace = "") -> AsyncIterator[Unit]:
         """What is written within the unit lands together or not at all.
 
         @after hooks run once it is durable.
         """
         try:
-            async with self.store.transaction() as session:
+            async with self.store.transaction(pace=pace) as session:
                 unit = Unit(session)
                 yield unit
                 if unit.broken:

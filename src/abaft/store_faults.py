@@ -12,7 +12,9 @@ from abaft.store.base import (
     AnswerTooLarge,
     Busy,
     CheckViolation,
+    Crossed,
     GuardFailed,
+    Locked,
     Lost,
     QueryTimeout,
     ReferenceViolation,
@@ -50,8 +52,17 @@ def store_fault(error: StoreError) -> Fault:
         case Lost():
             return Unavailable("the database can't be reached at the moment", code="database_lost")
         case Busy():
-            return Unavailable("the database is busy: try again", code="database_busy")
+            fault = Unavailable("the database is busy: try again", code="database_busy")
+            fault.passing = isinstance(error, Crossed | Locked)
+            return fault
     return Conflict("the database refused this")
+
+
+def busy_record() -> Conflict:
+    """The fault of a record that others have changed again and again meanwhile."""
+    fault = Conflict("others keep changing this record: try again", code="busy_record")
+    fault.passing = True
+    return fault
 
 
 def answer_too_large() -> Fault:

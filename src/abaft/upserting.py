@@ -15,6 +15,7 @@ from abaft.model import expr as e
 from abaft.model.spec import Model
 from abaft.plan.access import Access
 from abaft.plan.types import Pick, ReadIntent, ReadShape, WriteIntent
+from abaft.store_faults import busy_record
 from abaft.writing import fill
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ async def upsert(
                 raise
             last = fault
         await asyncio.sleep(_PAUSE * attempt)
-    raise last or Conflict("others keep changing this record: try again", code="busy_record")
+    raise last or busy_record()
 
 
 def _passing(fault: Conflict, intent: WriteIntent, unit: Unit | None) -> bool:

@@ -118,8 +118,9 @@ class Batch:
             gathered = Gathered(self.pipeline, self.prepared, request, operations, most)
             answers = await gathered.answers()
             if answers is None:
-                async with self.pipeline.unit(request.unit) as unit:
-                    answers = await self._in_turn(request, operations, unit)
+                answers = await self.pipeline.whole(
+                    lambda unit: self._in_turn(request, operations, unit), request.unit
+                )
         else:
             answers = await self._apart(request, operations)
         results = b",".join(map(_result, answers))

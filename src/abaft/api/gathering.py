@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from abaft.answers import Answer as Outcome
 from abaft.answers import Unit
 from abaft.api import references
 from abaft.api.references import Reference, referred
@@ -19,7 +20,7 @@ from abaft.base.errors import Fault
 from abaft.batches import Asked, Intent, merged, shifted, together
 from abaft.model.spec import Model
 from abaft.pipeline import Pipeline
-from abaft.plan.types import Made, ReadIntent
+from abaft.plan.types import Made, ReadIntent, WriteIntent
 
 if TYPE_CHECKING:
     from abaft.api.batch import Operation
@@ -74,12 +75,28 @@ class Gathered:
             done = await together(
                 self.pipeline, self.intents, self.request.actor, self.request.unit
             )
+            if done is None and all(map(_upserts, self.intents)):
+                done = await self._upserted()
             if done is None:
                 return None
             return [_ended(one, done[one.start : one.start + one.count]) for one in self.begun]
         finally:
             for one in self.begun:
                 one.coroutine.close()
+
+    async def _upserted(self) -> list[Outcome] | None:
+        """The answers of upserts alone, which can be taken in the order of their keys.
+
+        None where one is refused: in turn each tells of itself.
+        """
+        if self.request.unit is not None:
+            return None  # what fails would end the transaction of the request
+        try:
+            return await self.pipeline.write_all(self.intents, self.request.actor)
+        except Fault as fault:
+            if fault.status >= 500:
+                raise
+            return None
 
     def _begin(self) -> bool:
         faults, whole = [], True
@@ -200,6 +217,10 @@ class _Late:
 def _required(intent: Intent) -> Intent:
     """A GET of what isn't there is refused, and with it the batch."""
     return replace(intent, required=True) if isinstance(intent, ReadIntent) else intent
+
+
+def _upserts(intent: Intent) -> bool:
+    return isinstance(intent, WriteIntent) and bool(intent.upsert)
 
 
 def _leads(model: Model, name: str) -> bool:

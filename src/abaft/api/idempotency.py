@@ -23,11 +23,11 @@ from abaft.api.respond import Answer
 from abaft.base import clock
 from abaft.base.actor import Actor
 from abaft.base.digest import fingerprint
-from abaft.base.errors import BadRequest, Conflict, Invalid
+from abaft.base.errors import BadRequest, Conflict, Fault, Invalid
 from abaft.base.settings import Settings
 from abaft.model.spec import Action
 from abaft.pipeline import Pipeline
-from abaft.store.base import Kept, Locked, UniqueViolation
+from abaft.store.base import Kept, Locked, Pace, UniqueViolation
 
 HEADER = b"idempotency-key"
 REPLAYED = (b"idempotency-replayed", b"true")
@@ -81,13 +81,15 @@ class Idempotency:
         digest = digest_of(request, path)
         until = clock.monotonic() + self.settings.query_timeout
         async with self._turn((place["actor"], key), until):
+            pace: Pace = "steady"
             while True:
                 try:
-                    return await self._once(request, handler, place, digest)
-                except Conflict as fault:
+                    return await self._once(request, handler, place, digest, pace)
+                except Fault as fault:
                     # Within its transaction a write can't see what came in between: from the top.
-                    if fault.code != "busy_record" or clock.monotonic() > until:
+                    if not fault.passing or clock.monotonic() > until:
                         raise
+                pace = "queued"
                 await asyncio.sleep(_PAUSE)
 
     def _permit(self, request: Request, action: Action) -> None:
@@ -117,9 +119,14 @@ class Idempotency:
                 del self._turns[place]
 
     async def _once(
-        self, request: Request, handler: Handler, place: dict[str, str], digest: str
+        self,
+        request: Request,
+        handler: Handler,
+        place: dict[str, str],
+        digest: str,
+        pace: Pace,
     ) -> Answer:
-        async with self.pipeline.transaction() as unit:
+        async with self.pipeline.transaction(pace) as unit:
             kept = await self._claim(unit, {**place, "digest": digest, "at": clock.now()})
             if kept is not None:
                 return replay(request, kept, digest)

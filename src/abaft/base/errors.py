@@ -87,6 +87,8 @@ class Fault(AbaftError):
     status = 500
     code = "fault"
     title = "Something went wrong"
+    passing = False
+    """Whether others were in the way, so that all of it may succeed from the top."""
 
     def __init__(
         self,

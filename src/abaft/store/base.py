@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from abaft.base.errors import AbaftError
 from abaft.model.spec import Model
@@ -13,6 +13,8 @@ from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.plan.types import ReadPlan, WritePlan
 
+Pace = Literal["", "steady", "hasty", "queued"]
+"""How a transaction goes that others may cross, each needing what the other holds."""
 Row = Sequence[Any]
 Rows = Sequence[Row]
 Values = Mapping[str, Any]
@@ -71,6 +73,10 @@ class AnswerTooLarge(StoreError):
 
 class Busy(StoreError):
     """Others hold what a write needs for longer than its deadline; nothing was changed."""
+
+
+class Crossed(Busy):
+    """Others held what this transaction needed and needed what it held; another try may succeed."""
 
 
 class Locked(Busy):
@@ -215,8 +221,13 @@ class Store(Session, Protocol):
     def compile_write(self, plan: WritePlan) -> Any:
         """Makes a write ready."""
 
-    def transaction(self, patient: bool = False) -> AbstractAsyncContextManager[Session]:
+    def transaction(
+        self, patient: bool = False, pace: Pace = ""
+    ) -> AbstractAsyncContextManager[Session]:
         """All that is done with the session lands together or not at all.
+
+        Who can begin again goes hasty, and is Locked soon where another holds what is needed, or
+        steady where crossing is unlikely; and after that queued, with none of those beside it.
 
         A `patient` one may take its time, and pause: who loads a file waits for it.
         """

@@ -22,8 +22,9 @@ from abaft.plan.loads import Load, Match, Matched
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store import postgres_changes as feed
 from abaft.store import postgres_session as steps
-from abaft.store.base import Capabilities, Item, Lost, Row, Session, Snapshot, Values
+from abaft.store.base import Capabilities, Item, Lost, Pace, Row, Session, Snapshot, Values
 from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, write_lane
+from abaft.store.postgres_begin import begin, roll_back
 from abaft.store.postgres_errors import CONFLICTS, FAILURES, gone, translate, translate_write
 from abaft.store.postgres_load import Refused
 from abaft.store.postgres_pool import Connection, Pool, check_server
@@ -256,11 +257,13 @@ class PostgresStore:
     async def _whole(self, work: Work) -> Any:
         """Does the work in a transaction of its own, again where others were in its way."""
         until, attempt = self._until(), 0
+        pace: Pace = ""
         while True:
             attempt += 1
             try:
-                return await self._once(work, until)
+                return await self._once(work, until, pace)
             except CONFLICTS as error:
+                pace = "queued"
                 if clock.monotonic() > until:
                     raise translate(error, self._columns) from error
             except FAILURES as error:
@@ -269,13 +272,13 @@ class PostgresStore:
                     raise translate(error, self._columns) from error
             await asyncio.sleep(_PAUSE * attempt)
 
-    async def _once(self, work: Work, until: float) -> Any:
+    async def _once(self, work: Work, until: float, pace: Pace) -> Any:
         async with self._line.patient.hold(until) as connection:
-            await steps.begin(connection)
+            await begin(connection, pace)
             try:
                 result = await work(connection)
             except BaseException:
-                await steps.roll_back(connection)
+                await roll_back(connection)
                 raise
             await steps.commit(connection, self._columns)
         return result
@@ -302,10 +305,10 @@ class PostgresStore:
                 raise translate_write(error, self._columns) from error
 
     @asynccontextmanager
-    async def transaction(self, patient: bool = False) -> AsyncIterator[Session]:
+    async def transaction(self, patient: bool = False, pace: Pace = "") -> AsyncIterator[Session]:
         async with self._line.patient.hold(self._until()) as connection:
             try:
-                await steps.begin(connection)
+                await begin(connection, pace)
                 if patient:
                     await connection.execute(_PATIENCE)
             except Exception as error:
@@ -315,7 +318,7 @@ class PostgresStore:
             try:
                 yield self._session(connection)
             except BaseException:
-                await steps.roll_back(connection)
+                await roll_back(connection)
                 raise
             await steps.commit(connection, self._columns)
 

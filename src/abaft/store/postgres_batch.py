@@ -262,7 +262,7 @@ class Lane:
                 job.settle(error)
                 return
             try:
-                job.settle((await self._execute(connection, [job]))[0])
+                job.settle(await self._single(connection, job))
                 return
             except Exception as error:
                 if gone(error):
@@ -273,6 +273,9 @@ class Lane:
             finally:
                 self._line.patient.release(connection)
             await asyncio.sleep(_PAUSE * job.attempts)
+
+    async def _single(self, connection: Connection, job: Job) -> list[Row]:
+        return (await self._execute(connection, [job]))[0]
 
 
 class ReadLane(Lane):

@@ -9,6 +9,7 @@ import asyncpg
 from abaft.store.base import (
     Busy,
     CheckViolation,
+    Crossed,
     Locked,
     Lost,
     QueryTimeout,
@@ -63,10 +64,8 @@ def translate(error: Exception, columns: Columns) -> Exception:
             return _violation(error, columns)
         case asyncpg.LockNotAvailableError():
             return Locked(str(error))
-        case asyncpg.SerializationError():
-            return Busy(str(error))
-        case asyncpg.DeadlockDetectedError():
-            return Busy(str(error))
+        case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
+            return Crossed(str(error))
         case asyncpg.ReadOnlySQLTransactionError() | asyncpg.InsufficientResourcesError():
             return Busy(f"the database can't be written to: {error}")
         case asyncpg.PostgresSystemError():

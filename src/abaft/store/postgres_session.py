@@ -34,10 +34,6 @@ from abaft.store.sql.write import WriteStatement
 Step = Callable[[], Awaitable[Any]]
 
 
-async def begin(connection: Connection) -> None:
-    await connection.execute("BEGIN")
-
-
 async def commit(connection: Connection, columns: Columns) -> None:
     """Unknown where the connection breaks before the answer, Lost where it had broken before."""
     if connection.is_closed():
@@ -48,14 +44,6 @@ async def commit(connection: Connection, columns: Columns) -> None:
         if gone(error):
             connection.terminate()
         raise translate_write(error, columns) from error
-
-
-async def roll_back(connection: Connection) -> None:
-    """Undoes all; a connection that can't is ended, with the same effect."""
-    try:
-        await connection.execute("ROLLBACK")
-    except Exception:
-        connection.terminate()
 
 
 async def rows(connection: Connection, statement: Statement, values: Values) -> list[Row]:

@@ -10,6 +10,7 @@ import asyncpg
 
 from abaft.store.base import HeldOff, Item, Row, Values
 from abaft.store.postgres_batch import Args, Job, Line, WriteLane
+from abaft.store.postgres_begin import begin, roll_back
 from abaft.store.postgres_pool import Connection
 from abaft.store.sql.dialect import Dialect
 from abaft.store.sql.together import HELD_OFF, Branch, Together, compile_together
@@ -114,6 +115,17 @@ class WholeLane(WriteLane):
         records = await connection.fetchmany(self.sql, many, timeout=self._line.seconds + 1)
         rows = iter(records)
         return [[tuple(next(rows)) for _ in job.args] for job in jobs]
+
+    async def _single(self, connection: Connection, job: Job) -> list[Row]:
+        """In single file: those that take the same records in other orders would cross."""
+        await begin(connection, "queued")
+        try:
+            [rows] = await self._execute(connection, [job])
+        except BaseException:
+            await roll_back(connection)
+            raise
+        await connection.execute("COMMIT")
+        return rows
 
     def _verdict(self, error: Exception) -> Exception:
         if isinstance(error, asyncpg.InvalidTextRepresentationError):

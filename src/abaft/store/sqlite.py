@@ -29,6 +29,7 @@ from abaft.store.base import (
     Capabilities,
     Item,
     Lost,
+    Pace,
     QueryTimeout,
     Row,
     Rows,
@@ -272,7 +273,8 @@ class SqliteStore:
         return result
 
     @asynccontextmanager
-    async def transaction(self, patient: bool = False) -> AsyncIterator[Session]:
+    async def transaction(self, patient: bool = False, pace: Pace = "") -> AsyncIterator[Session]:
+        # Here all wait for each other in any case.
         exclusive = Exclusive(None if patient else self.settings.query_timeout)
         until = inf if patient else self._turns.until()
         done = self._writer.submit(exclusive.work, alone=True, until=until)

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
-from abaft import Email, Me, Model, Url, allow, field
+from abaft import Email, Invalid, Me, Model, Ref, Url, allow, field
 from scenarios import Api, Scenario, play, serving
 
 
@@ -296,3 +296,55 @@ async def test_a_decimal_of_places_alone_can_be_zero(database_url: str) -> None:
         ):
             assert (await api.ask("POST /api/shares", json=given)).json()["part"] == shown
         assert (await api.ask("POST /api/shares", json={"part": "1"})).status_code == 422
+
+
+class Open(Model, abstract=True, stamps=False):
+    @allow("read", "create", "update", "delete")
+    def everyone(record, me: Me) -> bool:
+        return True
+
+
+class Tag(Open, key="name", stamps=False):
+    name: str = field(max_length=9, min_length=0)
+    wider: Ref[Tag] | None = None
+
+
+class Pair(Open, key=("one", "other"), stamps=False):
+    one: str
+    other: str
+
+
+async def test_val_2_the_empty_text_is_no_key(database_url: str) -> None:
+    """No URL would reach the record. In a key of several fields it has a place."""
+
+    told = ["string_too_short", "at least 1 character"]
+    inner = {"operations": [{"method": "POST", "path": "/tags", "body": {"name": ""}}]}
+    rows = [
+        Scenario("POST /api/tags", 422, json={"name": ""}, has=[*told, '"/name"']),
+        Scenario("POST /api/tags", 422, json=[{"name": "a"}, {"name": ""}], has=['"/1/name"']),
+        Scenario("POST /api/tags?upsert=name", 422, json={"name": ""}, has=told),
+        Scenario("POST /api/tags", 422, json={"name": "b", "wider": {"name": ""}}, has=told),
+        Scenario("POST /api/tags", 422, json={"name": "b", "wider": ""}, has=["no_such_record"]),
+        Scenario("POST /api/batch", 422, json=inner, has=["/operations/0/body/name", *told]),
+        Scenario("POST /api/tags", 201, json={"name": " "}, changes=("create Tag",)),
+        Scenario("POST /api/pairs", 201, json={"one": "", "other": ""}, changes=("create Pair",)),
+        Scenario("GET /api/pairs/,", 200, has=['"one":""']),
+    ]
+    async with serving(database_url, Tag, Pair) as api:
+        await play(api, rows)
+        with pytest.raises(Invalid):
+            await api.db.create(Tag, name="")
+
+
+async def test_the_empty_text_is_a_key_in_an_existing_table(database_url: str) -> None:
+    class Made(Open, key="name", table="tags", stamps=False):
+        name: str
+
+    class Tag(Open, key="name", managed=False, table="tags", stamps=False):
+        name: str
+
+    async with serving(database_url, Made):
+        pass
+    async with serving(database_url, Tag) as api:
+        assert (await api.ask("POST /api/tags", json={"name": ""})).status_code == 201
+        assert await api.items("/api/tags", of="name") == [""]

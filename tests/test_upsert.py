@@ -1,5 +1,7 @@
 """Upsert: a POST that makes a record, or changes the one with the same unique values."""
 
+from __future__ import annotations
+
 import asyncio
 from collections import Counter
 from pathlib import Path
@@ -302,3 +304,50 @@ async def test_what_is_deleted_softly_is_not_there(database_url: str) -> None:
         assert second.status_code == 201
         third = await api.ask(path, json={"name": "a", "size": 2})
         assert (third.status_code, third.json()["id"]) == (200, second.json()["id"])
+
+
+async def test_a_list_is_answered_in_its_order_whatever_order_it_is_taken_in(
+    database_url: str,
+) -> None:
+    async with serving(database_url, User, Label, Page) as api:
+        slugs = ["c", "a", "d", "b"]
+        bodies = [{"slug": slug, "handle": None} for slug in slugs]
+        for status in (201, 200):
+            answer = await api.ask(BY_SLUG, json=bodies)
+            assert answer.status_code == status, answer.text
+            assert [row["slug"] for row in answer.json()["items"]] == slugs
+        # Keys that are made here rise as the list goes.
+        assert [row["slug"] for row in await api.items("/api/pages?sort=id")] == slugs
+        made = [row.split(" ")[0] for row in await api.changes()]
+        assert made == ["create"] * 4 + ["update"] * 4
+        faulty = [{"slug": "z"}, {"slug": "c", "origin": "x"}, {"slug": "y", "title": "x" * 9}]
+        answer = await api.ask(BY_SLUG, json=[*faulty, {"slug": "a", "origin": "y"}])
+        assert [row["pointer"] for row in answer.json()["errors"]] == ["/1/origin", "/3/origin"]
+
+
+class Node(Open, key="name", stamps=False):
+    name: str
+    above: Ref[Node] | None = None
+
+
+class Item(Open, key="name", ordered=True, stamps=False):
+    name: str
+
+
+class Seat(Open, key="name", stamps=False):
+    name: str
+    number: int | None = field(unique=True)
+
+
+async def test_a_list_whose_order_tells_is_taken_as_it_is(database_url: str) -> None:
+    async with serving(database_url, Node, Item, Seat) as api:
+        for path, bodies in (
+            ("nodes", [{"name": "z"}, {"name": "a", "above": "z"}]),
+            ("items", [{"name": "z"}, {"name": "a"}]),
+            ("seats", [{"name": "z", "number": 1}]),
+            # The first gives up what the second takes.
+            ("seats", [{"name": "z", "number": 2}, {"name": "a", "number": 1}]),
+        ):
+            answer = await api.ask(f"POST /api/{path}?upsert=name", json=bodies)
+            assert answer.is_success, answer.text
+        assert await api.items("/api/items", of="name") == ["z", "a"]

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from abaft.base import clock, ids
 from abaft.base.errors import ModelError, RuleError, nearest
-from abaft.model import names
+from abaft.model import keys, names
 from abaft.model.annotations import Shape, read_annotation
 from abaft.model.build_computed import add_computed, functions_of
 from abaft.model.declare import Model
@@ -169,6 +169,8 @@ def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
     kind = _kind(drafts, draft, name)
     if name in draft.key and not kind.ordered:
         raise ModelError(f"{draft.name}.{name}: {kind.name} can't be a key")
+    if draft.cls.__config__.managed and draft.key == (name,) and shape.target is None:
+        kind = keys.reachable(kind)
     default, default_me = _default(draft, name, kind, options)
     generated = _generated(draft, name, kind, default)
     made = shape.made_for

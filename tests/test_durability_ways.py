@@ -206,7 +206,10 @@ async def test_dur_2_a_table_of_postgres_that_cannot_grow(
     def fail(database: str) -> None:
         table = private_postgres.file_of("lines", database)
         with failing(private_postgres.pids(), calls, "EIO", "1+", table):
-            time.sleep(1)
+            for _ in range(30):  # until the table grows
+                time.sleep(1)
+                if "Input/output error" in private_postgres.log():
+                    break
 
     lots = await with_a_server(private_postgres, fail)
     assert "Input/output error" in private_postgres.log()

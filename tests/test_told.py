@@ -79,7 +79,7 @@ BODIES: list[tuple[str, Any, list[str], str]] = [
     ("POST /api/posts", {"author": "ann", "tags": ["sea", "y"]}, ["/tags"], "no such Tag"),
     ("PATCH /api/posts/1", {"author": "x", "tags": ["y"]}, ["/author", "/tags"], ""),
     ("POST /api/posts", {"notes": 3}, ["/notes"], "leads back here: a POST takes a list"),
-    ("PUT /api/posts/1", {"notes": []}, ["/notes"], "a PUT takes none"),
+    ("PUT /api/posts/1", {"notes": []}, ["/notes"], "with PUT a relation takes keys alone"),
     ("PATCH /api/posts/1", {"notes": None}, ["/notes"], "what is to be done"),
     ("POST /api/posts/1/move", {"first": True}, ["/first"], "known: after, before, to"),
     ("POST /api/batch", {"operation": []}, ["/operations", "/operation"], "mean 'operations'?"),

@@ -121,7 +121,6 @@ class Parameters:
             _query("limit", limit, "How many it may be at most.") | {"required": True},
             _query("all", flag, "`true`: every record is meant; needed where no filter is given."),
             _query("dry_run", flag, "`true`: tell what would come of it, and keep nothing."),
-            *self.shape(),
             *(row for row in self._finding() if row not in self._by(self._groups())),
         ]
 

@@ -159,7 +159,7 @@ class Operations:
         """A write of all that a filter finds."""
         model = self.model
         schema = patch_of_many(self.parameters.schema, self.settings, model)
-        asked = [*self.parameters.found(), *WRITING]
+        asked = self.parameters.found()
         said = "All that the filter finds, or none of it."
         merged = self._patches(schema)
         patch = self._operation("update", "update", model.collection, said)
@@ -171,7 +171,7 @@ class Operations:
                 **patch,
                 "operationId": f"bulk_update_{model.collection}",
                 "summary": f"Update several {model.collection}",
-                "parameters": asked,
+                "parameters": [*asked, *self.parameters.shape(), *WRITING],
                 "requestBody": merged,
                 "responses": {"200": _json("The records as they are now", self._several())}
                 | self._problems(404, 409, 413, 415, 422),
@@ -180,7 +180,7 @@ class Operations:
                 **delete,
                 "operationId": f"bulk_delete_{model.collection}",
                 "summary": f"Delete several {model.collection}",
-                "parameters": [*asked, *self.parameters.purge()],
+                "parameters": [*asked, *WRITING, *self.parameters.purge()],
                 "responses": {"200": _json("The keys of what was deleted", _found(keys))}
                 | self._problems(404, 409, 422),
             },

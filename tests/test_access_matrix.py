@@ -25,7 +25,7 @@ class Team(Model, key="name", stamps=False):
     members: Many[User]
     docs: Many[Doc] = field(back="team")
 
-    @allow("read", "update")
+    @allow("read", "create", "update")
     def everyone(team, me: Me) -> bool:
         return True
 

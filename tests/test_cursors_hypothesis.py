@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from abaft import App, Model, Settings, allow, field
 from conftest import fresh_database
+from times import times
 
 
 class Step(Model, stamps=False):
@@ -53,7 +54,7 @@ def client(engine: str, request: pytest.FixtureRequest) -> Iterator[Client]:
 
 
 quick = settings(max_examples=40, suppress_health_check=[*HealthCheck])
-slow = settings(quick, max_examples=500)
+slow = settings(quick, max_examples=times(150))
 
 words = st.sampled_from(["", "a", "A", "b", "ä", "a\u0308", "🙂", "'\"", "\\"])
 steps = st.fixed_dictionaries(

@@ -22,13 +22,14 @@ from differential.oracle import answer, document, tree
 from differential.questions import ACTORS, Question, questions
 from differential.texts import written
 from differential.worlds import World, worlds
+from times import times
 
 QUESTIONS = 5
 """Questions to one world."""
 
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 quick = settings(max_examples=25, print_blob=True, suppress_health_check=[*HealthCheck])
-thorough = settings(quick, max_examples=400)
+thorough = settings(quick, max_examples=times(100))
 asked = st.lists(questions(), min_size=QUESTIONS, max_size=QUESTIONS)
 
 
@@ -88,7 +89,7 @@ def test_val_4_engines_answer_as_plain_python_does(
 @pytest.mark.slow
 @thorough
 @given(world=worlds(), asked=asked)
-def test_val_4_engines_answer_as_plain_python_does_2000_times(
+def test_val_4_engines_answer_as_plain_python_does_many_times(
     engines: list[Engine], world: World, asked: list[Question]
 ) -> None:
     hold_together(engines, world, asked)
@@ -117,7 +118,7 @@ def test_val_4_engines_answer_filter_texts_as_plain_python_does(
 @pytest.mark.slow
 @thorough
 @given(world=worlds(), asked=st.lists(written(), min_size=QUESTIONS, max_size=QUESTIONS))
-def test_val_4_engines_answer_filter_texts_as_plain_python_does_2000_times(
+def test_val_4_engines_answer_filter_texts_as_plain_python_does_many_times(
     engines: list[Engine], world: World, asked: list[Question]
 ) -> None:
     hold_together(engines, world, asked)

@@ -9,6 +9,7 @@ import pytest
 from servers.postgres import PrivatePostgres
 from servers.process import AppProcess
 from servers.storm import Storm, paced, prepare, reckon
+from times import times
 
 
 async def storm_with_kills(server: AppProcess, storm: Storm, rounds: int, seed: int) -> None:
@@ -44,7 +45,7 @@ async def test_dur_1_rec_2_a_killed_worker_keeps_every_answered_write(database_u
 
 @pytest.mark.slow
 async def test_dur_1_a_worker_is_killed_many_times(database_url: str) -> None:
-    await kill_the_worker(database_url, rounds=20)
+    await kill_the_worker(database_url, rounds=times(8))
 
 
 async def kill_the_database(server: PrivatePostgres, rounds: int) -> None:
@@ -76,7 +77,7 @@ async def test_dur_1_a_killed_postgres_keeps_every_answered_write(
 
 @pytest.mark.slow
 async def test_dur_1_postgres_is_killed_many_times(private_postgres: PrivatePostgres) -> None:
-    await kill_the_database(private_postgres, rounds=10)
+    await kill_the_database(private_postgres, rounds=times(5))
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ QUEUE = 60
 USUAL = 48
 """Connections that keep the worker full, and leave room."""
 TOO_MANY = 5 * QUEUE
-ROUNDS = 3
+ROUNDS = 6
 """A machine that is busy with other things is given another chance."""
 READ = b"GET /api/books?limit=20&expand=shelf HTTP/1.1\r\nhost: x\r\n\r\n"
 BODY = b'{"title":"storm","shelf":"a"}'

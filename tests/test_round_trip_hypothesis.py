@@ -66,7 +66,7 @@ JSON = st.recursive(
     ),
     max_leaves=6,
 )
-TAGS = ["plain", "=1", "'", "", "a,b", '"q"', "line\nbreak"]
+TAGS = ["plain", "=1", "'", " ", "a,b", '"q"', "line\nbreak"]
 
 
 def instant(value: datetime) -> str:

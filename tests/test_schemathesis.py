@@ -1,13 +1,12 @@
 """What the document says is what the API does, for requests right and wrong (schemathesis).
 
-`ABAFT_EXAMPLES=200 pytest tests/test_schemathesis.py` looks longer.
+`ABAFT_TIMES=20 pytest tests/test_schemathesis.py` looks longer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ from schemathesis.python.asgi import shutdown_lifespans
 from apps.everything import make_app
 from apps.parcels import Heavy, Parcel, prepare
 from documented import CURRENT, OPTIONS, drawn, examples, headers, operation, validate, ways, whole
+from times import times
 
 GOLDEN = Path(__file__).parent / "golden" / "openapi.json"
 # Tests are named without the document's being made: every process of xdist collects them.
@@ -33,7 +33,7 @@ LABELS = [
     if method != "parameters"
 ]
 MOST = 8  # faults that are shown of one operation
-FEW, MANY = 6, int(os.environ.get("ABAFT_EXAMPLES", "12"))
+FEW, MANY = 6, times(8)
 
 
 @pytest.fixture(scope="module")

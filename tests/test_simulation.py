@@ -73,9 +73,9 @@ class Fault:
         return rows
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
+    async def transaction(self, **how: Any) -> AsyncIterator[Any]:
         self._before()
-        async with self._store.transaction() as session:
+        async with self._store.transaction(**how) as session:
             yield session
             self._before()
         self._after()

@@ -33,7 +33,7 @@ LABELS = [
     if method != "parameters"
 ]
 MOST = 8  # faults that are shown of one operation
-FEW, MANY = 6, times(8)
+FEW, MANY = 6, times(5)
 
 
 @pytest.fixture(scope="module")

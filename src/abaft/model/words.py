@@ -123,8 +123,9 @@ def stemmer(language: str) -> Callable[[str], str]:
         snowballstemmer, f"{language.capitalize()}Stemmer"
     )().stemWord
 
-    @lru_cache(100_000)
+    @lru_cache(20_000)
     def kept(word: str) -> str:
         return stem(word) or word if len(word.encode()) <= LONGEST_STEMMED else word
 
-    return kept
+    # Numbers have no stem, and there is no end of them.
+    return lambda word: word if word.isascii() and word.isdigit() else kept(word)

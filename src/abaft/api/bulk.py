@@ -68,7 +68,9 @@ class Bulk:
             detail = "If-Match is of one record, not of a list"
             raise BadRequest(detail, code="bad_precondition")
         read, most = validators_for(self.pipeline, request).create_all, self.settings.max_batch
-        given = self.nested.new(request, body, template, lambda: read(body, most))
+        given = self.nested.new(
+            request, body, template.pick, lambda: read(body, most), bool(template.upsert)
+        )
         answers: Sequence[Outcome]
         if isinstance(given, Tree):
             answers = await self.nested.written(request, given)

@@ -13,7 +13,7 @@ from abaft.base.settings import Settings
 from abaft.model.values import summary
 from abaft.nesting import Asking, Nesting, Tree
 from abaft.pipeline import Pipeline
-from abaft.plan.types import WriteIntent
+from abaft.plan.types import Pick, WriteIntent
 
 T = TypeVar("T")
 
@@ -26,15 +26,15 @@ class Nested:
         self.nesting = Nesting(pipeline.schema, settings, pipeline.validators)
 
     def new(
-        self, request: Request, body: bytes, root: WriteIntent, plain: Callable[[], T]
+        self, request: Request, body: bytes, pick: Pick, plain: Callable[[], T], upsert: bool
     ) -> T | Tree:
         """What `plain` makes of the body of a POST, or the tree of what is nested in it."""
-        if root.upsert:
+        if upsert:
             return self._upserted(request, body, plain)
         return self._either(
             request,
             plain,
-            lambda: self.nesting.new(request.model, body, root.pick, self._asked(request)),
+            lambda: self.nesting.new(request.model, body, pick, self._asked(request)),
         )
 
     def _upserted(self, request: Request, body: bytes, plain: Callable[[], T]) -> T:
@@ -57,13 +57,13 @@ class Nested:
         return given
 
     def changes(
-        self, request: Request, body: bytes, root: WriteIntent, plain: Callable[[], T]
+        self, request: Request, body: bytes, root: Callable[[], WriteIntent], plain: Callable[[], T]
     ) -> T | Tree:
         """The same of a PATCH of the record that `root` names."""
         return self._either(
             request,
             plain,
-            lambda: self.nesting.changes(request.model, body, root, self._asked(request)),
+            lambda: self.nesting.changes(request.model, body, root(), self._asked(request)),
         )
 
     async def written(self, request: Request, tree: Tree) -> list[WriteAnswer]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -43,31 +42,30 @@ class Writes:
         """POST of a collection."""
         model = request.model
         self.pipeline.permit(model.name, "create", request.actor)
-        intent = self._new(request)
+        pick, etags, on = self._asked(request)
         check_content(request.headers, (JSON,))
         body = await request.body(self.settings)
         if is_list(body):
-            return await self.bulk.create(request, intent, body)
+            template = WriteIntent(model.name, "create", pick=pick, etags=etags, upsert=on)
+            return await self.bulk.create(request, template, body)
         read = self._validators(request).create
-        given = self.nested.new(request, body, intent, lambda: read(body))
+        given = self.nested.new(request, body, pick, lambda: read(body), bool(on))
         if isinstance(given, Tree):
             [written] = await self.nested.written(request, given)
             return self._made(request, written)
-        intent = replace(intent, values=given)
+        intent = WriteIntent(model.name, "create", given, pick=pick, etags=etags, upsert=on)
         written = await self.pipeline.write(intent, request.actor, request.unit)
         return (
             self._made(request, written) if is_new(written) else self._shown(request, 200, written)
         )
 
-    def _new(self, request: Request) -> WriteIntent:
-        """What the URL and the headers ask of a POST."""
-        model = request.model
+    def _asked(self, request: Request) -> tuple[Pick, tuple[str, ...] | None, tuple[str, ...]]:
+        """What the URL and the headers ask of a POST: what to show, If-Match, upsert."""
         pick = self._pick(request, (UPSERT,))
         if b"upsert" not in request.query:
-            return WriteIntent(model.name, "create", pick=pick)
+            return pick, None, ()
         etags, _ = _if_match(request.headers)
-        on = upsert_on(self.parser, model, request.query)
-        return WriteIntent(model.name, "create", pick=pick, etags=etags, upsert=on)
+        return pick, etags, upsert_on(self.parser, request.model, request.query)
 
     async def patch(self, request: Request) -> Answer:
         """PATCH of a record by a merge patch (RFC 7396) or by operators."""
@@ -75,22 +73,25 @@ class Writes:
         etags, _ = _if_match(request.headers)
         media = check_content(request.headers, TYPES)
         body = await request.body(self.settings)
-        given: WriteIntent | Tree
+        intent: WriteIntent | Tree
         if media == OPERATORS:
             given = self.patches.intent(request, media, body)
-        else:
-            root = WriteIntent(request.model.name, "update", {}, key, pick, etags)
-            given = self.nested.changes(
-                request, body, root, lambda: self.patches.intent(request, media, body)
+            values, operators = given.values, given.operators
+            intent = WriteIntent(
+                given.model, "update", values, key, pick, etags, operators=operators
             )
-        if isinstance(given, Tree):
-            [written] = await self.nested.written(request, given)
-            return self._shown(request, 200, written)
-        values, operators = given.values, given.operators
-        intent = WriteIntent(
-            given.model, "update", values, key, pick, etags, given.merge, operators=operators
-        )
-        written = await self.pipeline.write(intent, request.actor, request.unit)
+        else:
+            name, read = request.model.name, self._validators(request).patch
+            intent = self.nested.changes(
+                request,
+                body,
+                lambda: WriteIntent(name, "update", {}, key, pick, etags),
+                lambda: WriteIntent(name, "update", read(body), key, pick, etags, True),
+            )
+        if isinstance(intent, Tree):
+            [written] = await self.nested.written(request, intent)
+        else:
+            written = await self.pipeline.write(intent, request.actor, request.unit)
         return self._shown(request, 200, written)
 
     async def delete(self, request: Request) -> Answer:

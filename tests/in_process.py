@@ -12,6 +12,7 @@ import orjson
 
 from abaft import App
 
+_CONTROL = frozenset([*range(32), 127])
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -60,5 +61,8 @@ async def ask(
 
     await app(scope, receive, send)
     start = sent[0]
+    for name, value in start["headers"]:
+        # INJ-4: nothing that came with the request ends a line of the answer's head.
+        assert not _CONTROL.intersection(name + value), start
     answered = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
     return Answer(start["status"], answered, b"".join(m.get("body", b"") for m in sent[1:]))

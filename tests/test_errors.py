@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from abaft import Fault, Me, Model, Ref, User, allow, field
 from abaft.base import errors
-from abaft.observe.events import RequestFailed
+from abaft.observe.events import HookFailed, RequestFailed
 from abaft.observe.log import log
 from scenarios import ADMIN_TOKEN, SECRET_KEY, Api, Scenario, not_a_problem, play, serving
 
@@ -245,6 +246,20 @@ async def test_sec_1_no_secret_is_told(api: Api, caplog: Any, database_url: str)
         texts += [answer.text, str(answer.headers)]
     for secret in (ADMIN_TOKEN, SECRET_KEY, database_url):
         assert secret not in "\n".join(texts) + caplog.text
+
+
+def test_inj_4_no_text_forges_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    forged = 'a\n{"event":"Started"}\r\x1b[2Kb\u2028c\x9b\ud800é'
+    caplog.set_level("INFO")
+    try:
+        raise ValueError(forged)
+    except ValueError as error:
+        log(HookFailed(forged, forged, error))
+    [first, *rest] = caplog.text.split("\n")
+    assert json.loads(first[first.index("{") :])["hook"] == forged
+    assert all(line.startswith("  ") for line in rest if line)
+    assert rest[0] == "  Traceback (most recent call last):"
+    assert all(char.isprintable() for char in caplog.text.replace("\n", ""))
 
 
 def faults() -> list[type[Fault]]:

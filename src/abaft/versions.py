@@ -92,10 +92,14 @@ class Versions:
         """
         self.pipeline.permit(self.model.name, "read", self.actor)
         seen: list[_Seen] = []
+        known = False
         async for batch in self._batches(before):
             seen += [found for found in await self._visible(batch) if found is not None]
             if len(seen) > limit:
                 break
+            if not seen and not known:
+                await self._readable()
+                known = True
         if not seen and before == NEWEST and self._stopped is None:
             raise missing(self.model)
         pairs = zip(seen[:limit], [*seen[1:], None], strict=False)
@@ -181,6 +185,16 @@ class Versions:
         known = [data[row.name] for row in stamps if row.name in data]
         at = datetime.fromisoformat(known[0]) if known else clock.now()
         return Stored(0, at, SYSTEM.name, BASELINE, data) if at <= until else None
+
+    async def _readable(self) -> None:
+        """Raises NotFound where the record may not be read now, and so no version of it.
+
+        However long its history is: going through it would tell that there is one.
+        """
+        shape = ReadShape(self.model.name, "count", key_condition(self.model), deleted="with")
+        answer = await self.pipeline.read(ReadIntent(shape, self._bound), self.actor, self.unit)
+        if not answer.rows[0][0]:
+            raise missing(self.model)
 
     async def _visible(self, batch: Sequence[Stored]) -> list[_Seen | None]:
         return await asyncio.gather(*(self._see(stored) for stored in batch))

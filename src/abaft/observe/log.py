@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import traceback
 from dataclasses import fields
-
-import orjson
 
 from abaft.observe.events import (
     DatabaseLost,
@@ -27,6 +27,25 @@ _LEVELS: dict[type, int] = {
 }
 
 
+def _indented(error: BaseException) -> str:
+    """The traceback, in which no text of a client's begins a line or steers a terminal."""
+    lines = "".join(traceback.format_exception(error)).rstrip("\n").split("\n")
+    return "\n".join(f"  {_printable(line)}" for line in lines)
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+
+
+def _with_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info and record.exc_info[1] is not None:
+        record.exc_text = _indented(record.exc_info[1])
+    return True
+
+
+logger.addFilter(_with_traceback)
+
+
 def log(event: Event) -> None:
     """Writes the event; JSON's escapes keep a value from forging a second line."""
     members: dict[str, object] = {"event": type(event).__name__}
@@ -37,4 +56,4 @@ def log(event: Event) -> None:
             cause, value = value, type(value).__name__
         members[row.name] = value
     level = _LEVELS.get(type(event), logging.INFO)
-    logger.log(level, "%s", orjson.dumps(members).decode(), exc_info=cause)
+    logger.log(level, "%s", _printable(json.dumps(members, ensure_ascii=False)), exc_info=cause)

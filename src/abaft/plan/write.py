@@ -27,7 +27,7 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
     if rule == e.FALSE:
         refuse(access, f"{model.collection} may not be {VERBS[action]}")
     fields = _field_rules(access, model, shape)
-    operands = _operand_rules(access, model, shape)
+    known = _known_rules(access, model, shape, meant)
     stored = access.records(model, action, meant)
     after = e.TRUE if action == "delete" else e.all_of((rule, fields))
     return WritePlan(
@@ -35,7 +35,7 @@ def plan_write(schema: Schema, settings: Settings, access: Access, shape: WriteS
         action=shape.action,
         assigned=_assigned(model, shape),
         links=tuple(name for name in shape.assigned if name in model.many),
-        before=e.TRUE if shape.action == "create" else e.all_of((stored, fields, operands)),
+        before=e.TRUE if shape.action == "create" else e.all_of((stored, fields, known)),
         after=after,
         visible=access.records(model, "read"),
         reach=access.records(model, "read", meant),
@@ -60,9 +60,16 @@ def _results(model: Model, shape: WriteShape) -> Selection | None:
     return Selection(model.name, tuple(FieldItem(n, e.TRUE) for n in names)) if names else None
 
 
-def _operand_rules(access: Access, model: Model, shape: WriteShape) -> e.Expr:
-    """What an operator reckons with must be readable: its result would tell of it."""
-    named = [name for name, _ in shape.operators if name in model.fields]
+def _known_rules(access: Access, model: Model, shape: WriteShape, meant: Deleted) -> e.Expr:
+    """What a refusal or a result would tell of must be readable.
+
+    An operator reckons with what is stored, a field that is set once is held against it, and so is
+    all of the record by If-Match, whose ETag could be tried out.
+    """
+    fields = model.fields
+    once = [n for n in shape.given if shape.action == "update" and n in fields]
+    once = sorted(name for name in once if fields[name].write_once)
+    named = [*(name for name, _ in shape.operators if name in fields), *once]
     masks = [access.field(model, "read", name) for name in named]
     forbidden = [name for name, mask in zip(named, masks, strict=True) if mask == e.FALSE]
     if forbidden:
@@ -72,7 +79,8 @@ def _operand_rules(access: Access, model: Model, shape: WriteShape) -> e.Expr:
                 for name in forbidden
             ]
         )
-    return e.all_of((access.records(model, "read"), *masks)) if named else e.TRUE
+    looked_at = named or shape.match
+    return e.all_of((access.records(model, "read", meant), *masks)) if looked_at else e.TRUE
 
 
 def _asks_the_database(model: Model, shape: WriteShape, rule: e.Expr) -> bool:

@@ -60,6 +60,19 @@ async def test_an_app_within_fastapi_starts_at_its_first_request(database_url: s
         assert (await client.get("/backend/api/nope")).json()["code"] == "not_found"
 
 
+async def test_a_mount_at_the_prefix_itself(database_url: str) -> None:
+    inner, outer = app_on(database_url), FastAPI()
+    outer.mount("/api", inner)
+    async with client_of(outer, inner) as client:
+        made = await client.post("/api/api/items", json={"name": "a"})
+        key = made.json()["id"]
+        for path in (f"/api/api/items/{key}", f"/api/%61pi/items/%{ord(key[0]):x}{key[1:]}"):
+            assert (await client.get(path)).json() == made.json(), path
+        for path in ("/api/api", "/api/api%2Fitems", "/api%2Fapi/items"):
+            answer = await client.get(path)
+            assert answer.json()["code"] == "not_found", path
+
+
 async def test_records_are_served_first_thing_without_a_lifespan(database_url: str) -> None:
     app = app_on(database_url)
     async with client_of(app, app) as client:

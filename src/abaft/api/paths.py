@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from starlette._utils import get_route_path
 from starlette.routing import BaseRoute, Match
@@ -23,7 +23,9 @@ class Paths:
         """What follows the prefix, percent-encoded; None where the router is to answer."""
         path: str = get_route_path(scope) if scope.get("root_path") else scope["path"]
         if not path.startswith(self.prefix):
-            return None
+            if path != self.prefix[:-1]:
+                return None
+            path = self.prefix
         if len(routes) != self._count:
             self._count = len(routes)
             self._rivals = [route for route in routes if self._may_rival(route)]
@@ -36,9 +38,8 @@ class Paths:
             return quote(path[len(self.prefix) :], safe="/,:@")
         if b"%" not in raw:
             return path[len(self.prefix) :]
-        # Encoded slashes and commas are part of a key, so the path is cut before it is decoded.
-        text = raw.partition(b"?")[0].decode("latin-1")
-        return text[text.index(self.prefix) + len(self.prefix) :] if self.prefix in text else None
+        before = scope["path"].removesuffix(path) + self.prefix
+        return _after(before, raw.partition(b"?")[0].decode("latin-1"))
 
     def _may_rival(self, route: BaseRoute) -> bool:
         """Whether some path of ours could match the route, by the part before its parameters."""
@@ -50,3 +51,13 @@ class Paths:
             # A mount at the root takes what nobody else does, as routes after it would.
             return False
         return fixed.startswith(self.prefix) or self.prefix.startswith(fixed)
+
+
+def _after(before: str, raw: str) -> str:
+    """What follows the decoded beginning in a path that is still encoded.
+
+    Encoded slashes and commas are part of a key, so the path is cut before it is decoded; one whose
+    beginning has such a slash leads to nothing.
+    """
+    *begin, rest = raw.split("/", before.count("/"))
+    return rest if [unquote(part) for part in begin] == before.split("/")[:-1] else ""

@@ -132,6 +132,9 @@ async def test_a_wrong_name_is_told_with_the_nearest_right_one(api: Api) -> None
     assert [error["pointer"] for error in body["errors"]] == [
         "?titel", "?wrds[gt]", "?title[contain]", "?sort", "?fields", "?expand",
     ]  # fmt: skip
+    note = (await api.items("/api/notes"))[0]["id"]
+    one = (await api.ask(f"GET /api/notes/{note}?expand=auther&fields=a,,b&nope=1")).json()
+    assert {error["pointer"] for error in one["errors"]} == {"?expand", "?fields", "?nope"}
     told = body["detail"] + str(body["errors"])
     for right in ("'title'", "'words'", "'contains'", "'author'"):
         assert f"did you mean {right}" in told
@@ -194,6 +197,13 @@ async def test_every_odd_request_is_a_problem(api: Api) -> None:
         Scenario("GET /api/nope", 404, has=["did you mean 'notes'"]),
         Scenario("GET /api/zzz", 404, has=["known: notes, users"]),
         Scenario("GET /api/", 404),
+        Scenario("GET /api", 404, has=["known: notes, users"]),
+        Scenario("BREW /api", 404),
+        Scenario("OPTIONS /api//notes", 404),
+        Scenario("GET /api%2Fnotes", 404),
+        Scenario("GET /%61pi/zzz", 404),
+        Scenario("GET /api/batch/x", 404),
+        Scenario("GET /api/batch", 405),
         Scenario("GET /api/notes/x", 404),
         Scenario(f"GET {one}?sort=title", 400),
         Scenario(f"GET {one}/more", 404),

@@ -11,7 +11,7 @@ from abaft.answers import Answer as Outcome
 from abaft.answers import WriteAnswer
 from abaft.api.groups import PARAMETERS as GROUPING
 from abaft.api.nested import Nested
-from abaft.api.parameters import bad
+from abaft.api.parameters import bad, gathered, refuse
 from abaft.api.parse import Page, Parser
 from abaft.api.patches import TYPES, Patches, validators_for
 from abaft.api.request import Request, check_content
@@ -126,27 +126,21 @@ class Bulk:
         if "limit" not in names:
             detail = f"say how many records it may be at most: limit=1 to limit={most}"
             problems += bad("limit", "limit_required", detail).errors
-        page = self._page(model, rest, problems)
+        page: Page | None = None
+        with gathered(problems):
+            page = self.parser.page(model, rest)
         if page is not None and page.limit > most and "limit" in names:
             detail = f"limit should be a number from 1 to {most}"
             problems += bad("limit", "bad_value", detail).errors
         if page is not None and _everything(page) and not flags["all"]:
             detail = "give a filter, or all=true if every record is meant"
             problems += bad("all", "filter_required", detail).errors
-        if problems or page is None:
-            code = problems[0].code if len(problems) == 1 else "bad_parameters"
-            raise BadRequest("; ".join(p.detail for p in problems[:5]), code=code, errors=problems)
+        refuse(problems)
+        assert page is not None
         if flags["dry_run"] and request.unit is not None:
             detail = "a dry run keeps nothing: it takes no Idempotency-Key, and no part in a batch"
             raise bad("dry_run", "dry_run_alone", detail)
         return Filtered(page, flags["dry_run"], "purge" if flags.get("purge") else "")
-
-    def _page(self, model: Model, query: bytes, problems: list[Problem]) -> Page | None:
-        try:
-            return self.parser.page(model, query)
-        except BadRequest as fault:
-            problems += fault.errors
-            return None
 
     async def _written(self, request: Request, asked: Filtered, write: WriteIntent) -> Answer:
         page = asked.page

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from abaft.api.parameters import bad, gathered, names_of, refuse
 from abaft.api.split import split_top
-from abaft.base.errors import BadRequest, Problem, nearest
+from abaft.base.errors import Problem, nearest
 from abaft.base.settings import Settings
 from abaft.language.parse import parse_condition
 from abaft.model.spec import Model, Schema
@@ -35,7 +34,10 @@ def pick_of(schema: Schema, settings: Settings, model: Model, asked: Mapping[str
     """What `fields` and `expand` ask for. Raises BadRequest, which tells of all that is wrong."""
     depth, most = settings.max_expand_depth, settings.max_expand_paths
     problems: list[Problem] = []
-    fields, expands = names_of("fields", asked), Expands()
+    fields: tuple[str, ...] | None = None
+    expands = Expands()
+    with gathered(problems):
+        fields = names_of("fields", asked)
     for name in fields or ():
         with gathered(problems):
             picks(schema, model, (name,), (), depth)
@@ -79,9 +81,7 @@ def parse_expands(schema: Schema, settings: Settings, model: Model, text: str | 
     parser = _Parser(schema, settings)
     if text is not None:
         parser.items(model, text, ())
-    if parser.problems:
-        detail = "; ".join(problem.detail for problem in parser.problems[:5])
-        raise BadRequest(detail, code=parser.problems[0].code, errors=parser.problems)
+    refuse(parser.problems)
     return parser.found
 
 
@@ -92,18 +92,10 @@ class _Parser:
         self.found = Expands()
         self.problems: list[Problem] = []
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Keeps what is wrong, so that all of it is told at once."""
-        try:
-            yield
-        except BadRequest as fault:
-            self.problems += fault.errors
-
     def items(self, model: Model, text: str, at: Path) -> None:
         """Relations with commas between, each with its options in parentheses."""
         for item in split_top(text, ","):
-            with self.kept():
+            with gathered(self.problems):
                 self.item(model, item, at)
 
     def item(self, model: Model, text: str, at: Path) -> None:
@@ -141,7 +133,7 @@ class _Parser:
             seen.add(key)
             if key in _PAGED and path[-1] not in owner.many:
                 raise bad("expand", "to_one", f"{path[-1]} is one record, so it takes no {key}")
-            with self.kept():
+            with gathered(self.problems):
                 page = _OPTIONS[key](self, page, target, path, value)
         if page.count and f"{path[-1]}_count" in (*owner.fields, *owner.one, *owner.many):
             raise bad(

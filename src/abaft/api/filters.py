@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from abaft.base.errors import BadRequest, Problem, nearest
+from abaft.api.parameters import bad
+from abaft.base.errors import nearest
 from abaft.base.settings import Settings
-from abaft.language.faults import Wrong, bad
+from abaft.language import faults
+from abaft.language.faults import Wrong
 from abaft.language.operators import OPERATORS, Operator, condition, fitting, separated, suits
 from abaft.language.parse import parse_condition
 from abaft.language.paths import Leaf, Paths, Start
@@ -44,7 +46,7 @@ def parse_where(
     if head not in visible(model):
         hint = nearest(head, [*visible(model), *LIST_PARAMETERS])
         detail = f"{model.collection} has no field or parameter {head[:80]!r}: {hint}"
-        _bad(name, "unknown_parameter", detail)
+        raise bad(name, "unknown_parameter", detail)
     found = parse_filter(schema, settings, model, name, value, place)
     found.read(value)
     return found
@@ -65,7 +67,7 @@ def parse_filter(
             Start(model), tuple(path.split(".")), asking.finish, null=asking.null()
         )
     except Wrong as wrong:
-        _bad(parameter, wrong.code, wrong.detail)
+        raise bad(parameter, wrong.code, wrong.detail) from None
     return Filter(where, asking.read)
 
 
@@ -76,13 +78,8 @@ def _split(parameter: str) -> tuple[str, Operator]:
     name = rest.removesuffix("]")
     if rest == name or name not in OPERATORS:
         detail = f"there is no operator {name[:40]!r}: {nearest(name, OPERATORS)}"
-        _bad(parameter, "unknown_operator", detail)
+        raise bad(parameter, "unknown_operator", detail)
     return path, OPERATORS[name]
-
-
-def _bad(parameter: str, code: str, detail: str) -> NoReturn:
-    problem = Problem(f"?{parameter[:200]}", code, detail)
-    raise BadRequest(detail, code=code, errors=[problem])
 
 
 @dataclass(slots=True)
@@ -114,7 +111,7 @@ class _Asking:
         operator, kind = self.operator, field.kind
         if not suits(operator, kind):
             detail = f"{field.name} is {kind.name}, it takes {', '.join(fitting(kind))}"
-            bad(None, "operator_not_for_field", detail)
+            faults.bad(None, "operator_not_for_field", detail)
         self.read = self._listed(kind) if operator.many else self._one(kind)
         right = e.Param(self.name, kind, many=operator.many)
         return condition(operator, leaf.values[0], right, field.nocase)
@@ -122,7 +119,7 @@ class _Asking:
     def _parts(self, leaf: Leaf) -> e.Expr:
         """A relation whose key other fields hold: its written key, compared part by part."""
         if self.operator.name not in ("eq", "ne"):
-            bad(None, "operator_not_for_field", f"{leaf.name} takes eq, ne and isnull")
+            faults.bad(None, "operator_not_for_field", f"{leaf.name} takes eq, ne and isnull")
         kinds = {f"{self.name}.{i}": field.kind for i, field in enumerate(leaf.fields)}
 
         def read(text: str) -> dict[str, Any]:
@@ -145,7 +142,7 @@ class _Asking:
         def read(text: str) -> dict[str, Any]:
             parts = self._separated(text)
             if len(parts) > most:
-                _bad(self.parameter, "too_many_values", f"at most {most} values may be listed")
+                raise bad(self.parameter, "too_many_values", f"at most {most} values may be listed")
             return {self.name: [self._parse(kind, part) for part in parts]}
 
         return read
@@ -163,4 +160,4 @@ class _Asking:
         return parts
 
     def _value_error(self, expected: str) -> NoReturn:
-        _bad(self.parameter, "bad_value", f"{self.parameter[:80]} should be {expected}")
+        raise bad(self.parameter, "bad_value", f"{self.parameter[:80]} should be {expected}")

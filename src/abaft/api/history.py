@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from abaft.api import cursor as cursors
 from abaft.api import respond
-from abaft.api.parameters import bad
+from abaft.api.parameters import bad, gathered, refuse
 from abaft.api.parse import ONE_PARAMETERS, Parser
 from abaft.api.request import Request
 from abaft.api.respond import Answer
 from abaft.api.writes import Writes
-from abaft.base.errors import BadRequest, NotFound, Problem
+from abaft.base.errors import NotFound, Problem
 from abaft.base.settings import Settings
 from abaft.model import expr as e
 from abaft.model.kinds import Integer
@@ -22,7 +23,7 @@ from abaft.model.spec import DELETED, Action
 from abaft.model.times import DateTime, show_datetime
 from abaft.pipeline import Pipeline
 from abaft.plan.types import Order
-from abaft.versions import NEWEST, Version, Versions, restored
+from abaft.versions import EVER, NEWEST, Version, Versions, restored
 
 AS_OF = "as_of"
 _ORDERS = (Order(("version",), e.Column("version"), Integer(), True, False),)
@@ -44,15 +45,15 @@ class History:
         """The versions of a record, newest first."""
         versions = self._versions(request)
         mark = cursors.order_mark(f"{request.model.collection}/{versions.record}", _ORDERS)
-        asked = self.parser.only(request.query, ("limit", "cursor"))
         problems: list[Problem] = []
+        asked = self.parser.only(request.query, ("limit", "cursor"), problems)
         most, before = self.settings.max_limit, NEWEST
         usual = min(self.settings.default_limit, most)
         limit = self.parser.number(asked, "limit", 1, most, usual, problems)
-        if problems:
-            raise BadRequest(problems[0].detail, code=problems[0].code, errors=problems)
         if "cursor" in asked:
-            [before] = cursors.decode(self.key, mark, _ORDERS, asked["cursor"])
+            with gathered(problems):
+                [before] = cursors.decode(self.key, mark, _ORDERS, asked["cursor"])
+        refuse(problems)
         found, following = await versions.page(limit, before)
         next_page = None
         if following is not None:
@@ -62,20 +63,23 @@ class History:
 
     async def one(self, request: Request) -> Answer:
         """The record as it was in a version."""
-        self.parser.only(request.query, ())
+        problems: list[Problem] = []
+        self.parser.only(request.query, (), problems)
+        refuse(problems)
         text = await self._versions(request).one(_number(request))
         return _answer(request, text.encode())
 
     async def as_of(self, request: Request) -> Answer:
         """The record as it was at a time."""
-        asked = self.parser.only(request.query, (AS_OF, *ONE_PARAMETERS, DELETED))
-        if len(asked) > 1:
-            raise bad(AS_OF, "as_of_alone", f"{AS_OF} goes with no other parameter")
-        try:
-            at = DateTime().parse(asked[AS_OF])
-        except ValueError:
-            detail = f"{AS_OF} should be a time such as 2026-01-31T10:00:00Z"
-            raise bad(AS_OF, "bad_value", detail) from None
+        problems: list[Problem] = []
+        asked = self.parser.only(request.query, (AS_OF, *ONE_PARAMETERS, DELETED), problems)
+        if len(asked) > 1 and not problems:
+            problems += bad(AS_OF, "as_of_alone", f"{AS_OF} goes with no other parameter").errors
+        at = EVER
+        if AS_OF in asked:
+            with gathered(problems):
+                at = _time(asked[AS_OF])
+        refuse(problems)
         text = await self._versions(request).as_of(at)
         return _answer(request, text.encode())
 
@@ -98,6 +102,14 @@ def _number(request: Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise NotFound("a version is named by its number")
     return int(text)
+
+
+def _time(text: str) -> datetime:
+    try:
+        return DateTime().parse(text)
+    except ValueError:
+        detail = f"{AS_OF} should be a time such as 2026-01-31T10:00:00Z"
+        raise bad(AS_OF, "bad_value", detail) from None
 
 
 def _item(version: Version) -> Mapping[str, Any]:

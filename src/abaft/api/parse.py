@@ -13,6 +13,7 @@ from abaft.api.filters import LIST_PARAMETERS
 from abaft.api.list_form import Form, ListForms, deleted_of
 from abaft.api.parameters import (
     bad,
+    gathered,
     names_of,
     refusal,
     refuse,
@@ -74,10 +75,13 @@ class Parser:
         place = (model.name, query.decode("latin-1"))
         form = self._ones.get(place)
         if form is None:
-            also = ("deleted",) if model.soft_delete else ()
-            picked = self._picked(model, query, also)
-            where, deleted = key_condition(model), deleted_of(model, dict(self._pairs(query)))
-            shape = ReadShape(model.name, "one", where, pick=picked.pick, deleted=deleted)
+            also = (DELETED,) if model.soft_delete else ()
+            problems: list[Problem] = []
+            picked, asked = self._picked(model, query, also, problems)
+            shape = ReadShape(model.name, "one", key_condition(model), pick=picked.pick)
+            with gathered(problems):
+                shape = replace(shape, deleted=deleted_of(model, asked))
+            refuse(problems)
             if len(self._ones) >= KEPT:
                 del self._ones[next(iter(self._ones))]
             form = self._ones[place] = shape, picked.binds
@@ -90,7 +94,9 @@ class Parser:
         place = (model.name, query, also)
         pick = self._written.get(place)
         if pick is None:
-            picked = self._picked(model, query, also)
+            problems: list[Problem] = []
+            picked, _ = self._picked(model, query, also, problems)
+            refuse(problems)
             if picked.binds:
                 detail = "expand takes a filter only where records are read"
                 raise bad("expand", "filter_elsewhere", detail)
@@ -99,19 +105,22 @@ class Parser:
             pick = self._written[place] = picked.pick
         return pick
 
-    def _picked(self, model: Model, query: bytes, also: tuple[str, ...]) -> Picked:
-        asked = self.only(query, (*ONE_PARAMETERS, *also))
-        return pick_of(self.schema, self.settings, model, asked)
+    def _picked(
+        self, model: Model, query: bytes, also: tuple[str, ...], problems: list[Problem]
+    ) -> tuple[Picked, dict[str, str]]:
+        asked = self.only(query, (*ONE_PARAMETERS, *also), problems)
+        picked = Picked()
+        with gathered(problems):
+            picked = pick_of(self.schema, self.settings, model, asked)
+        return picked, asked
 
-    def only(self, query: bytes, known: tuple[str, ...]) -> dict[str, str]:
-        """The parameters by name; others than the known ones are faults."""
+    def only(self, query: bytes, known: tuple[str, ...], problems: list[Problem]) -> dict[str, str]:
+        """The parameters by name; others than the known ones are problems."""
         asked = dict(self._pairs(query))
-        problems: list[Problem] = []
         for name in asked:
             if name not in known:
                 detail = f"there is no parameter {name[:80]!r} here: {nearest(name, known)}"
                 problems += bad(name, "unknown_parameter", detail).errors
-        refuse(problems)
         return asked
 
     def named(self, query: bytes, name: str) -> tuple[str, ...] | None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from abaft.base.errors import BadRequest, Problem
+from abaft.api.parameters import bad, gathered, refuse
+from abaft.base.errors import Problem
 from abaft.base.settings import Settings
 from abaft.model import expr as e
 from abaft.model.spec import Model
@@ -51,16 +52,11 @@ def asked_search(settings: Settings, model: Model, pairs: Sequence[tuple[str, st
     asked, problems = dict(pairs), list[Problem]()
     kinds: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
-    try:
+    with gathered(problems):
         kinds = _kinds(settings, model, asked)
-    except BadRequest as fault:
-        problems += fault.errors
-    try:
+    with gathered(problems):
         marks = _marks(model, asked)
-    except BadRequest as fault:
-        problems += fault.errors
-    if problems:
-        raise BadRequest(problems[0].detail, code=problems[0].code, errors=problems)
+    refuse(problems)
     if "search" not in asked:
         return NOTHING
     place = [name for name, _ in pairs].index("search")
@@ -80,8 +76,7 @@ def _marks(model: Model, asked: dict[str, str]) -> tuple[str, ...]:
         return ()
     if "search" not in asked:
         detail = "highlight marks what search finds: give both"
-        problem = Problem("?highlight", "no_search", detail)
-        raise BadRequest(detail, code="no_search", errors=[problem])
+        raise bad("highlight", "no_search", detail)
     names = tuple(asked["highlight"].split(","))
     check_highlight(model, names)
     return (ALL,) if ALL in names else names

@@ -1,6 +1,7 @@
 """The abaft command but for its servers and loads: what it makes, shows and refuses."""
 
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -131,6 +132,17 @@ def test_routes_of_a_new_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for word in ("/api/posts", "published_or_mine", "mine", "everybody", "nobody", "/feed"):
         assert word in shown
     assert "email: own_email" in shown
+    for path, methods in (("/api/batch", "POST"), ("/openapi.json", "GET"), ("/docs", "GET")):
+        assert re.search(rf"{path} +. {methods}", shown), path
+    assert "what runs here" in shown
+
+
+def test_routes_lists_what_is_mounted_and_not_what_is_off(tmp_path: Path) -> None:
+    source = f"{NOTES}\napp.mount('/files', app=lambda: None, name='files')\n"
+    result = run("routes", write_app(tmp_path, source), ABAFT_DOCS="false")
+    assert re.search(r"/files +. any +. files", said(result))
+    for path in ("/docs", "/openapi.json", "what runs here"):
+        assert path not in said(result)
 
 
 REFUSED = {

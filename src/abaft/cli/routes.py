@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi.routing import APIRoute
+from rich.markup import escape
 from rich.table import Column, Table
+from starlette.routing import BaseRoute
 
+from abaft.api.batch import BATCH
 from abaft.app import App
 from abaft.cli.console import out
 from abaft.cli.target import USUAL, Application, find
@@ -25,9 +26,7 @@ def routes(app: Application = USUAL) -> None:
     """Show every path, and the rules by which each action is allowed."""
     found = find(app).app
     out.print(_collections(found))
-    endpoints = _endpoints(found)
-    if endpoints is not None:
-        out.print(endpoints)
+    out.print(_others(found))
 
 
 def _collections(app: App) -> Table:
@@ -59,13 +58,23 @@ def _who(model: Model, action: Action) -> str:
     return "\n".join([shown, *apart])
 
 
-def _endpoints(app: App) -> Table | None:
-    """The application's own endpoints, None where there are none."""
-    own: list[Any] = [route for route in app.routes if isinstance(route, APIRoute)]
-    if not own:
-        return None
-    table = Table("path", "methods", "function", title="Endpoints", title_justify="left")
-    for route in own:
-        methods = ", ".join(sorted(route.methods or ()))
-        table.add_row(route.path, methods, getattr(route.endpoint, "__qualname__", route.name))
+def _others(app: App) -> Table:
+    """What is served beside the collections: the batch, the application's own, and the docs."""
+    table = Table("path", "methods", "what", title="Endpoints", title_justify="left")
+    batch = f"{app.settings_.api_prefix}/{BATCH.collection}"
+    table.add_row(batch, "POST", "several operations, each under its own rules")
+    for route in app.routes:
+        path = getattr(route, "path", "") or "/"
+        methods = ", ".join(sorted(getattr(route, "methods", None) or ()))
+        table.add_row(path, methods or "[dim]any[/]", _name(route))
+    if app.settings_.docs and not any(getattr(route, "path", "") == "/" for route in app.routes):
+        table.add_row("/", "GET, HEAD", "[dim]what runs here[/]")
     return table
+
+
+def _name(route: BaseRoute) -> str:
+    """The function of an endpoint of theirs; of what is in no document its name."""
+    name = getattr(route, "name", "")
+    if not isinstance(route, APIRoute):
+        return f"[dim]{escape(name)}[/]"
+    return escape(getattr(route.endpoint, "__qualname__", name))

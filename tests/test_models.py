@@ -150,6 +150,7 @@ MISTAKES: list[tuple[Callable[[], type[Model]], str]] = [
     (made({"x": str}, x=field(default="long", max_length=2)), "Made.x: the default"),
     (made({"x": Literal["a"]}, x="b"), "Made.x: the default"),
     (made({"x": str}, x=now), "Made.x: the default"),
+    (made({"x": str}, x=field(default="", key=True)), "Made.x: the default ''"),
     (made({"highlights": int}), "this name can't be a field's"),
     (made({"a__b": int}), "this name can't be a field's"),
     (made({"x": Many[User] | None}), "can't be optional, it can be empty"),

@@ -154,11 +154,11 @@ def _limited(model: str, name: str, kind: kinds.Kind, options: Options) -> kinds
         raise ModelError(f"{model}.{name}: the default has no time zone")
     stored = options.flags.get("stored", "")
     limited = replace(kind, limits=tuple(sorted(limits.items())), stored=stored)
-    _sound(f"{model}.{name}", limited, options)
+    check_sound(f"{model}.{name}", limited, options)
     return limited
 
 
-def _sound(where: str, kind: kinds.Kind, options: Options) -> None:
+def check_sound(where: str, kind: kinds.Kind, options: Options) -> None:
     """Raises ModelError for a constraint or a default that the kind can't have."""
     default = options.default
     if default is now and kind.name != "datetime":

@@ -170,7 +170,7 @@ def _add_field(drafts: Mapping[str, Draft], draft: Draft, name: str) -> None:
     if name in draft.key and not kind.ordered:
         raise ModelError(f"{draft.name}.{name}: {kind.name} can't be a key")
     if draft.cls.__config__.managed and draft.key == (name,) and shape.target is None:
-        kind = keys.reachable(kind)
+        kind = keys.reachable(f"{draft.name}.{name}", kind, options)
     default, default_me = _default(draft, name, kind, options)
     generated = _generated(draft, name, kind, default)
     made = shape.made_for

@@ -12,7 +12,7 @@ from abaft.api.openapi_nested import Nested
 from abaft.api.openapi_refs import ref, written_key
 from abaft.base.settings import Settings
 from abaft.model.expr import TRUE
-from abaft.model.schemas import JsonSchema, field_schema, optional, shown, taken
+from abaft.model.schemas import PLACE, JsonSchema, field_schema, optional, shown, taken
 from abaft.model.spec import Field, Many, Model, One, Schema
 from abaft.model.values import MAX_LINKS
 from abaft.plan.operators import SET, Operator
@@ -193,7 +193,7 @@ class _Components:
         """What pydantic says of the function's annotation."""
         found = self.model.virtual[name]
         adapter: TypeAdapter[Any] = TypeAdapter(found.annotation)
-        template = "#/components/schemas/{model}"
+        template = f"{PLACE}{{model}}"
         schema: JsonSchema = adapter.json_schema(mode="serialization", ref_template=template)
         return {**schema, "description": found.description} if found.description else schema
 

@@ -8,8 +8,8 @@ from itertools import count
 from json import dumps
 from typing import Any
 
-from abaft.api.openapi_refs import OURS, PLACE, ref
-from abaft.model.schemas import JsonSchema
+from abaft.api.openapi_refs import OURS, ref
+from abaft.model.schemas import PLACE, JsonSchema
 
 _REFERENCE = re.compile(rf'"{PLACE}([^"]*)"')
 

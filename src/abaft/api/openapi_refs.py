@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from abaft.model.kinds import Kind
-from abaft.model.schemas import JsonSchema, shown
+from abaft.model.schemas import PLACE, JsonSchema, shown
 from abaft.model.spec import Model
 
-PLACE = "#/components/schemas/"
 OURS = f"{PLACE}abaft:"
 PROBLEM, BATCH, BATCH_RESULTS = ".Problem", ".Batch", ".BatchResults"
 

@@ -180,7 +180,7 @@ class Columns:
         found = close(name, self._names())
         field = found or "FIELD"
         known = nearest(name, self._names())
-        end = "" if known.endswith("?") else "."
+        end = "" if found else "."
         return f"{known}{end} Write --map '{name[:60]}={field}'"
 
     def read(self, lines: list[Line]) -> tuple[list[Batch], dict[int, str]]:

@@ -10,7 +10,7 @@ from abaft.model.kinds import Kind, Text
 
 
 def reachable(where: str, kind: Kind, options: Options) -> Kind:
-    """The kind without the empty text, which no URL can name; ModelError where it is the default."""
+    """The kind without the empty text, which no URL can name. ModelError for such a default."""
     limits = dict(kind.limits)
     if type(kind) is not Text or limits.get("min_length"):
         return kind

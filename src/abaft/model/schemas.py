@@ -14,7 +14,8 @@ from abaft.model.spec import Field, Model
 
 JsonSchema = dict[str, Any]
 
-_PLACE = "#/components/schemas/"
+PLACE = "#/components/schemas/"
+"""Where the document has its components."""
 _RENAMED = {
     "max_length": "maxLength",
     "min_length": "minLength",
@@ -151,7 +152,7 @@ def _json(kind: Any, mode: Any) -> JsonSchema:
         return {}
     if declared in (dict, list):
         return {"type": "object" if declared is dict else "array"}
-    template = f"{_PLACE}{{model}}"
+    template = f"{PLACE}{{model}}"
     schema: JsonSchema = TypeAdapter(declared).json_schema(mode=mode, ref_template=template)
     if isinstance(declared, type) and issubclass(declared, BaseModel) and "$ref" not in schema:
         definitions = schema.pop("$defs", {})
@@ -168,7 +169,7 @@ def inlined(node: Any, known: JsonSchema | None = None, within: tuple[str, ...] 
         return node
     known = (known or {}) | node.get("$defs", {})
     rest = {key: value for key, value in node.items() if key != "$defs"}
-    name = str(rest.get("$ref", "")).removeprefix(_PLACE)
+    name = str(rest.get("$ref", "")).removeprefix(PLACE)
     if name not in known:
         return {key: inlined(value, known, within) for key, value in rest.items()}
     beside = {key: value for key, value in rest.items() if key != "$ref"}

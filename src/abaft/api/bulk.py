@@ -11,7 +11,7 @@ from abaft.answers import Answer as Outcome
 from abaft.answers import WriteAnswer
 from abaft.api.groups import PARAMETERS as GROUPING
 from abaft.api.nested import Nested
-from abaft.api.parameters import bad, gathered, refuse
+from abaft.api.parameters import bad, refuse
 from abaft.api.parse import Page, Parser
 from abaft.api.patches import TYPES, Patches, validators_for
 from abaft.api.request import Request, check_content
@@ -126,9 +126,7 @@ class Bulk:
         if "limit" not in names:
             detail = f"say how many records it may be at most: limit=1 to limit={most}"
             problems += bad("limit", "limit_required", detail).errors
-        page: Page | None = None
-        with gathered(problems):
-            page = self.parser.page(model, rest)
+        page = self._page(model, rest, problems)
         if page is not None and page.limit > most and "limit" in names:
             detail = f"limit should be a number from 1 to {most}"
             problems += bad("limit", "bad_value", detail).errors
@@ -141,6 +139,13 @@ class Bulk:
             detail = "a dry run keeps nothing: it takes no Idempotency-Key, and no part in a batch"
             raise bad("dry_run", "dry_run_alone", detail)
         return Filtered(page, flags["dry_run"], "purge" if flags.get("purge") else "")
+
+    def _page(self, model: Model, query: bytes, problems: list[Problem]) -> Page | None:
+        try:
+            return self.parser.page(model, query)
+        except BadRequest as fault:
+            problems += fault.errors
+            return None
 
     async def _written(self, request: Request, asked: Filtered, write: WriteIntent) -> Answer:
         page = asked.page

@@ -58,13 +58,17 @@ class StreamAnswer:
 
 @dataclass(slots=True)
 class WriteAnswer:
-    """The record's JSON, None where the actor may not see it, and its written key."""
+    """The record's JSON, None where the actor may not see it."""
 
     json: str | None
-    key: str
     draft: Draft
     stages: Stages
     sealed: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The record's written key."""
+        return self.draft.written()
 
 
 @dataclass(slots=True, eq=False)
@@ -91,8 +95,8 @@ class Ready:
     def written(self, json: str | None, draft: Draft, stages: Stages) -> WriteAnswer:
         """The answer of a write that took place."""
         if self.virtual is None or json is None:
-            return WriteAnswer(json, draft.written(), draft, stages)
-        return WriteAnswer(self.virtual.text(json), draft.written(), draft, stages, json)
+            return WriteAnswer(json, draft, stages)
+        return WriteAnswer(self.virtual.text(json), draft, stages, json)
 
 
 @dataclass(slots=True, eq=False)

@@ -46,7 +46,7 @@ from abaft.store.base import (
     Store,
     StoreError,
 )
-from abaft.store_faults import busy_record, refusing, store_fault, write_fault
+from abaft.store_faults import Refusing, busy_record, store_fault, write_fault
 from abaft.upserting import upsert
 from abaft.writing import Draft, make_draft, run_after
 
@@ -146,7 +146,7 @@ class Pipeline:
             ready = self.ready(draft.shape, actor)
             stages.mark("plan")
             values = draft.bound(actor)
-            with refusing(self.schema, draft):
+            with Refusing(self.schema, draft):
                 try:
                     row = await self.target(unit).write(ready.compiled, values)
                 except HeldOff:

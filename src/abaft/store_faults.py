@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 from abaft.base.errors import Conflict, Fault, Invalid, Problem, Unavailable
 from abaft.model.spec import Model, Schema
@@ -25,13 +24,21 @@ from abaft.store.base import (
 from abaft.writing import Draft
 
 
-@contextmanager
-def refusing(schema: Schema, draft: Draft) -> Iterator[None]:
+class Refusing:
     """Turns the store's refusals of this write into faults."""
-    try:
-        yield
-    except StoreError as error:
-        raise write_fault(schema, draft, error) from error
+
+    __slots__ = ("_draft", "_schema")
+
+    def __init__(self, schema: Schema, draft: Draft) -> None:
+        self._schema = schema
+        self._draft = draft
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, StoreError):
+            raise write_fault(self._schema, self._draft, error) from error
 
 
 def store_fault(error: StoreError) -> Fault:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
 from dataclasses import field as slot
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,6 +15,7 @@ from abaft.base.actor import SYSTEM, Actor
 from abaft.base.columns import each
 from abaft.base.digest import fingerprint
 from abaft.base.errors import Invalid, Problem
+from abaft.base.frozen import frozen
 from abaft.model import expr as e
 from abaft.model.kinds import Kind, own_key
 from abaft.model.records import plain, record_from_json, record_of
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from abaft.pipeline import Pipeline
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Draft:
     """A write ready to be bound: `values` are all that it assigns."""
 
@@ -44,17 +45,18 @@ class Draft:
 
     @property
     def shape(self) -> WriteShape:
+        intent = self.intent
         return WriteShape(
-            model=self.model.name,
-            action=self.intent.action,
-            assigned=tuple(self.values),
-            given=self.given,
-            pick=self.intent.pick,
-            match=self.intent.etags is not None,
-            seen=self.seen is not None,
-            where=self.intent.where,
-            operators=tuple(sorted(self.operators.items())) if self.operators else (),
-            verb=self.intent.verb,
+            self.model.name,
+            intent.action,
+            tuple(self.values),
+            self.given,
+            intent.pick,
+            intent.etags is not None,
+            self.seen is not None,
+            intent.where,
+            tuple(sorted(self.operators.items())) if self.operators else (),
+            intent.verb,
         )
 
     def known(self) -> Mapping[str, Any]:
@@ -164,7 +166,7 @@ async def make_draft(
     draft = first_draft(model, intent, actor)
     hooks = model.hooks_for("before", intent.action)
     if intent.action != "create":
-        once = _once(model, intent)
+        once = model.once.intersection(intent.values)
         if hooks or once or _merges(intent, model) or model.hooks_for("after", intent.action):
             await _reach(pipeline, draft, actor, unit)
             draft = await _with_stored(pipeline, draft, unit)
@@ -182,7 +184,7 @@ def first_draft(model: Model, intent: WriteIntent, actor: Actor) -> Draft:
         if intent.made:
             values |= intent.made
         return Draft(model, intent, values, frozenset(intent.values))
-    once = _once(model, intent)
+    once = model.once.intersection(intent.values)
     if once and not intent.replace:
         raise _settled(once)
     values = changed(model, intent.values) if intent.action == "update" else {}
@@ -199,7 +201,7 @@ def stands_alone(model: Model, intent: WriteIntent) -> bool:
         return False
     if intent.action == "create":
         return True
-    looked_at = _once(model, intent) or _merges(intent, model)
+    looked_at = model.once.intersection(intent.values) or _merges(intent, model)
     return not (looked_at or model.hooks_for("after", intent.action))
 
 
@@ -246,17 +248,7 @@ def fill(model: Model, given: Mapping[str, Any], actor: Actor) -> dict[str, Any]
 
 def changed(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
     """A changed record's values, with the time of the change."""
-    values = dict(given)
-    for name, field in model.fields.items():
-        if field.stamp == "updated":
-            values[name] = clock.now()
-    return values
-
-
-def _once(model: Model, intent: WriteIntent) -> set[str]:
-    """The fields among the values that are set when the record is made and then stay."""
-    fields = model.fields
-    return {name for name in intent.values if name in fields and fields[name].write_once}
+    return {**given, **dict.fromkeys(model.touched, clock.now())}
 
 
 def _settled(names: Iterable[str]) -> Invalid:
@@ -267,7 +259,7 @@ def _settled(names: Iterable[str]) -> Invalid:
     return Invalid(summary(problems), errors=problems)
 
 
-def _without_settled(draft: Draft, once: set[str]) -> Draft:
+def _without_settled(draft: Draft, once: frozenset[str]) -> Draft:
     """The draft of a whole record, whose write-once fields must be as they are stored."""
     stored = plain(draft.model, draft.record)
     other = {name for name in once if stored[name] != draft.values[name]}

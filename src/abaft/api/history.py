@@ -92,8 +92,7 @@ class History:
     def _versions(self, request: Request, action: Action = "read") -> Versions:
         model, actor = request.model, request.actor
         self.pipeline.permit(model.name, action, actor)
-        found = self.parser.key(model, request.key)
-        key = {name.removeprefix("key."): value for name, value in found.items()}
+        key = self.parser.key(model, request.key)
         return Versions(self.pipeline, model, key, actor, request.unit)
 
 

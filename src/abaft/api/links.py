@@ -8,9 +8,10 @@ from urllib.parse import quote, unquote_plus
 from abaft.api.parse import Page
 from abaft.api.request import Request
 
-_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/?"
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/?%"
 # What may not stand in a query as it is (RFC 3986, 3.4).
 _UNSAFE = re.compile(rb"[^A-Za-z0-9\-._~!$&'()*+,;=:@/?%]|%(?![0-9A-Fa-f]{2})")
+_BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PLACES = ("cursor", "offset")
 
 
@@ -23,7 +24,7 @@ def page_links(
     and `most` how many `offset` may skip. Pages by `offset` lead to pages by `offset`.
     """
     query = request.query
-    if query.translate(None, _PLAIN):
+    if query.translate(None, _PLAIN) or _BROKEN.search(query):
         query = _UNSAFE.sub(_encoded, query)
     root = quote(request.root, safe="/,:@") if request.root else ""
     base = f"<{root}{prefix}/{request.model.collection}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from urllib.parse import unquote
 
 from abaft.base.errors import BadRequest, Problem
@@ -72,8 +73,14 @@ def split_query(query: str) -> list[tuple[str, str]]:
     for part in query.split("&"):
         if part:
             name, _, value = part.partition("=")
-            pairs.append((_decoded(name), _decoded(value)))
+            pairs.append((_name(name), _decoded(value)))
     return pairs
+
+
+@lru_cache(256)
+def _name(text: str) -> str:
+    # The same ones come again and again, mostly with brackets that are encoded.
+    return _decoded(text)
 
 
 def _decoded(text: str) -> str:

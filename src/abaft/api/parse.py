@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,6 +23,7 @@ from abaft.api.parameters import (
 )
 from abaft.api.searches import kinds_of
 from abaft.base.errors import BadRequest, NotFound, Problem, nearest
+from abaft.base.frozen import frozen
 from abaft.base.settings import Settings
 from abaft.model.spec import DELETED, Model, Schema
 from abaft.plan.resolve import key_condition
@@ -33,7 +34,7 @@ ONE_PARAMETERS = ("expand", "fields")
 _VALUES = ("limit", "cursor", "offset")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """A list as asked for."""
 
@@ -257,8 +258,11 @@ class Parser:
             return ""
         return kinds_of(self.settings, value) if name == "search" else value
 
-    def key(self, model: Model, text: str) -> dict[str, Any]:
-        """The key that a path's last part writes, still percent-encoded; NotFound for any other."""
+    def key(self, model: Model, text: str, prefix: str = "") -> dict[str, Any]:
+        """The key that a path's last part writes, still percent-encoded; NotFound for any other.
+
+        The names of its values are those of the fields, with the prefix.
+        """
         parts = text.split(",")
         if len(parts) != len(model.key):
             raise NotFound(f"there is no such {model.name}", hint=_key_hint(model))
@@ -266,7 +270,7 @@ class Parser:
         for name, part in zip(model.key, parts, strict=True):
             try:
                 value = unquote(part, errors="strict") if "%" in part else part
-                key[f"key.{name}"] = model.fields[name].kind.parse(value)
+                key[prefix + name] = model.fields[name].kind.parse(value)
             except ValueError:
                 raise NotFound(f"there is no such {model.name}", hint=_key_hint(model)) from None
         return key

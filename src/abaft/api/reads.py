@@ -95,7 +95,7 @@ class Reads:
             return await self.past(request)
         model, actor = request.model, request.actor
         try:
-            values = self.parser.key(model, request.key)
+            values = self.parser.key(model, request.key, "key.")
             intent = self.parser.one(model, values, request.query)
         except Fault:
             self.pipeline.permit(model.name, "read", actor)  # 401 before 400 and 404

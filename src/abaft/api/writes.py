@@ -206,8 +206,7 @@ class Writes:
         """What is to be shown of the record, and its key; the actor first."""
         self.pipeline.permit(request.model.name, action, request.actor)
         pick = self._pick(request, also)
-        found = self.parser.key(request.model, request.key)
-        return pick, {name.removeprefix("key."): value for name, value in found.items()}
+        return pick, self.parser.key(request.model, request.key)
 
     def _pick(self, request: Request, also: tuple[str, ...] = ()) -> Pick:
         """What is to be shown of the record; If-Match is held against all that was asked for."""

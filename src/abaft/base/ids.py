@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from typing import Any
 from uuid import UUID
+
+import orjson
 
 from abaft.base import clock
 
@@ -45,6 +48,12 @@ def uuid7() -> UUID:
         stamp = _last
     high = (stamp >> 18) << 80 | 0x7 << 76 | (stamp >> 6 & 0xFFF) << 64
     return UUID(int=high | 0b10 << 62 | (stamp & 0x3F) << 56 | random & 0xFF_FFFF_FFFF_FFFF)
+
+
+def uuid_text(value: Any) -> str:
+    """Its 36 characters, in a third of the time of `str`."""
+    # Drivers have UUIDs of their own, which orjson doesn't know.
+    return orjson.dumps(value)[1:-1].decode() if type(value) is UUID else str(value)
 
 
 def secret() -> str:

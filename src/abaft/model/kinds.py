@@ -1,7 +1,6 @@
 """The kinds of value a field can hold: one frozen class a kind, without any engine in it.
 
-A kind knows what pydantic is to accept, how a query string spells a value, and how JSON shows
-it. How an engine stores it is the store's table.
+A kind knows what pydantic is to accept, how a query string spells a value, and how JSON shows it.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from pydantic import AfterValidator, AnyUrl, Field, Strict, TypeAdapter, validat
 from pydantic_core import PydanticCustomError
 
 from abaft.base.errors import Unauthorized
+from abaft.base.ids import uuid_text
 from abaft.model import forms
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
@@ -311,7 +311,7 @@ class Uuid(Kind):
         return _READ_UUID(text)  # type: ignore[no-any-return]
 
     def show(self, value: Any) -> str:
-        return str(value)
+        return uuid_text(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,16 @@ class Model:
     managed: bool = True
     read_only: bool = False
     cls: Any = None
+    once: frozenset[str] = field(init=False, repr=False)
+    """The fields that are set when a record is made and then stay."""
+    touched: tuple[str, ...] = field(init=False, repr=False)
+    """The fields that take the time of each change."""
+
+    def __post_init__(self) -> None:
+        rows = self.fields.values()
+        object.__setattr__(self, "once", frozenset(row.name for row in rows if row.write_once))
+        touched = tuple(row.name for row in rows if row.stamp == "updated")
+        object.__setattr__(self, "touched", touched)
 
     def __repr__(self) -> str:
         return f"<model {self.name}>"
@@ -267,6 +277,8 @@ class Model:
         return LIVING if self.soft_delete else None
 
     def hooks_for(self, when: str, action: Action) -> tuple[Hook, ...]:
+        if not self.hooks:
+            return ()
         return tuple(hook for hook in self.hooks if hook.when == when and action in hook.actions)
 
 

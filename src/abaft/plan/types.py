@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from abaft.base.frozen import frozen
 from abaft.model.expr import TRUE, Expr, Value
 from abaft.model.kinds import Kind
 from abaft.model.spec import Action, Model, Searched
@@ -112,7 +113,7 @@ class ReadShape:
         return self.digest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadIntent:
     """A read as asked: its shape and the values of its parameters.
 
@@ -130,8 +131,7 @@ class ReadIntent:
         return self.shape.model
 
 
-@dataclass(frozen=True, slots=True)
-class WriteShape:
+class WriteShape(NamedTuple):
     """A write without its values.
 
     `assigned` are the fields and to-many relations it sets, `given` those of them that the client
@@ -159,7 +159,7 @@ class Made:
     place: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WriteIntent:
     """A write as asked: the values that were given, and the key of an update or delete.
 

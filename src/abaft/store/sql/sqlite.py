@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +14,10 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import FromClause
 
+from abaft.base.ids import uuid_text
 from abaft.model.documents import dump_json
 from abaft.model.kinds import Choice, Kind, Number
-from abaft.model.times import MICROSECOND
+from abaft.model.times import MICROSECOND, show_datetime
 from abaft.store.sql.cross_join import CrossJoin
 from abaft.store.sql.dialect import Dialect, Element, Encoder, as_text, concat, number, text_literal
 from abaft.store.sql.search_sqlite import SqliteSearch
@@ -45,10 +46,8 @@ _TYPES: dict[str, Any] = {
 
 def datetime_text(value: datetime) -> str:
     """27 characters: 2013-01-31T10:00:00.000000Z."""
-    if value.tzinfo is UTC:
-        return value.isoformat(timespec="microseconds")[:-6] + "Z"
-    text = value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-    return text.rjust(26, "0") + "Z"
+    text = show_datetime(value)
+    return text if len(text) == 27 else f"{text[:-1]}.000000Z"
 
 
 def _read_datetime(text: str) -> datetime:
@@ -61,7 +60,7 @@ _ENCODERS: dict[str, Encoder] = {
     "date": lambda value: value.isoformat(),
     "time": lambda value: value.isoformat(timespec="microseconds"),
     "duration": lambda value: value // MICROSECOND,
-    "uuid": str,
+    "uuid": uuid_text,
     "json": dump_json,
 }
 

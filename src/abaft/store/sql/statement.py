@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,8 +12,7 @@ from abaft.model.kinds import Kind, Text
 from abaft.store.sql.dialect import Dialect, Element, Encoder
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(NamedTuple):
     """A value by position: a parameter's, or with `name` None the constant."""
 
     name: str | None
@@ -31,12 +30,9 @@ class Statement:
     def args(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The driver's values, in the order of the text's placeholders."""
         args = []
-        for bind in self.binds:
-            if bind.name is None:
-                args.append(bind.const)
-                continue
-            value = values[bind.name]
-            args.append(value if value is None or bind.encode is None else bind.encode(value))
+        for name, encode, const in self.binds:
+            value = const if name is None else values[name]
+            args.append(value if encode is None or value is None else encode(value))
         return tuple(args)
 
 

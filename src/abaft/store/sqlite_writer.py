@@ -94,12 +94,9 @@ class Writer(threading.Thread):
             self._settle_all(batch, self._together(batch))
 
     def _settle_all(self, batch: list[Job], outcomes: list[Any]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Job, Any]]] = {}
-        for job, outcome in zip(batch, outcomes, strict=True):
-            by_loop.setdefault(job.loop, []).append((job, outcome))
-        for loop, pairs in by_loop.items():
+        for loop in {job.loop for job in batch}:
             try:
-                loop.call_soon_threadsafe(_deliver, pairs)
+                loop.call_soon_threadsafe(_deliver, loop, batch, outcomes)
             except RuntimeError:
                 continue  # that loop is closed: nobody waits any more
 
@@ -152,9 +149,9 @@ class Writer(threading.Thread):
             return _translate(error)
 
 
-def _deliver(pairs: list[tuple[Job, Any]]) -> None:
-    for job, outcome in pairs:
-        if job.future.done():
+def _deliver(loop: asyncio.AbstractEventLoop, batch: list[Job], outcomes: list[Any]) -> None:
+    for job, outcome in zip(batch, outcomes, strict=True):
+        if job.loop is not loop or job.future.done():
             continue  # the request was given up: the write stands all the same
         if isinstance(outcome, BaseException):
             job.future.set_exception(outcome)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from abaft import Many, Me, Model, Ref, User, allow, field, me
+from abaft import Actor, Many, Me, Model, Ref, User, allow, field, me
 from scenarios import Api, Scenario, play, serving
 
 ACTORS = (None, "owner", "other", "clerk", "admin")
@@ -323,3 +323,26 @@ async def test_who_asks_with_wrong_credentials_is_told_so(api: Api) -> None:
         Scenario("GET /api/docs", 401, headers={"authorization": "Test not-a-key"}),
     ]  # fmt: skip
     await play(api, rows)
+
+
+async def test_an_authenticator_reads_the_headers_as_text(database_url: str) -> None:
+    seen: list[Mapping[str, str]] = []
+
+    class Watcher:
+        async def authenticate(self, headers: Mapping[str, str]) -> Actor | None:
+            seen.append(headers)
+            return None
+
+    async with serving(database_url, Closed, authenticators=[Watcher()]) as api:
+        await api.ask("GET /api/closeds", headers={"x-name": "caf\u00e9".encode("latin-1")})
+    [headers] = seen
+    assert (headers["x-name"], headers.get("x-name"), "x-name" in headers) == ("café", "café", True)
+    assert (headers.get("no-such"), headers.get("ü→", "none"), "X-Name" in headers) == (
+        None,
+        "none",
+        False,
+    )
+    assert dict(headers) == {name: headers[name] for name in headers}
+    assert len(headers) == len(dict(headers)) > 1
+    with pytest.raises(KeyError):
+        headers["no-such"]

@@ -243,7 +243,10 @@ def fill(model: Model, given: Mapping[str, Any], actor: Actor) -> dict[str, Any]
             problems.append(Problem(f"/{name}", "required", "Field required"))
     if problems:
         raise Invalid(summary(problems), errors=problems)
-    return values | {name: ids for name, ids in given.items() if name in model.many}
+    for name in model.many:
+        if name in given:
+            values[name] = given[name]
+    return values
 
 
 def changed(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:

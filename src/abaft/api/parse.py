@@ -58,7 +58,7 @@ class Parser:
         self.secret = secret
         self._lists = ListForms(schema, settings)
         self._forms: dict[Any, Form] = {}
-        self._ones: dict[tuple[str, str], tuple[ReadShape, tuple[Bind, ...]]] = {}
+        self._ones: dict[tuple[str, bytes], tuple[ReadShape, tuple[Bind, ...]]] = {}
         self._written: dict[tuple[str, bytes, tuple[str, ...]], Pick] = {}
         self._afters: dict[tuple[ReadShape, tuple[bool, ...]], ReadShape] = {}
 
@@ -73,7 +73,7 @@ class Parser:
         return ReadIntent(shape, values)
 
     def _one_form(self, model: Model, query: bytes) -> tuple[ReadShape, tuple[Bind, ...]]:
-        place = (model.name, query.decode("latin-1"))
+        place = (model.name, query)
         form = self._ones.get(place)
         if form is None:
             also = (DELETED,) if model.soft_delete else ()

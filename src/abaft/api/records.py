@@ -15,7 +15,7 @@ from abaft.api.parse import Parser
 from abaft.api.parts import Handler, Part, Route, find_part
 from abaft.api.reads import Reads
 from abaft.api.represent import represent
-from abaft.api.request import Disconnected, Request, check_url, headers_of
+from abaft.api.request import Disconnected, Headers, Request, check_url, headers_of
 from abaft.api.respond import Answer
 from abaft.api.streams import Streams
 from abaft.api.writes import Writes
@@ -197,7 +197,7 @@ class Records:
     async def actor(self, headers: dict[bytes, bytes]) -> Actor:
         """Who asks; Unauthorized for credentials that nobody knows."""
         if self.authenticators:
-            text = {k.decode("latin-1"): v.decode("latin-1") for k, v in headers.items()}
+            text = Headers(headers)
             for authenticator in self.authenticators:
                 actor = await authenticator.authenticate(text)
                 if actor is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,29 @@ class Request:
         if self.given is not None:
             return self.given
         return await read_body(self.receive, self.headers, settings)
+
+
+class Headers(Mapping[str, str]):
+    """Headers as text, each decoded when it is asked for: mostly one of many is."""
+
+    __slots__ = ("_given",)
+
+    def __init__(self, given: Mapping[bytes, bytes]) -> None:
+        self._given = given
+
+    def __getitem__(self, name: str) -> str:
+        return self._given[name.encode("latin-1", "replace")].decode("latin-1")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The same; `default` where there is no such header."""
+        value = self._given.get(name.encode("latin-1", "replace"))
+        return default if value is None else value.decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
 
 
 _LISTS = (b"accept", b"accept-encoding", b"if-match", b"if-none-match", b"prefer")

@@ -63,6 +63,18 @@ LIMITS: list[tuple[str, int, Scenario, Scenario]] = [
         listed("sort=name,id"),
         listed("sort=name,id,number", "too_many_fields"),
     ),
+    (
+        "max_sort_fields",
+        2,
+        listed("expand=nodes(sort=name,id)"),
+        listed("expand=nodes(sort=name,id,number)", "too_many_fields"),
+    ),
+    (
+        "max_aggregates",
+        2,
+        listed("aggregate=count&group=name"),
+        listed("aggregate=count&group=name,number", "too_many_aggregates"),
+    ),
     ("max_expand_depth", 2, listed("expand=up.up"), listed("expand=up.up.up", "expand_too_deep")),
     (
         "max_expand_depth",
@@ -129,6 +141,45 @@ async def test_the_defaults_hold_on_every_engine(database_url: str) -> None:
     ]
     async with serving(database_url, Node) as api:
         await play(api, rows)
+
+
+WORDS = ",".join(f"nama{number:x}" for number in range(900))
+SWOLLEN = {
+    name: ("GET", f"/api/nodes?{name}={WORDS}", None)
+    for name in (
+        *("fields", "sort", "expand", "scope", "search=a&highlight", "aggregate=count&group"),
+        *("group=name&aggregate", "filter=name in", "number[in]", "cursor"),
+    )
+} | {
+    "options": ("GET", f"/api/nodes?expand=nodes(fields={WORDS})", None),
+    "orders": ("GET", f"/api/nodes?expand=nodes(sort={WORDS})", None),
+    "paths": ("GET", "/api/nodes?fields=" + ",".join(f"up.q{n}" for n in range(900)), None),
+    "parameters": ("GET", "/api/nodes?" + "&".join(f"q{n}=1" for n in range(900)), None),
+    "members": ("POST", "/api/nodes", {f"q{number}": 1 for number in range(20_000)}),
+    "records": ("POST", "/api/nodes", [{"q": 1}] * 1_000),
+    "nested": ("POST", "/api/nodes", {"nodes": [{"q": 1}] * 900}),
+    "operators": ("PATCH", "/api/nodes?limit=5", {f"q{number}": 1 for number in range(9_000)}),
+    "headers": (
+        "POST", "/api/batch",
+        {
+            "operations": [
+                {"method": "GET", "path": "/nodes", "headers": {f"h{n}": "x" for n in range(900)}}
+            ] * 20
+        },
+    ),
+    "operations": ("POST", "/api/batch", {"operations": [{"method": "X", "q": 1}] * 100}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SWOLLEN)
+async def test_dos_2_a_refusal_is_never_large(name: str, tmp_path: Any) -> None:
+    """Of many wrong things a hundred are told."""
+    method, url, body = SWOLLEN[name]
+    async with serving(f"sqlite:///{tmp_path}/x.db", Node) as api:
+        answer = await api.ask(f"{method} {url}", **({} if body is None else {"json": body}))
+        assert answer.is_client_error, answer.text[:500]
+        assert len(answer.content) < 20_000
+        assert len(answer.json().get("errors", ())) <= 100
 
 
 async def test_dos_2_a_body_without_a_length_is_counted_while_it_comes(database_url: str) -> None:

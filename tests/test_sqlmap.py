@@ -28,7 +28,7 @@ SLICE = {
 REST = {
     "search": Target("/api/items?search=tea*"),
     "expand": Target("/api/items?expand=shop*"),
-    # A refusal that differs each time keeps sqlmap busy comparing, for minutes: without B.
+    # A refusal that names what was sent keeps sqlmap busy comparing, for minutes: without B.
     "fields": Target("/api/items?fields=name*", techniques="EUSTQ"),
     "key": Target("/api/items/tea*"),
     "name of a parameter": Target("/api/items?price*=3"),

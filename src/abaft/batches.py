@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 Intent = WriteIntent | ReadIntent
 _REFUSED = (CheckViolation, GuardFailed, HeldOff, ReferenceViolation, UniqueViolation)
-_MOST_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ def merged(faults: Sequence[Fault], what: str = "records") -> Fault:
     if len(faults) == 1:
         return first
     told = [problem for fault in faults for problem in fault.errors]
-    whole = first.told(f"{len(faults)} {what} are refused: {first.detail}", told[:_MOST_TOLD])
+    whole = first.told(f"{len(faults)} {what} are refused: {first.detail}", told)
     if len({fault.code for fault in faults}) > 1:
         whole.code = type(first).code
     return whole

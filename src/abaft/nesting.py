@@ -109,7 +109,7 @@ class Nesting:
 
     def _whole(self, tree: Tree) -> Tree:
         if tree.problems:
-            raise Invalid(summary(tree.problems), errors=tree.problems[:100])
+            raise Invalid(summary(tree.problems), errors=tree.problems)
         return tree
 
     def places(self, model: Model, body: bytes) -> list[str]:

@@ -55,6 +55,8 @@ def attack(base: str, engine: str, target: Target) -> bool:
             [
                 *(need_sqlmap(), "--batch", "--flush-session", "--level", "5", "--risk", "3"),
                 *("--dbms", dbms, "--threads", "4", "--time-sec", "2", "--disable-coloring"),
+                # By itself it goes on to a thousand columns, and spends minutes on comparing pages.
+                *("--union-cols", "1-20"),
                 *("--ignore-code", "400,401,403,404,405,406,409,412,415,422", "-v", "1"),
                 *("--output-dir", folder, *target.options(base)),
             ],

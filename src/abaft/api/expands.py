@@ -8,7 +8,7 @@ from typing import Any
 
 from abaft.api.parameters import bad, gathered, names_of, refuse
 from abaft.api.split import split_top
-from abaft.base.errors import Problem, nearest
+from abaft.base.errors import MOST_TOLD, BadRequest, Problem, nearest
 from abaft.base.settings import Settings
 from abaft.language.parse import parse_condition
 from abaft.model.spec import Model, Schema
@@ -38,7 +38,9 @@ def pick_of(schema: Schema, settings: Settings, model: Model, asked: Mapping[str
     expands = Expands()
     with gathered(problems):
         fields = names_of("fields", asked)
-    for name in fields or ():
+    for name in dict.fromkeys(fields or ()):
+        if len(problems) >= MOST_TOLD:
+            break
         with gathered(problems):
             picks(schema, model, (name,), (), depth)
     with gathered(problems):
@@ -46,8 +48,7 @@ def pick_of(schema: Schema, settings: Settings, model: Model, asked: Mapping[str
     # A dotted field expands as well.
     dotted = {name.rpartition(".")[0] for name in fields or () if "." in name}
     if len({*expands.paths, *dotted}) > most:
-        detail = f"expand takes at most {most} relations"
-        problems += bad("expand", "too_many_relations", detail).errors
+        problems += too_many(most).errors
     refuse(problems)
     pick = picks(schema, model, fields, tuple(expands.paths), depth, expands.pages)
     budget = settings.max_expand_records
@@ -80,9 +81,15 @@ def parse_expands(schema: Schema, settings: Settings, model: Model, text: str | 
     """What the parameter asks for. Raises BadRequest, which tells of all that is wrong."""
     parser = _Parser(schema, settings)
     if text is not None:
-        parser.items(model, text, ())
+        with gathered(parser.problems):
+            parser.items(model, text, ())
     refuse(parser.problems)
     return parser.found
+
+
+def too_many(most: int) -> BadRequest:
+    """400 for more relations than one request may show."""
+    return bad("expand", "too_many_relations", f"expand takes at most {most} relations")
 
 
 class _Parser:
@@ -94,7 +101,10 @@ class _Parser:
 
     def items(self, model: Model, text: str, at: Path) -> None:
         """Relations with commas between, each with its options in parentheses."""
-        for item in split_top(text, ","):
+        items, most = [*split_top(text, ",")], self.settings.max_expand_paths
+        if len(items) > most:
+            raise too_many(most)
+        for item in items:
             with gathered(self.problems):
                 self.item(model, item, at)
 
@@ -153,9 +163,10 @@ class _Parser:
         return replace(page, where=found.where)
 
     def sort(self, page: Pick, target: Model, path: Path, value: str) -> Pick:
-        steps = []
-        for name in _names("sort", value):
-            steps.append(sort_step(self.schema, self.settings, target, name, "expand"))
+        names, most = _names("sort", value), self.settings.max_sort_fields
+        if len(names) > most:
+            raise bad("expand", "too_many_fields", f"sort takes at most {most} fields")
+        steps = [sort_step(self.schema, self.settings, target, name, "expand") for name in names]
         return replace(page, sort=tuple(steps))
 
     def limit(self, page: Pick, target: Model, path: Path, value: str) -> Pick:

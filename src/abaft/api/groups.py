@@ -48,8 +48,12 @@ def parse_groups(
     problems: list[Problem] = []
     terms: list[Term] = []
     sources: dict[str, str] = {}
+    texts = {name: [*split_top(asked[name], ",")] for name in PARAMETERS[:2] if name in asked}
+    if sum(map(len, texts.values())) > settings.max_aggregates:
+        detail = f"at most {settings.max_aggregates} members may be asked for"
+        raise bad("aggregate", "too_many_aggregates", detail)
     for parameter, read in (("group", _by), ("aggregate", _reduced)):
-        for text in split_top(asked[parameter], ",") if parameter in asked else ():
+        for text in texts.get(parameter, ()):
             try:
                 name, source = _name(parameter, text)
                 term = read(schema, settings, model, name, source)
@@ -65,9 +69,6 @@ def parse_groups(
     if not problems and not any(term.reduce for term in terms):
         detail = "aggregate says what is reckoned of each group, like aggregate=count,sum(price)"
         problems += bad("aggregate", "no_aggregate", detail).errors
-    if len(terms) > settings.max_aggregates:
-        detail = f"at most {settings.max_aggregates} members may be asked for"
-        problems += bad("aggregate", "too_many_aggregates", detail).errors
     for name in ("fields", "expand", "highlight"):
         if name in asked:
             detail = f"{name} is of records, and these are groups of them"

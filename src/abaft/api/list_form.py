@@ -114,13 +114,13 @@ class ListForms:
     def _sort(self, model: Model, asked: Mapping[str, str]) -> tuple[Sort, ...]:
         steps: list[Sort] = []
         problems: list[Problem] = []
-        for text in names_of("sort", asked) or ():
+        names, most = names_of("sort", asked) or (), self.settings.max_sort_fields
+        if len(names) > most:
+            raise bad("sort", "too_many_fields", f"sort takes at most {most} fields")
+        for text in names:
             with gathered(problems):
                 steps.append(sort_step(self.schema, self.settings, model, text))
         refuse(problems)
-        if len(steps) > self.settings.max_sort_fields:
-            most = self.settings.max_sort_fields
-            raise bad("sort", "too_many_fields", f"sort takes at most {most} fields")
         if len({step.path for step in steps}) < len(steps):
             raise bad("sort", "repeated_field", "sort names a field twice")
         return tuple(steps)

@@ -101,4 +101,4 @@ def _below(problem: Problem, places: Sequence[str]) -> bool:
 def _refuse_nested(code: str, detail: str, places: Sequence[str], rest: list[Problem]) -> None:
     problems = [*rest, *(Problem(place, code, detail) for place in places)]
     if places:
-        raise Invalid(summary(problems), errors=problems[:100])
+        raise Invalid(summary(problems), errors=problems)

@@ -33,6 +33,9 @@ from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
 
+MOST_TOLD = 100
+"""Wrong things that one answer tells of: a small request mustn't lead to a large one."""
+
 
 class AbaftError(Exception):
     """The root of the tree."""
@@ -102,7 +105,7 @@ class Fault(AbaftError):
         super().__init__(detail or self.title)
         self.detail = detail
         self.hint = hint
-        self.errors = tuple(errors)
+        self.errors = tuple(errors)[:MOST_TOLD]
         self.headers = headers or {}
         if code is not None:
             self.code = code
@@ -129,7 +132,7 @@ class Fault(AbaftError):
     def told(self, detail: str, errors: Iterable[Problem]) -> Fault:
         """The fault in other words."""
         found = copy(self)
-        found.detail, found.errors = detail, tuple(errors)
+        found.detail, found.errors = detail, tuple(errors)[:MOST_TOLD]
         return found
 
     def as_dict(self) -> dict[str, object]:

@@ -51,6 +51,7 @@ class Soak:
     draw: random.Random
     number: int = 0
     oldest: int = 0
+    shapes_there: int = 0
     answers: Counter[str] = field(default_factory=Counter)
 
     async def step(self) -> None:
@@ -109,7 +110,7 @@ class Soak:
         return (await self.client.get(f"/api/posts?{name}=1&sort=-{name}")).status_code
 
     async def shapes(self) -> int:
-        return await self.shape(self.draw.choice(SHAPES))
+        return await self.shape(self.draw.choice(SHAPES[: self.shapes_there]))
 
     async def shape(self, names: tuple[str, ...]) -> int:
         query = f"fields={','.join(names)}&sort={','.join(names[:3])}&limit=3"
@@ -117,7 +118,7 @@ class Soak:
 
     async def every_shape(self) -> None:
         """Each there is, on all connections to the database: what is judged isn't their keeping."""
-        for names in SHAPES:
+        for names in SHAPES[: self.shapes_there]:
             await asyncio.gather(*(self.shape(names) for _ in range(16)))
 
     async def cut(self) -> int:
@@ -190,7 +191,7 @@ def slope(samples: list[Sample], name: str) -> float:
     return rise / mean if mean else 0.0
 
 
-async def soaked(minutes: float, rate: float, database: str, folder: Path) -> int:
+async def soaked(minutes: float, rate: float, shapes: int, database: str, folder: Path) -> int:
     """Runs it and prints what it found; 1 where something grows."""
     samples: list[Sample] = []
     with Server("bench.soak_app:app", database, folder) as server:
@@ -198,7 +199,7 @@ async def soaked(minutes: float, rate: float, database: str, folder: Path) -> in
         limits = httpx.Limits(keepalive_expiry=2.0)
         base = f"http://127.0.0.1:{server.port}"
         async with httpx.AsyncClient(base_url=base, limits=limits) as client:
-            soak = Soak(client, random.Random(1))
+            soak = Soak(client, random.Random(1), shapes_there=shapes)
             await client.put("/api/people/ann", json={})
             for name in "abc":
                 await client.put(f"/api/tags/{name}", json={})
@@ -237,11 +238,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="script/soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
+    parser.add_argument(
+        "--shapes", type=int, default=len(SHAPES), help="so many lists that differ in their fields"
+    )
     parser.add_argument("--database", default="", help="its URL; a new SQLite file otherwise")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="abaft-soak-") as folder:
         database = options.database or f"sqlite:///{folder}/soak.db"
-        done = soaked(options.minutes, options.rate, database, Path(folder))
+        done = soaked(options.minutes, options.rate, options.shapes, database, Path(folder))
         sys.exit(asyncio.run(done))
 
 

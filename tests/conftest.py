@@ -129,11 +129,24 @@ def module_database_url(engine: str, request: pytest.FixtureRequest) -> Iterator
         yield url
 
 
-@pytest.fixture
-def database_urls(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """An empty database of each chosen engine, by its name: for holding the engines together."""
+@contextmanager
+def fresh_databases(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     with ExitStack() as stack:
         yield {
             engine: stack.enter_context(fresh_database(engine, request))
             for engine in chosen_engines(request.config)
         }
+
+
+@pytest.fixture
+def database_urls(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """An empty database of each chosen engine, by its name: for holding the engines together."""
+    with fresh_databases(request) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="module")
+def module_database_urls(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The same for all tests of a module."""
+    with fresh_databases(request) as urls:
+        yield urls

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from functools import cache
 from typing import Any
 
@@ -118,12 +119,29 @@ def nests(node: Any) -> bool:
 
 
 class Current:
-    """The app of the engine that is being tested: checks of schemathesis send requests too."""
+    """An app on each engine; all requests, those of schemathesis' checks too, are for one of them.
 
-    app: App
+    A case is made once and put to all of them: making it costs more than answering it.
+    """
+
+    def __init__(self) -> None:
+        self.apps: dict[str, App] = {}
+        self.engine = ""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self.app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await self.apps[self.engine](scope, receive, send)
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        async with AsyncExitStack() as stack:
+            await receive()
+            for app in self.apps.values():
+                await stack.enter_async_context(app.router.lifespan_context(app))
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
 
 
 CURRENT = Current()
@@ -222,6 +240,13 @@ def headers(case: schemathesis.Case) -> dict[str, str]:
 
 
 def validate(case: schemathesis.Case) -> None:
+    """Holds what each engine answers to the document."""
+    for engine in CURRENT.apps:
+        validate_on(engine, case)
+
+
+def validate_on(engine: str, case: schemathesis.Case) -> None:
+    CURRENT.engine = engine
     options = dict(OPTIONS)
     if (case.method, case.path) == ("PATCH", "/api/kinds"):
         # A patch of a JSON field is checked once it is merged: not where nothing is found.

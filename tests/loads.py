@@ -83,6 +83,13 @@ class Loader:
         app = write_app(self.folder, self.models)
         return run("load", app, *paths, *arguments, database=self.url)
 
+    def export(self, *arguments: str | Path) -> str:
+        """What the command prints."""
+        app = write_app(self.folder, self.models)
+        result = run("export", app, *arguments, database=self.url)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
     def sql(self, text: str) -> list[dict[str, Any]]:
         return asyncio.run(self._ask(lambda db: db.sql(text)))
 

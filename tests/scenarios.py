@@ -13,6 +13,8 @@ from abaft import Actor, App, Model, Settings, User
 from abaft.observe.events import Event, RequestFailed
 
 SYSTEM = Actor(system=True, label="system")
+LINES = "application/x-ndjson"
+PACKED = "application/msgpack"
 ADMIN_TOKEN = "an admin token of more than 32 characters"
 SECRET_KEY = "a secret key of more than 32 characters"
 
@@ -71,6 +73,12 @@ class Api:
         items = response.json()["items"]
         return items if of is None else [item[of] for item in items]
 
+    async def get(self, url: str, accept: str, **headers: str) -> httpx.Response:
+        """What is there, in that form."""
+        response = await self.ask(f"GET {url}", headers={"accept": accept, **headers})
+        assert response.status_code == 200, response.text
+        return response
+
     async def changes(self) -> list[str]:
         """The change feed as `action Model`, oldest first."""
         found: list[str] = []
@@ -87,7 +95,11 @@ class Api:
 
 @asynccontextmanager
 async def serving(url: str, *models: type[Model], **options: Any) -> AsyncIterator[Api]:
-    """The models on that database; `settings` are those that differ from the defaults."""
+    """The models on that database; `settings` are those that differ from the defaults.
+
+    `people` are the names of users that there are.
+    """
+    people = options.pop("people", ())
     given = {"admin_token": ADMIN_TOKEN, "secret_key": SECRET_KEY} | options.pop("settings", {})
     options.setdefault("authenticators", [ByHeader()])
     app = App(*models, settings=Settings(database=url, **given), sinks=(), **options)
@@ -97,9 +109,16 @@ async def serving(url: str, *models: type[Model], **options: Any) -> AsyncIterat
         app.observer.sinks.append(api.note)
         await app.start()
         try:
+            for name in people:
+                await api.person(name)
             yield api
         finally:
             await app.stop()
+
+
+def pointers(answer: httpx.Response) -> list[tuple[str, str]]:
+    """Where a refusal sees faults, and the code of each."""
+    return [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from abaft import Email, Invalid, Me, Model, Ref, Url, allow, field
+from apps.open import Open
 from scenarios import Api, Scenario, play, serving
 
 
@@ -296,12 +297,6 @@ async def test_a_decimal_of_places_alone_can_be_zero(database_url: str) -> None:
         ):
             assert (await api.ask("POST /api/shares", json=given)).json()["part"] == shown
         assert (await api.ask("POST /api/shares", json={"part": "1"})).status_code == 422
-
-
-class Open(Model, abstract=True, stamps=False):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Tag(Open, key="name", stamps=False):

@@ -8,14 +8,9 @@ from typing import Any
 
 import pytest
 
-from abaft import Many, Me, Model, Ref, allow, field
+from abaft import Many, Ref, field
+from apps.open import Open
 from scenarios import Api, Scenario, play, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def anybody(record, me: Me) -> bool:
-        return True
 
 
 class Genre(Open, key="code", stamps=False):

@@ -8,14 +8,9 @@ from typing import Any
 
 import pytest
 
-from abaft import Many, Me, Model, Ref, allow, check, field
+from abaft import Many, Ref, check, field
+from apps.open import Open
 from scenarios import Api, Scenario, play, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def anybody(record, me: Me) -> bool:
-        return True
 
 
 class Tag(Open, key="name", stamps=False):

@@ -16,13 +16,8 @@ from abaft.base.errors import RuleError
 from abaft.plan.virtual import Virtuals
 from abaft.store.sql.marking import Marking
 from abaft.store.sql.program import _Deletion
+from apps.open import Open
 from scenarios import Api, Scenario, play, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Leaf(Open, collection="leaves", stamps=False):

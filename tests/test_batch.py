@@ -8,17 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from abaft import App, Many, Me, Model, Ref, allow, field
+from abaft import App, Many, Model, Ref, field
 from abaft import before as before_
 from abaft.base.errors import ModelError
 from apps.memos import MODELS as NOTES
-from scenarios import Api, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def anybody(record, me: Me) -> bool:
-        return True
+from apps.open import Open
+from scenarios import Api, pointers, serving
 
 
 class Word(Open, key="name", stamps=False):
@@ -53,9 +48,7 @@ MODELS = (Word, Page, Count, Hooked, *NOTES)
 
 @pytest.fixture
 async def api(database_url: str) -> AsyncIterator[Api]:
-    async with serving(database_url, *MODELS) as api:
-        for name in ("ann", "ben"):
-            await api.person(name)
+    async with serving(database_url, *MODELS, people=("ann", "ben")) as api:
         yield api
 
 
@@ -73,10 +66,6 @@ async def batch(
 def results(answer: httpx.Response) -> list[Any]:
     assert answer.status_code == 200, answer.text
     return list(answer.json()["results"])
-
-
-def told(answer: httpx.Response) -> list[tuple[str, str]]:
-    return [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
 
 
 async def test_operations_are_answered_in_order_as_on_their_own(api: Api) -> None:
@@ -180,7 +169,7 @@ async def test_authz_5_dur_3_one_refused_operation_has_none_done(
     before = await api.changes()
     answer = await batch(api, op("POST /pages", {"title": "new"}, name="first"), operation)
     assert answer.status_code == status, answer.text
-    found = [(pointer.removeprefix("/operations/1"), code) for pointer, code in told(answer)]
+    found = [(pointer.removeprefix("/operations/1"), code) for pointer, code in pointers(answer)]
     assert sorted(found) == sorted(errors)
     assert await api.changes() == before
     assert await api.items("/api/pages", of="title") == ["old"]
@@ -193,7 +182,7 @@ async def test_faults_of_several_operations_are_told_at_once(api: Api) -> None:
         op("POST /words", {"name": "fine"}),
         op("DELETE /words/x?star=1"),
     )
-    assert told(answer) == [
+    assert pointers(answer) == [
         ("/operations/0/body/title", "type"),
         ("/operations/2/path", "unknown_parameter"),
     ]
@@ -238,7 +227,7 @@ async def test_batches_that_are_none(
     answer = await api.ask("POST /api/batch", json=body)
     assert answer.status_code == status, answer.text
     if errors is not None:
-        assert sorted(told(answer)) == sorted(errors)
+        assert sorted(pointers(answer)) == sorted(errors)
 
 
 async def test_an_empty_batch_has_no_results(api: Api) -> None:
@@ -267,7 +256,7 @@ async def test_authz_5_apart_each_has_its_own_exact_result(api: Api) -> None:
         json={"operations": [], "atomic": False},
         headers={"idempotency-key": "k"},
     )
-    assert (again.status_code, told(again)) == (422, [("/atomic", "not_atomic")])
+    assert (again.status_code, pointers(again)) == (422, [("/atomic", "not_atomic")])
 
 
 async def test_authz_1_operations_keep_the_rules_of_who_asks(api: Api) -> None:
@@ -324,7 +313,7 @@ async def test_a_batch_writes_so_many_records_at_most(database_url: str) -> None
     async with serving(database_url, *MODELS, settings={"max_batch": 3}) as api:
         pages = [{"title": f"{n}"} for n in range(3)]
         answer = await batch(api, op("POST /pages", pages), op("POST /words", {"name": "a"}))
-        assert (answer.status_code, told(answer)) == (
+        assert (answer.status_code, pointers(answer)) == (
             422,
             [("/operations/1", "too_many_records")],
         )

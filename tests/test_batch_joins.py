@@ -5,15 +5,10 @@ from typing import Any
 
 import httpx
 
-from abaft import Me, Model, allow, field
+from abaft import field
+from apps.open import Open
 from apps.reckoned import MEDIA
 from scenarios import Api, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Item(Open, stamps=False):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from scenarios import Api, serving
 from test_batch import Count, Hooked, Page, Word, op
+from times import times
 
 MODELS = (Count, Hooked, Page, Word)
 STEPS = st.lists(
@@ -131,25 +132,13 @@ async def compare(sides: Sides, steps: list[tuple[str, int]]) -> None:
     assert numbered(found) == numbered(single)
 
 
-few = settings(max_examples=40, suppress_health_check=[*HealthCheck])
-
-
-@few
+@settings(max_examples=times(150), suppress_health_check=[*HealthCheck])
 @given(steps=STEPS)
 @example(steps=[("count", 1), ("next", 0), ("next", 1), ("drop", 2)])
 @example(steps=[("page", 1), ("child", 0), ("move", 1), ("read", 0), ("hook", 1)])
 @example(steps=[("page", 1), ("count", 0), ("move", 1)])
 @pytest.mark.slow
 def test_references_come_to_the_same_as_single_requests(
-    sides: Sides, steps: list[tuple[str, int]]
-) -> None:
-    sides.runner.run(compare(sides, steps))
-
-
-@pytest.mark.slow
-@settings(few, max_examples=400)
-@given(steps=STEPS)
-def test_many_references_come_to_the_same_as_single_requests(
     sides: Sides, steps: list[tuple[str, int]]
 ) -> None:
     sides.runner.run(compare(sides, steps))

@@ -13,13 +13,8 @@ from abaft.base.actor import ANONYMOUS
 from abaft.base.errors import Fault
 from abaft.model import expr as e
 from abaft.plan.types import Made, ReadIntent, ReadShape, WriteIntent
+from apps.open import Open
 from scenarios import Api, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def anybody(record, me: Me) -> bool:
-        return True
 
 
 class Label(Open, stamps=False):

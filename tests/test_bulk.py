@@ -6,29 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
-from apps.memos import MODELS
-from scenarios import Api, serving
+from apps.memos import MODELS, notes
+from scenarios import Api, pointers, serving
 
 
 @pytest.fixture
 async def api(database_url: str) -> AsyncIterator[Api]:
-    async with serving(database_url, *MODELS) as api:
-        for name in ("ann", "ben"):
-            await api.person(name)
+    async with serving(database_url, *MODELS, people=("ann", "ben")) as api:
         yield api
-
-
-def pointers(answer: httpx.Response) -> list[tuple[str, str]]:
-    return [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
-
-
-async def notes(api: Api, actor: str, *made: dict[str, Any]) -> list[str]:
-    answer = await api.ask("POST /api/notes?fields=id", actor, json=list(made))
-    assert answer.status_code == 201, answer.text
-    return [item["id"] for item in answer.json()["items"]]
 
 
 async def test_patch_changes_all_that_the_filter_finds(api: Api) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,13 +50,24 @@ str(ann.id)
 """
 
 
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A database with posts, to be copied, and Ann's id."""
+    folder = tmp_path_factory.mktemp("seeded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ABAFT_DATABASE", f"sqlite:///{folder}/blog.db")
+        ann = shell(write_app(folder, BLOG), SEED).stdout.splitlines()[-1].strip("'")
+    return folder / "blog.db", ann
+
+
 @pytest.fixture
-def blog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def blog(seeded: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    database, ann = seeded
+    shutil.copy(database, tmp_path)
     monkeypatch.setenv("ABAFT_DATABASE", f"sqlite:///{tmp_path}/blog.db")
     monkeypatch.setenv("COLUMNS", "120")
-    app = write_app(tmp_path, BLOG)
-    monkeypatch.setenv("ANN", shell(app, SEED).stdout.splitlines()[-1].strip("'"))
-    return app
+    monkeypatch.setenv("ANN", ann)
+    return write_app(tmp_path, BLOG)
 
 
 def shell(app: str, text: str, *options: str) -> subprocess.CompletedProcess[str]:

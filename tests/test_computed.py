@@ -10,13 +10,8 @@ from typing import Any
 import pytest
 
 from abaft import Many, Me, Model, Ref, User, allow, computed, field, length, virtual, when
+from apps.open import Open
 from scenarios import Api, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def anybody(record, me: Me) -> bool:
-        return True
 
 
 class Shop(Open, key="code", stamps=False):

@@ -11,15 +11,10 @@ from typing import Any, Literal
 import pytest
 import pytest_asyncio
 
-from abaft import App, Me, Model, Ref, Settings, Unique, User, allow, field, one_of
+from abaft import App, Model, Ref, Settings, Unique, User, field, one_of
 from abaft.base.errors import ModelError, RuleError, SetupError
+from apps.open import Open
 from scenarios import Api, Scenario, play, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Page(

@@ -54,7 +54,7 @@ def client(engine: str, request: pytest.FixtureRequest) -> Iterator[Client]:
 
 
 quick = settings(max_examples=40, suppress_health_check=[*HealthCheck])
-slow = settings(quick, max_examples=times(150))
+slow = settings(quick, max_examples=times(60))
 
 words = st.sampled_from(["", "a", "A", "b", "ä", "a\u0308", "🙂", "'\"", "\\"])
 steps = st.fixed_dictionaries(
@@ -124,15 +124,8 @@ def walk_under_writes(client: Client, data: st.DataObject) -> None:
     assert [name for name in met if name in in_order] == in_order
 
 
-@quick
-@given(data=st.data())
-@pytest.mark.slow
-def test_a_walk_under_writes(client: Client, data: st.DataObject) -> None:
-    walk_under_writes(client, data)
-
-
 @pytest.mark.slow
 @slow
 @given(data=st.data())
-def test_a_walk_under_writes_many_times(client: Client, data: st.DataObject) -> None:
+def test_a_walk_under_writes(client: Client, data: st.DataObject) -> None:
     walk_under_writes(client, data)

@@ -8,7 +8,7 @@ import pytest
 
 from abaft import App
 from abaft.observe.events import RequestFailed
-from apps.everything import make_app
+from apps.everything import running
 from in_process import Answer, ask
 
 JSON = (b"content-type", b"application/json")
@@ -43,10 +43,8 @@ def deep(levels: int, opens: bytes = b'{"a":', closes: bytes = b"}") -> bytes:
 
 @pytest.fixture
 async def app(database_url: str) -> AsyncIterator[App]:
-    made = make_app(database_url)
-    await made.start()
-    yield made
-    await made.stop()
+    async with running(database_url) as made:
+        yield made
 
 
 async def send(app: App, way: str, value: bytes) -> Answer:

@@ -5,7 +5,6 @@ in `differential.found`.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from abaft import Forbidden
 from abaft.model.evaluate import evaluate
-from conftest import chosen_engines, fresh_database
 from differential import found
 from differential.engines import Engine
 from differential.models import sees
@@ -29,19 +27,16 @@ QUESTIONS = 5
 
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 quick = settings(max_examples=25, print_blob=True, suppress_health_check=[*HealthCheck])
-thorough = settings(quick, max_examples=times(100))
+thorough = settings(quick, max_examples=times(70))
 asked = st.lists(questions(), min_size=QUESTIONS, max_size=QUESTIONS)
 
 
 @pytest.fixture(scope="module")
-def engines(request: pytest.FixtureRequest) -> Iterator[list[Engine]]:
-    with ExitStack() as stack:
-        opened = []
-        for name in chosen_engines(request.config):
-            engine = Engine(name, stack.enter_context(fresh_database(name, request)))
-            stack.callback(engine.close)
-            opened.append(engine)
-        yield opened
+def engines(module_database_urls: dict[str, str]) -> Iterator[list[Engine]]:
+    opened = [Engine(name, url) for name, url in module_database_urls.items()]
+    yield opened
+    for engine in opened:
+        engine.close()
 
 
 def hold_together(engines: list[Engine], world: World, asked: list[Question]) -> None:
@@ -77,19 +72,10 @@ def test_what_was_found_before(engines: list[Engine]) -> None:
     hold_together(engines, found.world(), list(found.questions()))
 
 
-@quick
-@given(world=worlds(), asked=asked)
-@pytest.mark.slow
-def test_val_4_engines_answer_as_plain_python_does(
-    engines: list[Engine], world: World, asked: list[Question]
-) -> None:
-    hold_together(engines, world, asked)
-
-
 @pytest.mark.slow
 @thorough
 @given(world=worlds(), asked=asked)
-def test_val_4_engines_answer_as_plain_python_does_many_times(
+def test_val_4_engines_answer_as_plain_python_does(
     engines: list[Engine], world: World, asked: list[Question]
 ) -> None:
     hold_together(engines, world, asked)
@@ -106,19 +92,10 @@ def test_rules_mean_what_the_same_rules_by_hand_do(world: World) -> None:
                 assert allowed == sees(actor, record)
 
 
-@quick
-@given(world=worlds(), asked=st.lists(written(), min_size=QUESTIONS, max_size=QUESTIONS))
-@pytest.mark.slow
-def test_val_4_engines_answer_filter_texts_as_plain_python_does(
-    engines: list[Engine], world: World, asked: list[Question]
-) -> None:
-    hold_together(engines, world, asked)
-
-
 @pytest.mark.slow
 @thorough
 @given(world=worlds(), asked=st.lists(written(), min_size=QUESTIONS, max_size=QUESTIONS))
-def test_val_4_engines_answer_filter_texts_as_plain_python_does_many_times(
+def test_val_4_engines_answer_filter_texts_as_plain_python_does(
     engines: list[Engine], world: World, asked: list[Question]
 ) -> None:
     hold_together(engines, world, asked)

@@ -40,12 +40,7 @@ async def kill_the_worker(database: str, rounds: int) -> None:
 
 @pytest.mark.slow
 async def test_dur_1_rec_2_a_killed_worker_keeps_every_answered_write(database_url: str) -> None:
-    await kill_the_worker(database_url, rounds=2)
-
-
-@pytest.mark.slow
-async def test_dur_1_a_worker_is_killed_many_times(database_url: str) -> None:
-    await kill_the_worker(database_url, rounds=times(8))
+    await kill_the_worker(database_url, rounds=times(6))
 
 
 async def kill_the_database(server: PrivatePostgres, rounds: int) -> None:
@@ -72,12 +67,7 @@ async def kill_the_database(server: PrivatePostgres, rounds: int) -> None:
 async def test_dur_1_a_killed_postgres_keeps_every_answered_write(
     private_postgres: PrivatePostgres,
 ) -> None:
-    await kill_the_database(private_postgres, rounds=1)
-
-
-@pytest.mark.slow
-async def test_dur_1_postgres_is_killed_many_times(private_postgres: PrivatePostgres) -> None:
-    await kill_the_database(private_postgres, rounds=times(5))
+    await kill_the_database(private_postgres, rounds=times(4))
 
 
 @pytest.mark.slow

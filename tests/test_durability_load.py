@@ -13,11 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from abaft import App, Settings
-from abaft.base.actor import SYSTEM
 from apps.ways import MODELS, Order
 from servers.process import TESTS
-from servers.storm import all_changes
+from servers.storm import all_changes, beside
 from servers.strace import SYNCS, WRITES, need_strace, run_failing
 from test_faults_sqlite import check_integrity
 
@@ -53,15 +51,10 @@ def given(database: str) -> dict[str, str]:
 
 async def stored(database: str) -> Counter[str]:
     """How many records there are, each of which the feed tells of once."""
-    app = App(*MODELS, settings=Settings(database=database), sinks=())
-    await app.start()
-    try:
-        db = app.db(SYSTEM)
+    async with beside(database, *MODELS) as db:
         changes = [change async for change in all_changes(db)]
         found = Counter({model.__name__: await db.count(model) for model in MODELS})
         orders = [order async for order in db.stream(Order, expand=["tags"])]
-    finally:
-        await app.stop()
     assert {change.action for change in changes} <= {"create"}
     places = [(change.model, change.id) for change in changes]
     assert len(places) == len(set(places))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from servers.process import AppProcess
 from servers.strace import SYNCS, WRITES, failing, fill_up, full_disk, need_strace, small_disk
 from servers.ways import LARGE, WAYS, Lots
 from test_faults_sqlite import check_integrity
+from times import times
 
 pytestmark = pytest.mark.slow
 
@@ -26,9 +27,22 @@ SYNCED, WRITTEN = 7, 47
 takes so many calls, so that one that is sent again takes place."""
 
 
-def serve(database: str) -> AppProcess:
+@asynccontextmanager
+async def served(database: str) -> AsyncIterator[tuple[AppProcess, Lots]]:
+    """A server, and lots for it."""
     env = {"ABAFT_QUERY_TIMEOUT": "3"}
-    return AppProcess(database, app="apps.ways:app", env=env, probe="/api/tags?limit=1")
+    with AppProcess(database, app="apps.ways:app", env=env, probe="/api/tags?limit=1") as server:
+        lots = Lots(server.url)
+        await lots.prepare()
+        yield server, lots
+
+
+@asynccontextmanager
+async def served_by(postgres: PostgresServer) -> AsyncIterator[tuple[str, Lots]]:
+    """A database there, and lots for a server on it."""
+    with postgres.database() as database:
+        async with served(database) as (_, lots):
+            yield database, lots
 
 
 @pytest.mark.parametrize(("calls", "apart"), [(SYNCS, SYNCED), (WRITES, WRITTEN)])
@@ -38,9 +52,7 @@ async def test_dur_2_dur_3_each_call_of_each_way_fails(
     """The first run meets the first call and some after it, the second run the second call."""
     need_strace()
     path = tmp_path / "test.db"
-    with serve(f"sqlite:///{path}") as server:
-        lots = Lots(server.url)
-        await lots.prepare()
+    async with served(f"sqlite:///{path}") as (server, lots):
         async with lots.client() as client:
             for first in range(1, apart + 1):
                 error = ("EIO", "ENOSPC")[first % 2]
@@ -57,9 +69,7 @@ async def test_dur_2_the_file_fails_while_the_log_goes_into_it(tmp_path: Path) -
     """Of what a checkpoint does nothing is told to clients: the log still has it all."""
     need_strace()
     path = tmp_path / "test.db"
-    with serve(f"sqlite:///{path}") as server:
-        lots = Lots(server.url)
-        await lots.prepare()
+    async with served(f"sqlite:///{path}") as (server, lots):
         async with lots.client() as client:
             for calls, error in ((WRITES, "EIO"), (SYNCS, "EIO"), (WRITES, "ENOSPC")):
                 with failing(server.pid, calls, error, "2+3", path):
@@ -76,9 +86,7 @@ async def test_dur_2_the_file_fails_while_the_log_goes_into_it(tmp_path: Path) -
 
 async def test_dur_2_dur_3_a_full_disk_under_every_way(tmp_path: Path) -> None:
     path = tmp_path / "test.db"
-    with serve(f"sqlite:///{path}") as server:
-        lots = Lots(server.url)
-        await lots.prepare()
+    async with served(f"sqlite:///{path}") as (server, lots):
         await through(lots, lambda: in_thread(full_for_a_moment, full_disk(server.pid, wal(path))))
         assert lots.codes["database_busy"] + lots.codes["outcome_unknown"], lots.codes
         await lots.reckon(f"sqlite:///{path}")
@@ -114,34 +122,28 @@ async def through(lots: Lots, trouble: Callable[[], Awaitable[None]], rounds: in
 
 
 async def test_dur_1_dur_3_a_killed_worker_leaves_all_ways_whole(database_url: str) -> None:
-    with serve(database_url) as server:
-        lots = Lots(server.url)
-        await lots.prepare()
+    async with served(database_url) as (server, lots):
 
         async def die() -> None:
             server.kill()
             await asyncio.to_thread(server.start)
 
-        await through(lots, die, rounds=6)
+        await through(lots, die, rounds=times(4))
         await lots.reckon(database_url)
     if database_url.startswith("sqlite"):
         check_integrity(Path(database_url.removeprefix("sqlite:///")))
 
 
 async def test_fail_1_fail_2_cut_connections_leave_all_ways_whole(postgres: PostgresServer) -> None:
-    with postgres.database() as database, serve(database) as server:
-        lots = Lots(server.url)
-        await lots.prepare()
-        await through(lots, lambda: in_thread(postgres.cut_connections, database), rounds=12)
+    async with served_by(postgres) as (database, lots):
+        await through(lots, lambda: in_thread(postgres.cut_connections, database), rounds=times(6))
         await lots.reckon(database)
 
 
 async def test_dur_1_a_killed_postgres_leaves_all_ways_whole(
     private_postgres: PrivatePostgres,
 ) -> None:
-    with private_postgres.database() as database, serve(database) as server:
-        lots = Lots(server.url)
-        await lots.prepare()
+    async with served_by(private_postgres) as (database, lots):
 
         def die() -> None:
             private_postgres.kill()
@@ -153,9 +155,7 @@ async def test_dur_1_a_killed_postgres_leaves_all_ways_whole(
 
 async def with_a_server(postgres: PrivatePostgres, trouble: Callable[..., None]) -> Lots:
     """`trouble` is told the URL of the database."""
-    with postgres.database() as database, serve(database) as server:
-        lots = Lots(server.url)
-        await lots.prepare()
+    async with served_by(postgres) as (database, lots):
         await through(lots, lambda: in_thread(trouble, database))
         await lots.reckon(database)
     return lots

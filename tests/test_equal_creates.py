@@ -10,18 +10,13 @@ from typing import Any
 
 import pytest
 
-from abaft import Many, Me, Model, Ref, Unique, allow, before, field
+from abaft import Many, Ref, Unique, before, field
+from apps.open import Open
 from scenarios import Api, serving
 
 pytestmark = pytest.mark.slow
 
 COUNT = 50
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Tag(Open, key="name", stamps=False):

@@ -83,11 +83,6 @@ BOOKS = [
 class Library(Loader):
     models = MODELS
 
-    def export(self, *arguments: str | Path) -> str:
-        result = run("export", write_app(self.folder, MODELS), *arguments, database=self.url)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
 
 @pytest.fixture
 def library(database_url: str, tmp_path: Path) -> Library:

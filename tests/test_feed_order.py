@@ -3,27 +3,21 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from abaft import App, Conflict, Database, Settings
-from abaft.base.actor import SYSTEM
+from abaft import Conflict, Database
 from apps.ledger import MODELS, Counter
-from servers.storm import all_changes
+from servers.storm import all_changes, beside
+from times import times
 
 
 @asynccontextmanager
 async def workers(url: str, count: int = 2) -> AsyncIterator[list[Database]]:
     """The data as so many workers have it, each with connections of its own."""
-    apps = [App(*MODELS, settings=Settings(database=url), sinks=()) for _ in range(count)]
-    for app in apps:
-        await app.start()
-    try:
-        yield [app.db(SYSTEM) for app in apps]
-    finally:
-        for app in apps:
-            await app.stop()
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(beside(url, *MODELS)) for _ in range(count)]
 
 
 async def assert_told_in_order(db: Database) -> None:
@@ -56,7 +50,7 @@ async def test_workers_that_fight_over_one_record_all_get_their_turn(database_ur
 
 @pytest.mark.slow
 async def test_workers_fight_for_long(database_url: str) -> None:
-    await storm(database_url, rounds=300, counters=6)
+    await storm(database_url, rounds=times(100), counters=6)
 
 
 async def test_a_transaction_writes_a_record_as_often_as_it_likes(database_url: str) -> None:

@@ -18,10 +18,7 @@ from abaft import Me, Model, Ref, allow, computed, field, virtual
 from abaft.api.table import cell, text_cell
 from abaft.guard.cells import bare
 from apps.notes import MODELS, Note, seed
-from scenarios import Api, Scenario, play, serving
-
-LINES = "application/x-ndjson"
-PACKED = "application/msgpack"
+from scenarios import LINES, PACKED, Api, Scenario, play, serving
 
 
 class Box(Model, key="code", stamps=False, collection="boxes", history=True):
@@ -49,14 +46,8 @@ async def api(database_url: str) -> AsyncIterator[Api]:
         yield api
 
 
-async def get(api: Api, url: str, accept: str, **headers: str) -> httpx.Response:
-    response = await api.ask(f"GET {url}", headers={"accept": accept, **headers})
-    assert response.status_code == 200, response.text
-    return response
-
-
 async def test_inj_4_a_table_has_no_formulas(api: Api) -> None:
-    answer = await get(api, "/api/notes?sort=slug", "text/csv")
+    answer = await api.get("/api/notes?sort=slug", "text/csv")
     assert answer.text == (
         "slug,text,size,ratio,open,facts,author,secret,tags\r\n"
         "a,'-x,-5,0.5,true,,ann,'@s,[]\r\n"
@@ -70,17 +61,17 @@ async def test_inj_4_a_table_has_no_formulas(api: Api) -> None:
 
 async def test_a_table_has_the_columns_of_the_selection(api: Api) -> None:
     url = "/api/notes?fields=slug,author.handle,author.motto,tags.name&sort=slug"
-    answer = await get(api, url, "text/csv; header=absent")
+    answer = await api.get(url, "text/csv; header=absent")
     # What may not be seen of ben is all but his handle, which the note itself holds.
     assert answer.text == (
         "a,ann,'=1+1,[]\r\n" + 'b,ben,,"[{""name"":""sea""}]"\r\n' + "c,,,[]\r\nd,,,[]\r\n"
     )
     assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=absent"
-    whole = await get(api, "/api/notes?expand=author&fields=slug,author&slug=a", "text/csv")
+    whole = await api.get("/api/notes?expand=author&fields=slug,author&slug=a", "text/csv")
     assert whole.text == "slug,author.handle,author.motto,author.shy\r\na,ann,'=1+1,false\r\n"
-    none = await get(api, "/api/notes?slug=none&fields=slug", "text/csv")
+    none = await api.get("/api/notes?slug=none&fields=slug", "text/csv")
     assert none.text == "slug\r\n"
-    one = await get(api, "/api/notes/a?fields=slug,size", "text/csv")
+    one = await api.get("/api/notes/a?fields=slug,size", "text/csv")
     assert one.text == "slug,size\r\na,-5\r\n"
 
 
@@ -100,18 +91,18 @@ def test_inj_4_cells_are_read_back_and_are_no_formulas(value: Any) -> None:
 async def test_lines_are_the_items(api: Api) -> None:
     for query in ("sort=slug", "sort=-slug&expand=author,tags", "open=true&fields=slug", "slug=x"):
         items = (await api.ask(f"GET /api/notes?{query}")).json()["items"]
-        answer = await get(api, f"/api/notes?{query}", LINES)
+        answer = await api.get(f"/api/notes?{query}", LINES)
         lines = answer.text.splitlines(keepends=True)
         assert all(line.endswith("}\n") for line in lines)
         assert [httpx.Response(200, text=line).json() for line in lines] == items
         assert answer.headers["content-type"] == LINES
-    one = await get(api, "/api/notes/a?fields=slug", LINES)
+    one = await api.get("/api/notes/a?fields=slug", LINES)
     assert one.text == '{"slug":"a"}\n'
 
 
 async def test_messagepack_has_what_the_json_has(api: Api) -> None:
     for url in ("/api/notes?sort=slug&limit=2&count=exact", "/api/notes/b?expand=tags"):
-        packed = await get(api, url, PACKED)
+        packed = await api.get(url, PACKED)
         assert ormsgpack.unpackb(packed.content) == (await api.ask(f"GET {url}")).json()
         assert packed.headers["content-type"] == PACKED
         assert packed.headers["content-length"] == str(len(packed.content))
@@ -153,7 +144,7 @@ async def test_every_form_and_coding_has_an_etag_of_its_own(api: Api) -> None:
     for accept in ("application/json", LINES, "text/csv", "text/csv;header=absent", PACKED):
         for coding in ("identity", "gzip, identity;q=0", "zstd, identity;q=0"):
             asked = {"accept-encoding": coding}
-            got = await get(api, url, accept, **asked)
+            got = await api.get(url, accept, **asked)
             head = await api.ask(f"HEAD {url}", headers={"accept": accept, **asked})
             assert dict(head.headers) == dict(got.headers)
             assert got.headers["vary"] == "accept, accept-encoding, authorization, cookie"
@@ -209,7 +200,7 @@ async def test_bodies_are_compressed_from_a_size_on(database_url: str) -> None:
         assert made.headers["content-encoding"] == "gzip"
         assert made.headers["etag"].endswith('-gzip"')
         # A list that fits into one part is an answer like others.
-        lines = await get(api, "/api/notes?slug=short", LINES, **{"accept-encoding": "gzip"})
+        lines = await api.get("/api/notes?slug=short", LINES, **{"accept-encoding": "gzip"})
         assert "content-encoding" not in lines.headers
         again = await api.ask(
             "GET /api/notes?slug=short",
@@ -237,9 +228,9 @@ async def test_a_body_that_comes_compressed_is_refused(api: Api) -> None:
 
 async def test_the_count_of_lines_is_a_header(api: Api) -> None:
     for url in ("/api/notes?count=exact", "/api/notes?count=exact&limit=1"):
-        assert (await get(api, url, LINES)).headers["x-total-count"] == "4"
-    assert "x-total-count" not in (await get(api, "/api/notes", LINES)).headers
-    assert "x-total-count" not in (await get(api, "/api/notes?count=exact", "*/*")).headers
+        assert (await api.get(url, LINES)).headers["x-total-count"] == "4"
+    assert "x-total-count" not in (await api.get("/api/notes", LINES)).headers
+    assert "x-total-count" not in (await api.get("/api/notes?count=exact", "*/*")).headers
 
 
 async def test_counts_say_how_surely_they_are_known(api: Api) -> None:
@@ -247,7 +238,7 @@ async def test_counts_say_how_surely_they_are_known(api: Api) -> None:
         answer = await api.ask(f"GET /api/notes?{query}&limit=1")
         for accept in (LINES, "text/csv"):
             for url in (f"/api/notes?{query}&limit=1", f"/api/notes?{query}"):
-                lines = await get(api, url, accept)
+                lines = await api.get(url, accept)
                 assert lines.headers["x-total-count"] == str(answer.json()["count"])
                 assert lines.headers["x-total-counted"] == answer.json()["counted"]
 
@@ -258,7 +249,7 @@ async def test_numbers_are_written_alike_and_reckoned_members_are_columns(
     async with serving(database_url, Box) as api:
         for code, width in (("a", 2.0), ("b", 0.25), ("c", 1e15), ("d", -3.0), ("e", 5e-324)):
             await api.db.create(Box, code=code, width=width, within=None if code == "a" else "a")
-        answer = await get(api, "/api/boxes?sort=code&expand=within&limit=3", "text/csv")
+        answer = await api.get("/api/boxes?sort=code&expand=within&limit=3", "text/csv")
         assert answer.text == (
             "code,width,within.code,within.width,within.within,within.double,within.label,"
             "double,label\r\n"
@@ -266,16 +257,16 @@ async def test_numbers_are_written_alike_and_reckoned_members_are_columns(
             "b,0.25,a,2,,4,'=a,0.5,'=b\r\n"
             "c,1000000000000000.0,a,2,,4,'=a,2000000000000000.0,'=c\r\n"
         )
-        lines = await get(api, "/api/boxes?sort=code&limit=1", LINES)
+        lines = await api.get("/api/boxes?sort=code&limit=1", LINES)
         assert lines.text.rstrip().endswith('"label":"=a"}')
-        answer = await get(api, "/api/boxes?sort=-code&limit=2&fields=width", "text/csv")
+        answer = await api.get("/api/boxes?sort=-code&limit=2&fields=width", "text/csv")
         assert answer.text == "width\r\n5e-324\r\n-3\r\n"
 
 
 async def test_a_line_is_a_record_however_its_json_is_stored(api: Api) -> None:
     pretty = '{\n  "a": "b\\nc",\r\n  "d": 1\n}'
     await api.db.as_system().sql(f"update notes set facts = '{pretty}' where slug = 'a'")
-    lines = (await get(api, "/api/notes?fields=slug,facts&slug=a", LINES)).text
+    lines = (await api.get("/api/notes?fields=slug,facts&slug=a", LINES)).text
     assert lines.count("\n") == 1
     assert httpx.Response(200, text=lines).json() == {
         "slug": "a",
@@ -295,11 +286,11 @@ async def test_an_answer_that_is_given_again_has_the_form_that_is_asked_for(api:
 async def test_groups_have_all_forms(api: Api) -> None:
     url = "/api/notes?aggregate=count,sum(size)&group=open&sort=open"
     items = (await api.ask(f"GET {url}")).json()["items"]
-    table = await get(api, url, "text/csv")
+    table = await api.get(url, "text/csv")
     head, *rows = csv.reader(io.StringIO(table.text, newline=""))
     assert head == list(items[0])
     assert len(rows) == len(items)
-    lines = await get(api, url, LINES)
+    lines = await api.get(url, LINES)
     assert [httpx.Response(200, text=line).json() for line in lines.text.splitlines()] == items
 
 
@@ -313,7 +304,7 @@ async def test_what_is_no_list_of_records_comes_whole(database_url: str) -> None
             Scenario("GET /api/boxes/a?as_of=2999-01-01T00:00:00Z", 406, headers={"accept": LINES}),
         ]
         await play(api, rows)
-        packed = await get(api, url, PACKED)
+        packed = await api.get(url, PACKED)
         assert ormsgpack.unpackb(packed.content) == (await api.ask(f"GET {url}")).json()
 
 
@@ -340,8 +331,8 @@ async def test_all_engines_write_the_same_table(database_urls: dict[str, str]) -
                 await api.db.create(Box, code=f"b{place}", width=width)
             for place, text in enumerate(texts):
                 await api.db.create(Note, slug=f"n{place:02}", text=text, facts={"k": text})
-            boxes = await get(api, "/api/boxes?sort=code&fields=code,width", "text/csv")
-            notes = await get(api, "/api/notes?sort=slug", "text/csv")
+            boxes = await api.get("/api/boxes?sort=code&fields=code,width", "text/csv")
+            notes = await api.get("/api/notes?sort=slug", "text/csv")
             tables.add((boxes.content, notes.content))
             items = (await api.ask("GET /api/notes?sort=slug")).json()["items"]
             rows = [*csv.DictReader(io.StringIO(notes.text, newline=""), strict=True)]

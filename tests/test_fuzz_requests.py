@@ -16,15 +16,10 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from abaft import App, Many, Me, Model, Ref, Settings, allow, computed, field, scope, virtual
+from abaft import App, Many, Ref, Settings, computed, field, scope, virtual
 from abaft.observe.events import RequestFailed
+from apps.open import Open
 from in_process import Answer, ask
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Team(Open, key="code", stamps=False):

@@ -14,16 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from abaft import Many, Me, Model, Ref, allow, field
+from abaft import Many, Ref, field
+from apps.open import Open
 from scenarios import Api, serving
+from times import times
 
 pytestmark = pytest.mark.slow
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Mark(Open, key="name", stamps=False):
@@ -74,8 +70,7 @@ steps = st.lists(
     min_size=1,
     max_size=8,
 )
-quick = settings(max_examples=5, suppress_health_check=list(HealthCheck))
-slow = settings(max_examples=50, suppress_health_check=list(HealthCheck))
+slow = settings(max_examples=times(30), suppress_health_check=list(HealthCheck))
 
 
 class World:
@@ -151,16 +146,8 @@ async def act(api: Api, url: str, action: str, values: dict[str, Any], first: in
     assert answer.status_code in (200, 204, 404, 422), answer.text
 
 
-@quick
-@given(first=changes, following=steps)
-def test_every_version_is_what_was_read_then(world: World, first: Any, following: Any) -> None:
-    world.run(live(world.api, first, following))
-
-
 @pytest.mark.slow
 @slow
 @given(first=changes, following=steps)
-def test_every_version_is_what_was_read_then_many_times(
-    world: World, first: Any, following: Any
-) -> None:
+def test_every_version_is_what_was_read_then(world: World, first: Any, following: Any) -> None:
     world.run(live(world.api, first, following))

@@ -9,10 +9,7 @@ import httpx
 import pytest
 
 from apps.notes import MODELS, Note, seed
-from scenarios import Api, serving
-
-LINES = "application/x-ndjson"
-PACKED = "application/msgpack"
+from scenarios import LINES, PACKED, Api, serving
 
 
 @pytest.fixture
@@ -20,12 +17,6 @@ async def api(database_url: str) -> AsyncIterator[Api]:
     async with serving(database_url, *MODELS) as api:
         await seed(api.db)
         yield api
-
-
-async def get(api: Api, url: str, accept: str, **headers: str) -> httpx.Response:
-    response = await api.ask(f"GET {url}", headers={"accept": accept, **headers})
-    assert response.status_code == 200, response.text
-    return response
 
 
 def links(answer: httpx.Response) -> dict[str, str]:
@@ -37,7 +28,7 @@ def links(answer: httpx.Response) -> dict[str, str]:
 async def test_links_lead_through_all_pages(api: Api, accept: str) -> None:
     url, found = "/api/notes?sort=-slug&limit=1&fields=slug", []
     while url:
-        answer = await get(api, url, accept)
+        answer = await api.get(url, accept)
         found.append(answer.content)
         beside = links(answer)
         assert set(beside) <= {"next", "first"}
@@ -50,18 +41,18 @@ async def test_links_lead_through_all_pages(api: Api, accept: str) -> None:
 
 async def test_links_of_pages_by_offset(api: Api) -> None:
     base = "/api/notes?sort=slug&limit=1&fields=slug&count=exact"
-    got = links(await get(api, f"{base}&offset=1", "*/*"))
+    got = links(await api.get(f"{base}&offset=1", "*/*"))
     assert got == {
         "first": base,
         "prev": f"{base}&offset=0",
         "next": f"{base}&offset=2",
         "last": f"{base}&offset=3",
     }
-    got = links(await get(api, f"{base}&offset=3", "*/*"))
+    got = links(await api.get(f"{base}&offset=3", "*/*"))
     assert got == {"first": base, "prev": f"{base}&offset=2", "last": f"{base}&offset=3"}
-    assert links(await get(api, base, "*/*")).keys() == {"next"}
-    assert links(await get(api, "/api/notes", "*/*")) == {}
-    far = links(await get(api, "/api/notes?offset=9&limit=2&count=exact", "*/*"))
+    assert links(await api.get(base, "*/*")).keys() == {"next"}
+    assert links(await api.get("/api/notes", "*/*")) == {}
+    far = links(await api.get("/api/notes?offset=9&limit=2&count=exact", "*/*"))
     assert far["last"] == "/api/notes?limit=2&count=exact&offset=3"
 
 
@@ -71,7 +62,7 @@ async def test_beyond_what_may_be_skipped_the_cursor_leads_on(database_url: str)
             await api.db.create(Note, slug=slug)
         url, found = "/api/notes?sort=slug&limit=1&offset=0&count=exact", []
         while url:
-            answer = await get(api, url, "*/*")
+            answer = await api.get(url, "*/*")
             found += [item["slug"] for item in answer.json()["items"]]
             assert "last" not in links(answer)
             url = links(answer).get("next", "")
@@ -90,7 +81,7 @@ async def test_beyond_what_may_be_skipped_the_cursor_leads_on(database_url: str)
 )
 async def test_inj_4_nothing_breaks_out_of_a_link(api: Api, query: str) -> None:
     for place in ("", "&offset=0"):
-        answer = await get(api, f"/api/notes?{query}&sort=slug&limit=1{place}", "*/*")
+        answer = await api.get(f"/api/notes?{query}&sort=slug&limit=1{place}", "*/*")
         following = links(answer)["next"]
         assert set(answer.headers) >= {"link", "etag"}
         assert "set-cookie" not in answer.headers

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loads import Loader
-from projects import run, said, write_app
+from projects import said
 
 MODELS = """
 from abaft import App, Model, Ref, computed, field
@@ -29,11 +29,6 @@ DELETED = '{"id":1,"slug":"a","title":"old","deleted":"2024-01-01T00:00:00Z"}\n'
 
 class Pages(Loader):
     models = MODELS
-
-    def export(self, *arguments: str | Path) -> str:
-        result = run("export", write_app(self.folder, MODELS), *arguments, database=self.url)
-        assert result.exit_code == 0, result.output
-        return result.stdout
 
 
 @pytest.fixture

@@ -8,17 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from abaft import Many, Me, Model, Ref, allow, field
+from abaft import Many, Ref, field
 from abaft import before as before_
+from apps.open import Open
 from scenarios import Api, serving
 
 MISSING = "01890a5d-ac96-774b-bcce-b302099a8057"
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def anybody(record, me: Me) -> bool:
-        return True
 
 
 class Customer(Open, stamps=False):

@@ -8,15 +8,10 @@ from typing import Any
 from openapi_spec_validator import validate
 from pydantic import BaseModel, create_model
 
-from abaft import App, Me, Model, Ref, Settings, allow
+from abaft import App, Ref, Settings
+from apps.open import Open
 
 PLACE = "#/components/schemas/"
-
-
-class Open(Model, abstract=True, stamps=False):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 def sized(**members: Any) -> type[BaseModel]:

@@ -16,13 +16,8 @@ from abaft import App, Many, Me, Model, Ref, User, allow, field, me
 from abaft.base.errors import ModelError
 from abaft.model import places
 from abaft.model.places import place_between, places_after
+from apps.open import Open
 from scenarios import Api, Scenario, play, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Board(Open, key="name", stamps=False):

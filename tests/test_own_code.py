@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from abaft import Many, Me, Model, Ref, Unique, allow, field
+from abaft import Many, Ref, Unique, field
+from apps.open import Open
 from scenarios import serving
 
 SOURCE = Path(__file__).parent.parent / "src" / "abaft"
@@ -62,12 +63,6 @@ def test_inj_5_nothing_runs_text_as_code() -> None:
         if found:
             wrong[name] = found
     assert not wrong
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Group(Open, table='group"; drop table "select', key="order", stamps=False):

@@ -10,13 +10,8 @@ from typing import Any
 import pytest
 
 from abaft import Many, Me, Model, Ref, User, allow, before, field
+from apps.open import Open
 from scenarios import Api, Scenario, play, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Shelf(Open, collection="shelves", key="name", stamps=False, soft_delete=True):

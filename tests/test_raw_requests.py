@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from abaft import App
 from abaft.api.filters import OPERATORS
 from abaft.base.errors import Fault
-from apps.everything import TOKEN, make_app, seed
+from apps.everything import TOKEN, make_app, running, seed
 from in_process import ask
 
 SCHEMA = make_app("sqlite:///unused.db").schema
@@ -119,11 +119,9 @@ def repr_json(made: Any) -> bytes:
 
 @pytest.fixture
 async def app(database_url: str) -> AsyncIterator[App]:
-    made = make_app(database_url)
-    await made.start()
-    await seed(made)
-    yield made
-    await made.stop()
+    async with running(database_url) as made:
+        await seed(made)
+        yield made
 
 
 async def check(app: App, method: str, target: bytes, given: Any, body: bytes) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,18 @@ from schemathesis.python.asgi import shutdown_lifespans
 
 from apps.everything import make_app
 from apps.parcels import Heavy, Parcel, prepare
-from documented import CURRENT, OPTIONS, drawn, examples, headers, operation, validate, ways, whole
+from documented import (
+    CURRENT,
+    OPTIONS,
+    drawn,
+    examples,
+    headers,
+    operation,
+    validate,
+    validate_on,
+    ways,
+    whole,
+)
 from times import times
 
 GOLDEN = Path(__file__).parent / "golden" / "openapi.json"
@@ -37,9 +49,10 @@ FEW, MANY = 6, times(5)
 
 
 @pytest.fixture(scope="module")
-def running(module_database_url: str) -> Iterator[None]:
-    asyncio.run(prepare(module_database_url))
-    CURRENT.app = make_app(module_database_url, Parcel, Heavy)
+def running(module_database_urls: dict[str, str]) -> Iterator[None]:
+    for engine, url in module_database_urls.items():
+        asyncio.run(prepare(url))
+        CURRENT.apps[engine] = make_app(url, Parcel, Heavy)
     yield
     shutdown_lifespans()
 
@@ -52,18 +65,28 @@ def some(count: int) -> Any:
     )
 
 
-def hold(cases: Iterable[Case]) -> None:
-    """All that these find, and not the first of it alone."""
+def hold(cases: Iterable[tuple[str, Case]]) -> None:
+    """All that these find on their engines, and not the first of it alone."""
     faults: dict[str, BaseException] = {}
-    for case in cases:
+    for engine, case in cases:
         try:
-            validate(case)
+            validate_on(engine, case)
         except FailureGroup as found:
             faults |= {
                 f"{type(fault)}{fault.title}{fault.message}": fault for fault in found.exceptions
             }
     if faults:
         raise FailureGroup(list(faults.values())[:MOST])
+
+
+def on_each(cases: Iterable[Case]) -> Iterator[tuple[str, Case]]:
+    for case in cases:
+        yield from ((engine, case) for engine in CURRENT.apps)
+
+
+def in_turn(cases: Iterable[Case]) -> Iterator[tuple[str, Case]]:
+    """Each with one engine, as there are some hundred of an operation."""
+    return zip(cycle(CURRENT.apps), cases, strict=False)
 
 
 def test_the_operations_are_those_of_the_document() -> None:
@@ -74,7 +97,7 @@ def test_the_operations_are_those_of_the_document() -> None:
 @pytest.mark.usefixtures("running")
 def test_val_1_the_api_does_as_it_says(label: str) -> None:
     there = operation(label)
-    hold(examples(there))
+    hold(on_each(examples(there)))
     some(FEW)(given(drawn(there))(validate))()
 
 
@@ -83,12 +106,18 @@ def test_val_1_the_api_does_as_it_says(label: str) -> None:
 @pytest.mark.usefixtures("running")
 def test_val_1_the_api_does_as_it_says_at_length(label: str) -> None:
     there = operation(label)
-    hold(ways(there))
+    hold((in_turn if times(1) == 1 else on_each)(ways(there)))
     some(MANY)(given(drawn(there))(validate))()
 
 
 def travel(rounds: int) -> None:
-    """Some journeys along the links: what was made is read, changed and deleted; a page leads to
+    for engine in CURRENT.apps:
+        CURRENT.engine = engine
+        journeys(rounds)
+
+
+def journeys(rounds: int) -> None:
+    """Some along the links: what was made is read, changed and deleted; a page leads to
     the next.
 
     What one leaves in the database lies in the next one's way, which hypothesis takes for flaky

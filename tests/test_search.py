@@ -12,20 +12,15 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abaft import Me, Model, User, allow, field
+from abaft import User, field
 from abaft.api.parse import Parser
 from abaft.base.errors import BadRequest
 from abaft.base.settings import Settings
 from abaft.model.build import build
 from abaft.model.highlight import highlight
 from abaft.model.terms import terms
+from apps.open import Open
 from scenarios import Api, Scenario, play, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Article(Open, search="english"):

@@ -10,18 +10,13 @@ from typing import Any
 import apsw
 import pytest
 
-from abaft import App, Many, Me, Model, Ref, Settings, allow, field
+from abaft import App, Many, Model, Ref, Settings, field
 from abaft.base.errors import ModelError
 from abaft.model.build import build
 from abaft.store.sql.search import index_name
+from apps.open import Open
 from scenarios import serving
 from servers.postgres import PostgresServer
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Author(Open):

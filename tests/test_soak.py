@@ -14,7 +14,17 @@ ROOT = Path(__file__).parent.parent
 def test_load_2_a_short_soak_is_flat(database_url: str) -> None:
     given = {**os.environ}
     given["PYTHONPATH"] = os.pathsep.join([str(ROOT), given.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "bench.soak", "--minutes", "0.15", "--rate", "60"]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.soak",
+        "--minutes",
+        "0.15",
+        "--rate",
+        "60",
+        "--shapes",
+        "40",
+    ]
     done = subprocess.run(
         [*command, "--database", database_url],
         cwd=ROOT,

@@ -11,15 +11,10 @@ import pytest_asyncio
 
 from abaft import App, Conflict, Many, Me, Model, NotFound, Ref, User, after, allow, before, field
 from abaft.base.errors import ModelError
+from apps.open import Open
 from scenarios import Api, Scenario, play, serving
 
 HEARD: list[str] = []
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Tag(Open, key="name", stamps=False, soft_delete=True):

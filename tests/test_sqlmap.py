@@ -21,11 +21,12 @@ PLANTED = Target("/hole?name=tea*")
 SLICE = {
     "values of a list": Target("/api/items?name=tea*&price[ge]=1*"),
     "sort": Target("/api/items?sort=name*"),
-    "group": Target("/api/items?aggregate=sum(price*)&group=price*"),
+    "group": Target("/api/items?aggregate=count&group=price*"),
     # A client may well say `and` and `or` there, which sqlmap can't tell from a hole: without B.
     "filter": Target("/api/items?filter=name%20=%20%27tea*%27", techniques="EUSTQ"),
 }
 REST = {
+    "group and sum": Target("/api/items?aggregate=sum(price*)&group=price*"),
     "search": Target("/api/items?search=tea*"),
     "expand": Target("/api/items?expand=shop*"),
     # A refusal that names what was sent keeps sqlmap busy comparing, for minutes: without B.

@@ -16,9 +16,8 @@ from abaft.api.streams import Cut
 from abaft.observe.events import StreamCut
 from abaft.store.base import Lost
 from apps.waves import Wave, fill
-from scenarios import Api, serving
+from scenarios import LINES, Api, serving
 
-LINES = "application/x-ndjson"
 MANY = 3_000
 """More than one part, and more than a page may have."""
 

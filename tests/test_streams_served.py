@@ -13,10 +13,8 @@ import httpx
 import pytest
 
 from apps.waves import Wave, fill
-from scenarios import serving
+from scenarios import LINES, serving
 from servers.process import AppProcess
-
-LINES = "application/x-ndjson"
 
 
 @asynccontextmanager

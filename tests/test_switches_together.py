@@ -9,14 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from abaft import Many, Me, Model, Ref, Unique, User, allow, field, scope
+from abaft import Many, Ref, Unique, User, field, scope
+from apps.open import Open
 from scenarios import Api, Scenario, play, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Board(Open, key="name", stamps=False, soft_delete=True):

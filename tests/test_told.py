@@ -9,13 +9,8 @@ import pytest
 
 from abaft import App, Many, Me, Model, Ref, allow, field
 from abaft.base.errors import RuleError
+from apps.open import Open
 from scenarios import Api, serving
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def anybody(record, me: Me) -> bool:
-        return True
 
 
 class Person(Open, key="handle", stamps=False):

@@ -11,14 +11,9 @@ import httpx
 import pytest
 
 from abaft import BadRequest, Many, Me, Model, Ref, User, after, allow, before, field, me
+from apps.open import Open
 from scenarios import Api, Scenario, play, serving
 from servers.process import AppProcess
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Label(Open, key="name", stamps=False):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from abaft import App
-from apps.everything import make_app
+from apps.everything import running
 from in_process import Answer, ask
 
 PAGE = (Path(__file__).parent.parent / "docs" / "values.md").read_text()
@@ -71,10 +71,8 @@ def rows(heading: str) -> Iterator[list[str]]:
 
 @pytest.fixture
 async def app(database_url: str) -> AsyncIterator[App]:
-    made = make_app(database_url)
-    await made.start()
-    yield made
-    await made.stop()
+    async with running(database_url) as made:
+        yield made
 
 
 def told(answer: Answer) -> str:

@@ -257,6 +257,15 @@ def make_app(database: str, *more: type[Model]) -> App:
     return app
 
 
+@asynccontextmanager
+async def running(database: str) -> AsyncIterator[App]:
+    """The app, started; without records."""
+    app = make_app(database)
+    await app.start()
+    yield app
+    await app.stop()
+
+
 async def seed(app: App) -> None:
     """Some records of each, so that reading finds them."""
     db = app.db(Actor(system=True))

@@ -7,13 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from abaft import App, Db, Many, Me, Model, Ref, allow, field
-
-
-class Open(Model, abstract=True, stamps=False):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
+from abaft import App, Db, Many, Ref, field
+from apps.open import Open
 
 
 class Shop(Open, key="name"):

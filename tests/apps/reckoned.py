@@ -5,14 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from abaft import Many, Me, Model, User, after, allow, before, field
+from apps.open import Open
 
 MEDIA = {"content-type": "application/vnd.abaft.operators+json"}
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
 
 
 class Tag(Model, key="name", stamps=False):

@@ -5,13 +5,8 @@ Settings come from the environment (`ABAFT_DATABASE` …).
 
 from __future__ import annotations
 
-from abaft import App, Many, Me, Model, Ref, allow, field
-
-
-class Open(Model, abstract=True):
-    @allow("read", "create", "update", "delete")
-    def everyone(record, me: Me) -> bool:
-        return True
+from abaft import App, Many, Ref, field
+from apps.open import Open
 
 
 class Tag(Open, key="name", stamps=False):

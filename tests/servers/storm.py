@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
-from abaft import App, Settings
+from abaft import App, Database, Model, Settings
 from abaft.base.actor import SYSTEM
 from apps.ledger import MODELS, Counter, Entry
 
@@ -109,17 +109,23 @@ async def prepare(url: str, writers: int = 4) -> None:
             assert answer.status_code == 201, answer.text
 
 
-async def reckon(storm: Storm, database: str) -> None:
-    """Holds the database and its change feed against what the storm was answered."""
-    app = App(*MODELS, settings=Settings(database=database), sinks=())
+@asynccontextmanager
+async def beside(database: str, *models: type[Model]) -> AsyncIterator[Database]:
+    """The data as one more worker has it, past all rules."""
+    app = App(*models, settings=Settings(database=database), sinks=())
     await app.start()
     try:
-        db = app.db(SYSTEM)
+        yield app.db(SYSTEM)
+    finally:
+        await app.stop()
+
+
+async def reckon(storm: Storm, database: str) -> None:
+    """Holds the database and its change feed against what the storm was answered."""
+    async with beside(database, *MODELS) as db:
         entries = [entry async for entry in db.stream(Entry, expand=["labels"])]
         counters = [counter async for counter in db.stream(Counter)]
         changes = [change async for change in all_changes(db)]
-    finally:
-        await app.stop()
     assert not storm.wrong, storm.wrong[:3]
     _reckon_entries(storm, entries, changes)
     for counter in counters:

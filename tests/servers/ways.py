@@ -15,10 +15,8 @@ from typing import Any
 
 import httpx
 
-from abaft import App, Settings
-from abaft.base.actor import SYSTEM
 from apps.ways import MODELS, Line, Order
-from servers.storm import all_changes
+from servers.storm import all_changes, beside
 
 TAGS = ("a", "b", "c")
 COUNT = 3
@@ -254,15 +252,10 @@ class Lots:
                 assert answer.is_success, (request, answer.text)
                 assert answer.headers["idempotency-replayed"] == "true"
                 assert answer.content == content, request
-        app = App(*MODELS, settings=Settings(database=database), sinks=())
-        await app.start()
-        try:
-            db = app.db(SYSTEM)
+        async with beside(database, *MODELS) as db:
             found = [row async for row in db.stream(Order, expand=["tags"])]
             lines = [row async for row in db.stream(Line)]
             changes = [change async for change in all_changes(db)]
-        finally:
-            await app.stop()
         self._compare(found, lines, changes)
 
     def _compare(self, found: list[Any], lines: list[Any], changes: list[Any]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from conftest import fresh_database
 from scenarios import Api, serving
 from test_batch import Count, Hooked, Page, Word, op
 from times import times
@@ -41,11 +41,12 @@ class Sides:
 
 
 @pytest.fixture(scope="module")
-def sides(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
-    path: Path = tmp_path_factory.mktemp("singles")
-    both = Sides([module_database_url, f"sqlite:///{path}/test.db"])
-    yield both
-    both.close()
+def sides(module_database_url: str, engine: str, request: pytest.FixtureRequest) -> Iterator[Sides]:
+    # Of one engine: SQLite gives the number of what was deleted last to what comes next.
+    with fresh_database(engine, request) as url:
+        both = Sides([module_database_url, url])
+        yield both
+        both.close()
 
 
 def spelled(steps: list[tuple[str, int]]) -> list[dict[str, Any]]:

@@ -209,19 +209,21 @@ def files() -> dict[str, str]:
     made = {}
     for name in ("level", "money", "whole"):
         for text in ("inf", "-Infinity", "nan", "NaN", "1e999", "-1e999"):
-            made[f"gauges.csv {name} {text}"] = f"code,{name}\na,{text}\n"
-    made["gauges.csv more"] = 'code,more\na,"{""a"": 1e999}"\n'
+            made[f"gauges.csv {name} {text}"] = f"code,{name}\nKEY,{text}\n"
+    made["gauges.csv more"] = 'code,more\nKEY,"{""a"": 1e999}"\n'
     for number, member in enumerate(MEMBERS):
-        made[f"gauges.ndjson {number}"] = f'{{"code": "a", {member}}}\n'
+        made[f"gauges.ndjson {number}"] = f'{{"code": "KEY", {member}}}\n'
         if member not in UNSEEN:
-            made[f"gauges.json {number}"] = f'[{{"code": "a", {member}}}]\n'
+            made[f"gauges.json {number}"] = f'[{{"code": "KEY", {member}}}]\n'
     return made
 
 
-UNSEEN = {'"money": 1e999'}
+UNSEEN = ['"money": 1e999', '"more": {"a": [1e999]}']
 
 
-@pytest.mark.xfail(reason="an array's number past all floats is stored as null where a decimal is")
+@pytest.mark.xfail(
+    reason="in the array of a JSON file 1e999 is read as an infinity, and stored as null"
+)
 @pytest.mark.parametrize("member", UNSEEN)
 def test_val_2_no_array_loses_one(tmp_path: Path, member: str) -> None:
     loader = Gauges(f"sqlite:///{tmp_path}/test.db", tmp_path)
@@ -232,9 +234,9 @@ def test_val_2_no_array_loses_one(tmp_path: Path, member: str) -> None:
 @pytest.mark.slow
 def test_val_2_no_file_brings_one_in(database_url: str, tmp_path: Path) -> None:
     loader, wrong = Gauges(database_url, tmp_path), []
-    for name, text in files().items():
+    for number, (name, text) in enumerate(files().items()):
         path = tmp_path / name.split()[0]
-        path.write_text(text)
+        path.write_text(text.replace("KEY", f"k{number}"))
         result = loader.load(str(path))
         if result.exit_code != 1 or "line " not in said(result) or "Traceback" in result.output:
             wrong.append((text, said(result)))

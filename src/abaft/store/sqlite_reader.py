@@ -31,10 +31,6 @@ class Reader:
     def _late(self) -> bool:
         return self._timer() > self.until
 
-    def endless(self) -> None:
-        """Lets what is run take its time, until the next call of `rows`."""
-        self._until = float("inf")
-
     def bound(self, most: int) -> None:
         """No value of what it reads has over so many bytes: what would have is never made."""
         self.connection.limit(apsw.SQLITE_LIMIT_LENGTH, most)

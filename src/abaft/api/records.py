@@ -39,6 +39,7 @@ from abaft.observe.events import LoadShed, Observer, RequestFailed
 from abaft.pipeline import Pipeline
 
 READING = ("GET", "HEAD")
+_UNNAMED = "the path names no collection"
 
 
 class Records:
@@ -152,7 +153,8 @@ class Records:
             if path == BATCH.collection:
                 return Route(BATCH, "", self.batches)
             hint = nearest(collection[:80], self.collections)
-            raise NotFound(f"there is no collection {collection[:80]!r}", hint=hint)
+            said = f"there is no collection {collection[:80]!r}" if collection else _UNNAMED
+            raise NotFound(said, hint=hint)
         if "/" in key:
             found = self._below(model, key)
         else:

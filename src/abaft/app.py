@@ -26,6 +26,7 @@ from abaft.base import clock, ids
 from abaft.base import settings as base_settings
 from abaft.base.actor import Actor, Authenticator
 from abaft.base.errors import Fault, SchemaMismatch, SettingError
+from abaft.base.heap import settle_heap
 from abaft.base.settings import Settings
 from abaft.db import Database
 from abaft.guard.admission import STATE
@@ -232,6 +233,7 @@ def _lifespan(inner: Any) -> Any:
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[Any]:
         await app.start()
+        settle_heap()
         try:
             if inner is None:
                 yield

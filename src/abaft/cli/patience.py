@@ -13,7 +13,6 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from abaft.base.errors import Fault, HeadTooLarge, RequestTimeout
 from abaft.base.settings import Settings
-from abaft.cli.heap import settle_heap
 from abaft.cli.shedding import HEAD_ONLY, REFUSAL, Refusals, still_to_come
 from abaft.guard.admission import STATE, Admission
 
@@ -55,7 +54,6 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def __init__(self, *args: Any, limits: Settings, **named: Any) -> None:
         super().__init__(*args, **named)
-        settle_heap()
         self.limits = limits
         self._head = 0  # bytes of a head that isn't whole yet
         self._body = 0  # bytes of the body since its time was started

@@ -1,4 +1,4 @@
-"""How often our servers look for garbage that refers to itself: seldom, and not everywhere."""
+"""How often a server looks for garbage that refers to itself: seldom, and not everywhere."""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from abaft.answers import Answer, Ready, Stages, Unit, WriteAnswer
@@ -20,7 +21,7 @@ from abaft.store.base import (
     UniqueViolation,
 )
 from abaft.store_faults import store_fault
-from abaft.writing import Draft, first_draft, run_after, stands_alone
+from abaft.writing import Draft, change_rows, first_draft, run_after, stands_alone
 
 if TYPE_CHECKING:
     from abaft.pipeline import Pipeline
@@ -57,6 +58,7 @@ async def together(
             return None
         stages.mark("before")
         readies = _readies(pipeline, drafts, actor)
+        drafts = _told(drafts, readies)
         stages.mark("plan")
         items = [_item(*pair, actor) for pair in zip(drafts, readies, strict=True)]
         order = pipeline.key_order.of(intents)
@@ -174,6 +176,33 @@ def _alike(one: Draft, other: Draft) -> bool:
         and one.given == other.given
         and one.values.keys() == other.values.keys()
     )
+
+
+def _told(
+    drafts: Sequence[Draft | ReadIntent], readies: Sequence[Ready]
+) -> list[Draft | ReadIntent]:
+    """The drafts with what the change feed is told: of new records of one shape all at once."""
+    found: list[Draft | ReadIntent] = []
+    pairs = zip(drafts, readies, strict=True)
+    for _, run in groupby(pairs, lambda pair: id(pair[1])):
+        rows = [draft for draft, _ in run]
+        found += _told_alike(rows) if len(rows) > 1 and all(map(_stands, rows)) else rows
+    return found
+
+
+def _stands(draft: Draft | ReadIntent) -> bool:
+    """Whether it is a new record of which all that is told is known, and told of fields alone."""
+    if isinstance(draft, ReadIntent) or draft.intent.action != "create" or draft.intent.needs >= 0:
+        return False
+    model, values = draft.model, draft.values
+    return all(name in values for name in model.key) and values.keys() <= model.fields.keys()
+
+
+def _told_alike(drafts: Sequence[Any]) -> Iterator[Draft]:
+    model, names = drafts[0].model, tuple(drafts[0].values)
+    rows = [tuple(draft.values.values()) for draft in drafts]
+    for draft, told in zip(drafts, change_rows(model, names, rows, names), strict=True):
+        yield Draft(model, draft.intent, draft.values, draft.given, told=told)
 
 
 def _item(draft: Draft | ReadIntent, ready: Ready, actor: Actor) -> Item:

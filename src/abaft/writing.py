@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 @frozen
 class Draft:
-    """A write ready to be bound: `values` are all that it assigns."""
+    """A write ready to be bound: `values` are all that it assigns.
+
+    `told` are the written key and the change record's data, where they are made already.
+    """
 
     model: Model
     intent: WriteIntent
@@ -42,6 +45,7 @@ class Draft:
     record: Any = None
     seen: str | None = None
     operators: Mapping[str, str] = slot(default_factory=dict)
+    told: tuple[str, str] | None = None
 
     @property
     def shape(self) -> WriteShape:
@@ -70,6 +74,8 @@ class Draft:
 
     def written(self) -> str:
         """The written key; empty while the database has yet to make it."""
+        if self.told is not None:
+            return self.told[0]
         key = self.key()
         return self.model.written(key) if all(name in key for name in self.model.key) else ""
 
@@ -102,6 +108,8 @@ class Draft:
 
     def _data(self) -> str:
         """The fields that the write sets, with their values; hidden ones are nobody's business."""
+        if self.told is not None:
+            return self.told[1]
         data: dict[str, Any] = {}
         fields = self.model.fields
         for name, value in self.known().items():
@@ -131,7 +139,7 @@ def change_rows(
     places = [names.index(name) for name in model.key]
     key = [map(url_part, _spelled(fields[at].kind, columns[at])) for at in places]
     told = [
-        (field.name, column if _shown_as_is(field.kind) else each(field.kind.show, column))
+        (field.name, column if _shown_as_is(field.kind) else _shown(field.kind, column))
         for field, column in zip(fields, columns, strict=True)
         if field.name in shown and not field.hidden
     ]
@@ -148,6 +156,13 @@ def change_rows(
 
 def _spelled(kind: Kind, column: Sequence[Any]) -> Sequence[str]:
     return column if kind.name == "text" else each(kind.spell, column)
+
+
+def _shown(kind: Kind, column: Sequence[Any]) -> Sequence[Any]:
+    if kind.name == "decimal":
+        # Those that are equal may have other places, which an existing column keeps.
+        return [None if value is None else kind.show(value) for value in column]
+    return each(kind.show, column)
 
 
 def _shown_as_is(kind: Kind) -> bool:

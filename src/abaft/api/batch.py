@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 
 from abaft.answers import Unit
 from abaft.api import preferences, references
-from abaft.api.gathering import Gathered
+from abaft.api.gathering import CreateEach, Gathered
 from abaft.api.parts import Route
 from abaft.api.request import JSON, MERGE_PATCH, Request, check_content
 from abaft.api.respond import Answer
@@ -98,7 +98,10 @@ def _problem(model: Model | None, row: Any, prefix: tuple[str, ...]) -> Problem:
 class Batch:
     """Answers POST of the batch."""
 
-    def __init__(self, pipeline: Pipeline, settings: Settings, find: Find) -> None:
+    def __init__(
+        self, pipeline: Pipeline, settings: Settings, find: Find, create_each: CreateEach
+    ) -> None:
+        self.create_each = create_each
         self.pipeline = pipeline
         self.settings = settings
         self.find = find
@@ -115,7 +118,9 @@ class Batch:
         operations = _operations(given["operations"], _MEMBER in body)
         if given.get("atomic", True):
             most = self.settings.max_batch
-            gathered = Gathered(self.pipeline, self.prepared, request, operations, most)
+            gathered = Gathered(
+                self.pipeline, self.prepared, self.create_each, request, operations, most
+            )
             answers = await gathered.answers()
             if answers is None:
                 answers = await self.pipeline.whole(

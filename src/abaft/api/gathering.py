@@ -6,13 +6,15 @@ of new ones, and refer to nothing but keys; others go in turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from abaft.answers import Answer as Outcome
 from abaft.answers import Unit
-from abaft.api import references
+from abaft.api import preferences, references
 from abaft.api.references import Reference, referred
 from abaft.api.request import Request
 from abaft.api.respond import Answer
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from abaft.api.batch import Operation
 
 Prepare = Callable[[Request, "Operation", references.Look], tuple[Request, Any]]
+CreateEach = Callable[[Request, Sequence[Any]], Coroutine[Any, Any, list[Answer]]]
 _ONE_WRITE = {("POST", False), ("PATCH", True), ("DELETE", True), ("GET", True)}
 """Methods, and whether they are of a record, that ask the pipeline once."""
 _SOME_KEY = 1
@@ -37,9 +40,9 @@ class Beyond(Exception):
 
 @dataclass(slots=True)
 class Begun:
-    """An operation that has asked for its writes: where their answers will be."""
+    """An operation, or several alike, that asked for its writes: where their answers will be."""
 
-    coroutine: Coroutine[Any, Any, Answer]
+    coroutine: Coroutine[Any, Any, Answer | list[Answer]]
     start: int
     count: int
 
@@ -51,6 +54,7 @@ class Gathered:
         self,
         pipeline: Pipeline,
         prepare: Prepare,
+        create_each: CreateEach,
         request: Request,
         operations: Sequence[Operation],
         most: int,
@@ -58,6 +62,7 @@ class Gathered:
         self.most = most
         self.pipeline = pipeline
         self.prepare = prepare
+        self.create_each = create_each
         self.request = request
         self.operations = operations
         self.intents: list[Intent] = []
@@ -79,7 +84,11 @@ class Gathered:
                 done = await self._upserted()
             if done is None:
                 return None
-            return [_ended(one, done[one.start : one.start + one.count]) for one in self.begun]
+            answers: list[Answer] = []
+            for one in self.begun:
+                ended = _ended(one, done[one.start : one.start + one.count])
+                answers += ended if isinstance(ended, list) else (ended,)
+            return answers
         finally:
             for one in self.begun:
                 one.coroutine.close()
@@ -100,7 +109,7 @@ class Gathered:
 
     def _begin(self) -> bool:
         faults, whole = [], True
-        for operation in self.operations:
+        for operation in self._one_by_one():
             try:
                 self._start(operation)
             except Beyond:
@@ -113,6 +122,33 @@ class Gathered:
         if faults:
             raise merged(faults, "operations")
         return whole
+
+    def _one_by_one(self) -> Iterator[Operation]:
+        """The operations to be started each by itself; those alike are started on the way."""
+        referred_to = any(operation.refers for operation in self.operations)
+        for alike, run in groupby(self.operations, partial(_alike, named=not referred_to)):
+            several = list(run)
+            if alike is None or len(several) < 2 or not self._start_alike(several):
+                yield from several
+
+    def _start_alike(self, several: Sequence[Operation]) -> bool:
+        """Starts new records of one collection; False where one is refused, which tells of itself.
+
+        What they share is looked at once, and their bodies are read as one list.
+        """
+        try:
+            request, _ = self.prepare(self.request, several[0], self._look)
+            if request.key:
+                return False
+            request.unit = Unit(session=None, gathers=True)  # type: ignore[arg-type]
+            coroutine = self.create_each(request, [operation.body for operation in several])
+            asked = coroutine.send(None)
+        except Fault:
+            return False
+        assert isinstance(asked, Asked)
+        self.begun.append(Begun(coroutine, len(self.intents), len(several)))
+        self.intents += asked.intents
+        return True
 
     def _start(self, operation: Operation) -> None:
         late = _Late(self, operation) if operation.refers else None
@@ -238,10 +274,23 @@ def _shown(model: Model, values: Any) -> dict[str, Any]:
     }
 
 
-def _ended(begun: Begun, answers: Sequence[Any]) -> Answer:
+def _alike(operation: Operation, named: bool) -> tuple[str, dict[bytes, bytes]] | None:
+    """What new records have in common that are read together; None for all else.
+
+    The keys of those that are `named` may have to be known beforehand.
+    """
+    plain = operation.method == "POST" and isinstance(operation.body, dict)
+    if not plain or operation.refers or preferences.HEADER in operation.headers:
+        return None
+    if operation.name and not named:
+        return None
+    return operation.path, operation.headers
+
+
+def _ended(begun: Begun, answers: Sequence[Any]) -> Answer | list[Answer]:
     try:
         begun.coroutine.send(answers)
     except StopIteration as end:
-        answer: Answer = end.value
+        answer: Answer | list[Answer] = end.value
         return answer
     raise AssertionError("an operation asked for more than one write")

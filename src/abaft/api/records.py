@@ -85,7 +85,8 @@ class Records:
             "PATCH": writes.patch,
             "PUT": writes.put,
         }
-        self.batches: Mapping[str, Handler] = {"POST": Batch(pipeline, settings, self.route).answer}
+        batch = Batch(pipeline, settings, self.route, writes.create_each)
+        self.batches: Mapping[str, Handler] = {"POST": batch.answer}
         self.parts = (
             Part("restore", _is_soft, {"POST": writes.restore}, "delete"),
             Part("move", _is_ordered, {"POST": writes.move}, "update"),

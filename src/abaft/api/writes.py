@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import quote
+
+from pydantic_core import to_json
 
 from abaft.answers import WriteAnswer
 from abaft.api import respond
@@ -14,7 +17,7 @@ from abaft.api.patches import TYPES, Patches, validators_for
 from abaft.api.request import JSON, OPERATORS, Request, check_content
 from abaft.api.respond import Answer
 from abaft.api.upserts import UPSERT, upsert_on
-from abaft.base.errors import BadRequest, Conflict, NotFound, PreconditionFailed
+from abaft.base.errors import BadRequest, Conflict, Invalid, NotFound, PreconditionFailed
 from abaft.base.settings import Settings
 from abaft.model.moves import move_of, not_itself
 from abaft.model.spec import Action, Model
@@ -58,6 +61,23 @@ class Writes:
         return (
             self._made(request, written) if is_new(written) else self._shown(request, 200, written)
         )
+
+    async def create_each(self, request: Request, bodies: Sequence[Any]) -> list[Answer]:
+        """Several POSTs of a new record that differ in their bodies alone.
+
+        Raises Invalid where one is not a plain record: then each is to be asked by itself.
+        """
+        model = request.model
+        self.pipeline.permit(model.name, "create", request.actor)
+        pick, etags, on = self._asked(request)
+        if on or etags is not None:
+            raise Invalid("which record each will be isn't known beforehand")
+        check_content(request.headers, (JSON,))
+        text = to_json(bodies, inf_nan_mode="constants")
+        given = self._validators(request).create_all(text, self.settings.max_batch)
+        intents = [WriteIntent(model.name, "create", values, pick=pick) for values in given]
+        written = await self.pipeline.write_all(intents, request.actor, request.unit)
+        return [self._made(request, cast(WriteAnswer, one)) for one in written]
 
     def _asked(self, request: Request) -> tuple[Pick, tuple[str, ...] | None, tuple[str, ...]]:
         """What the URL and the headers ask of a POST: what to show, If-Match, upsert."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,8 @@ from starlette.responses import PlainTextResponse
 
 from abaft import App, Db, Me, Model, Settings, allow, field
 from abaft.base.errors import SettingError
+from abaft.observe.events import Observer, PruningFailed
+from abaft.store.base import Lost
 from scenarios import ADMIN_TOKEN, SECRET_KEY, SYSTEM, serving
 
 
@@ -162,6 +165,29 @@ async def test_the_prefix_is_a_setting_and_timing_can_be_told(database_url: str)
             assert "store;dur=" in answer.headers["server-timing"]
         assert (await api.ask("GET /api/items")).status_code == 404
         assert (await api.ask("GET /openapi.json")).status_code == 404
+
+
+async def test_what_cannot_be_pruned_is_told_and_tried_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, told, twice = app_on(database_url), list[Any](), asyncio.Event()
+
+    def hear(event: Any) -> None:
+        told.append(type(event))
+        if told.count(PruningFailed) == 2:
+            twice.set()
+
+    async def away(before: str) -> int:
+        raise Lost("away")
+
+    app.observer = Observer(hear)
+    monkeypatch.setattr(app.store, "prune_changes", away)
+    monkeypatch.setattr("abaft.app.PRUNE_EVERY", 0.01)
+    await app.start()
+    try:
+        await asyncio.wait_for(twice.wait(), 10)
+    finally:
+        await app.stop()
 
 
 def test_an_unknown_database_is_told() -> None:

@@ -33,7 +33,15 @@ from abaft.guard.admission import STATE
 from abaft.model.build import build
 from abaft.model.declare import Model
 from abaft.model.times import show_datetime
-from abaft.observe.events import ChangesPruned, Observer, SchemaChanged, SecretMade, Sink, Started
+from abaft.observe.events import (
+    ChangesPruned,
+    Observer,
+    PruningFailed,
+    SchemaChanged,
+    SecretMade,
+    Sink,
+    Started,
+)
 from abaft.observe.log import log
 from abaft.pipeline import Pipeline
 from abaft.store.base import Store, StoreError
@@ -182,9 +190,10 @@ class App(FastAPI):
 
     async def _prune(self) -> None:
         while self.settings_.change_retention_days or self.settings_.idempotency_hours:
-            # A database that is away now is asked again at the next turn.
-            with contextlib.suppress(StoreError):
+            try:
                 await self._prune_once()
+            except StoreError as error:
+                self.observer.emit(PruningFailed(error))
             await asyncio.sleep(PRUNE_EVERY)
 
     async def _prune_once(self) -> None:

@@ -33,10 +33,10 @@ class RequestFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseLost:
-    """A connection broke; what waits is tried again until its deadline."""
+class PruningFailed:
+    """What is past its retention could not be deleted; an hour later it is tried again."""
 
-    reason: str
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ Event = (
     Started
     | SchemaChanged
     | RequestFailed
-    | DatabaseLost
+    | PruningFailed
     | LoadShed
     | StreamCut
     | HookFailed

@@ -8,10 +8,10 @@ import traceback
 from dataclasses import fields
 
 from abaft.observe.events import (
-    DatabaseLost,
     Event,
     HookFailed,
     LoadShed,
+    PruningFailed,
     RequestFailed,
     StreamCut,
 )
@@ -21,7 +21,7 @@ logger = logging.getLogger("abaft")
 _LEVELS: dict[type, int] = {
     RequestFailed: logging.ERROR,
     HookFailed: logging.ERROR,
-    DatabaseLost: logging.WARNING,
+    PruningFailed: logging.WARNING,
     LoadShed: logging.WARNING,
     StreamCut: logging.WARNING,
 }

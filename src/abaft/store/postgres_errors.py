@@ -75,6 +75,9 @@ def translate(error: Exception, columns: Columns) -> Exception:
         case asyncpg.DataError() | asyncpg.GeneratedAlwaysError():
             # A column of an existing table that is narrower than its field, for instance.
             return CheckViolation("a value fits its column")
+        case asyncpg.ProgramLimitExceededError():
+            # An index takes texts of some 2,700 bytes, after compression.
+            return CheckViolation("a value fits its index")
         case asyncpg.RaiseError():
             return CheckViolation("a trigger takes it")
     return Lost(_cause(error)) if gone(error) else error

@@ -1,6 +1,7 @@
 """An application to load files into, and what loads them."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,17 @@ class Loader:
 
     def changes(self) -> list[Any]:
         return asyncio.run(self._ask(lambda db: db.changes(limit=1000)))
+
+    def once_stored(self, table: str, then: Callable[[], None], seconds: float) -> None:
+        """Calls it as soon as somebody has stored rows of that table."""
+
+        async def look(db: Any) -> None:
+            async with asyncio.timeout(seconds):
+                while not (await db.sql(f"select count(*) as n from {table}"))[0]["n"]:  # noqa: ASYNC110 - another process stores them
+                    await asyncio.sleep(0.002)
+                then()
+
+        asyncio.run(self._ask(look))
 
     async def _ask(self, question: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:

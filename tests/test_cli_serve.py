@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,11 @@ SLOW = (
     NOTES
     + """
 import asyncio
+from pathlib import Path
 
 @app.get("/slow")
 async def slow() -> str:
+    Path("begun").touch()
     await asyncio.sleep(1.5)
     return "done"
 """
@@ -54,7 +55,7 @@ def test_serve_answers_and_drains(tmp_path: Path) -> None:
             target=lambda: answered.append(httpx.get(f"{base}/slow", timeout=10))
         )
         waiting.start()
-        time.sleep(0.5)
+        wait_until((tmp_path / "begun").exists, tmp_path / "log")
         process.send_signal(signal.SIGTERM)
         process.wait(15)
         waiting.join(5)

@@ -6,7 +6,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,8 +160,8 @@ def test_a_load_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
             stdout=output,
             stderr=output,
         )
-        wait_until(lambda: (tmp_path / "flights.db-wal").exists(), log)
-        time.sleep(3)  # the flights are under way
+        # The other files come to less: the flights are under way.
+        wait_until(lambda: size_of(tmp_path / "flights.db-wal") > 40_000_000, log)
         process.send_signal(signal.SIGKILL)
         process.wait()
     connection = sqlite3.connect(database)
@@ -172,6 +171,10 @@ def test_a_load_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     ).fetchone()
     connection.close()
     assert counts == (0, 0, 0)
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 HEAD = (

@@ -302,16 +302,18 @@ async def test_load_1_past_the_queue_limit_requests_are_shed(database_url: str) 
     async with serving(database_url, Node, settings={"queue_limit": 2}) as api:
         events: list[Any] = []
         api.app.observer.sinks.append(events.append)
-        release = asyncio.Event()
+        release, under_way = asyncio.Event(), asyncio.Semaphore(0)
         store, read = api.app.store, api.app.store.read
 
         async def waiting(compiled: Any, values: Any) -> Any:
+            under_way.release()
             await release.wait()
             return await read(compiled, values)
 
         store.read = waiting
         tasks = [asyncio.create_task(api.ask("GET /api/nodes")) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        for _ in tasks:
+            await under_way.acquire()
         shed = await api.ask("GET /api/nodes")
         assert (shed.status_code, shed.json()["code"]) == (503, "overloaded")
         assert int(shed.headers["retry-after"]) >= 1

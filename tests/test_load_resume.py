@@ -16,7 +16,7 @@ from projects import clean_environment, command, said, write_app
 
 pytestmark = pytest.mark.slow
 
-ROWS = 30_000
+ROWS = 50_000
 PATIENCE = 60.0
 
 
@@ -50,16 +50,14 @@ def test_dur_a_load_that_is_ended_goes_on(loader: Loader, ended_by: signal.Signa
     # A model whose records refer to each other is read from a copy of the pipe: give all of it.
     process.stdin.write(text)
     process.stdin.close()
-    until = time.monotonic() + PATIENCE
-    while process.poll() is None and _loaded(loader) == 0 and time.monotonic() < until:
-        time.sleep(0.01)
-    process.send_signal(ended_by)
+    loader.once_stored("workers", lambda: process.send_signal(ended_by), PATIENCE)
     assert process.stderr is not None
     process.stderr.read()
     process.stderr.close()
     process.wait()
     stored = count(loader)
     assert stored % 5_000 == 0
+    assert 0 < stored < ROWS, "it was not in the midst of it"
     (loader.folder / "all.csv").write_bytes(text)
     result = loader.load(f"workers={loader.folder / 'all.csv'}", "--resume=all")
     assert result.exit_code == 0, result.output
@@ -67,13 +65,6 @@ def test_dur_a_load_that_is_ended_goes_on(loader: Loader, ended_by: signal.Signa
     assert count(loader) == ROWS
     changes = loader.sql("select count(*) as n, count(distinct record) as d from abaft_changes")
     assert changes == [{"n": ROWS, "d": ROWS}]
-
-
-def _loaded(loader: Loader) -> int:
-    try:
-        return count(loader)
-    except Exception:
-        return 0  # the tables aren't there yet
 
 
 @pytest.mark.slow

@@ -213,22 +213,8 @@ def files() -> dict[str, str]:
     made["gauges.csv more"] = 'code,more\nKEY,"{""a"": 1e999}"\n'
     for number, member in enumerate(MEMBERS):
         made[f"gauges.ndjson {number}"] = f'{{"code": "KEY", {member}}}\n'
-        if member not in UNSEEN:
-            made[f"gauges.json {number}"] = f'[{{"code": "KEY", {member}}}]\n'
+        made[f"gauges.json {number}"] = f'[{{"code": "KEY", {member}}}]\n'
     return made
-
-
-UNSEEN = ['"money": 1e999', '"more": {"a": [1e999]}']
-
-
-@pytest.mark.xfail(
-    reason="in the array of a JSON file 1e999 is read as an infinity, and stored as null"
-)
-@pytest.mark.parametrize("member", UNSEEN)
-def test_val_2_no_array_loses_one(tmp_path: Path, member: str) -> None:
-    loader = Gauges(f"sqlite:///{tmp_path}/test.db", tmp_path)
-    (tmp_path / "gauges.json").write_text(f'[{{"code": "a", {member}}}]')
-    assert loader.load(str(tmp_path / "gauges.json")).exit_code == 1
 
 
 @pytest.mark.slow

@@ -226,7 +226,10 @@ JSONS = {
     "cut off": ('[{"name": "a"},\n{"name": "b', "line 2, column 10: it isn't JSON: Unterminated"),
     "no end": ('[{"name": "a"}', "there should be a comma or the end of the array"),
     "more": ('[{"name": "a"}]\n[]', "line 2, column 1: there is more after the end"),
-    "not a number": ('[{"name": "a", "x": NaN}]', "NaN isn't JSON"),
+    "not a number": (
+        '[{"name": "a", "x": NaN}]',
+        "line 1: it holds NaN, which is no finite number",
+    ),
     "deep": ('[{"extra":' + '{"a":' * 100_000, "nested too deep"),
 }
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import isfinite
 from typing import Any, Literal
 
 import orjson
@@ -135,7 +136,8 @@ class JsonRows(Rows):
         self._text = ""
         self._at = 0
         self._column = 1
-        self._decoder = json.JSONDecoder(parse_constant=_no_constant)
+        self._endless = ""
+        self._decoder = json.JSONDecoder(parse_constant=self._no_number, parse_float=self._float)
 
     def chunks(self, size: int) -> Iterator[list[Line]]:
         if self._next() != "[":
@@ -189,10 +191,26 @@ class JsonRows(Rows):
             except (ValueError, RecursionError) as error:
                 if not self._longer(wanted):
                     raise self._unreadable(error) from None
+                self._endless = ""
                 # What is cut off is read again once there is twice as much of it.
                 wanted = 2 * (len(self._text) - self._at)
             else:
-                return found
+                return self._finite(found)
+
+    def _finite(self, found: Any) -> Any:
+        if not self._endless:
+            return found
+        why, self._endless = f"it holds {self._endless}, which is no finite number", ""
+        return Broken(self._text[self._at : self._end], why)
+
+    def _float(self, text: str) -> float:
+        number = float(text)
+        return number if isfinite(number) else self._no_number(text)
+
+    def _no_number(self, text: str) -> float:
+        # To raise here would leave it unknown where the object ends.
+        self._endless = text[:40]
+        return 0.0
 
     def _longer(self, wanted: int) -> bool:
         """Reads on; false where there is no more, or more than an object may have."""
@@ -231,10 +249,6 @@ class JsonRows(Rows):
     def _error(self, detail: str) -> LoadError:
         place = f"line {self.source.line}, column {self._column}"
         return LoadError(f"{self.source.name}, {place}: {detail}")
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} isn't JSON")
 
 
 def open_rows(source: Input, wanted: Format | None, delimiter: str | None) -> Rows:

@@ -97,10 +97,13 @@ class Loader:
     def changes(self) -> list[Any]:
         return asyncio.run(self._ask(lambda db: db.changes(limit=1000)))
 
-    def once_stored(self, table: str, then: Callable[[], None], seconds: float) -> None:
-        """Calls it as soon as somebody has stored rows of that table."""
+    def once_stored(
+        self, table: str, first: Callable[[], None], then: Callable[[], None], seconds: float
+    ) -> None:
+        """Calls `first`, and `then` as soon as somebody has stored rows of that table."""
 
         async def look(db: Any) -> None:
+            first()
             async with asyncio.timeout(seconds):
                 while not (await db.sql(f"select count(*) as n from {table}"))[0]["n"]:  # noqa: ASYNC110 - another process stores them
                     await asyncio.sleep(0.002)

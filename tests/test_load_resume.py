@@ -37,7 +37,7 @@ def count(loader: Loader) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGINT])
 def test_dur_a_load_that_is_ended_goes_on(loader: Loader, ended_by: signal.Signals) -> None:
-    """The rows come through a pipe that pauses, so that the load is ended in the midst of it."""
+    """Somebody watches from the first row on, so that the load is ended in the midst of it."""
     app = write_app(loader.folder, loader.models)
     text = rows(ROWS).encode()
     process = subprocess.Popen(
@@ -47,11 +47,15 @@ def test_dur_a_load_that_is_ended_goes_on(loader: Loader, ended_by: signal.Signa
         stderr=subprocess.PIPE,
     )
     assert process.stdin is not None
-    # A model whose records refer to each other is read from a copy of the pipe: give all of it.
-    process.stdin.write(text)
-    process.stdin.close()
-    loader.once_stored("workers", lambda: process.send_signal(ended_by), PATIENCE)
     assert process.stderr is not None
+    stdin = process.stdin
+
+    def give() -> None:
+        # A model whose records refer to each other is read from a copy of the pipe: all of it.
+        stdin.write(text)
+        stdin.close()
+
+    loader.once_stored("workers", give, lambda: process.send_signal(ended_by), PATIENCE)
     process.stderr.read()
     process.stderr.close()
     process.wait()

@@ -21,6 +21,9 @@ METHODS: dict[Action, str] = {
     "delete": "DELETE",
 }
 
+WIDE = 40
+"""Letters of a path that are shown on one line whatever else there is."""
+
 
 def routes(app: Application = USUAL) -> None:
     """Show every path, and the rules by which each action is allowed."""
@@ -31,9 +34,11 @@ def routes(app: Application = USUAL) -> None:
 
 def _collections(app: App) -> Table:
     heads = [f"{action}\n[dim]{METHODS[action]}[/]" for action in ACTIONS]
-    table = Table(
-        Column("path", overflow="fold"), "model", *heads, title="Collections", title_justify="left"
-    )
+    # A path that is cut at any letter can't be copied: the rules have the room that is left.
+    longest = max((len(name) for name in app.schema.collections), default=0)
+    wide = min(len(app.settings_.api_prefix) + 1 + longest, WIDE)
+    path_column = Column("path", overflow="fold", min_width=wide)
+    table = Table(path_column, "model", *heads, title="Collections", title_justify="left")
     for name, model in app.schema.collections.items():
         path = f"{app.settings_.api_prefix}/{name}"
         below = [part for part in app.records.parts if part.offered(model)]

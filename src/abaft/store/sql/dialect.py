@@ -139,6 +139,10 @@ class Dialect(ABC):
         """Holds a name, or a part of it, until the transaction ends; None: one writes at a time."""
         return None
 
+    def counted(self, table: sa.Table, column: str) -> Element:
+        """What stands for the next key that the database counts."""
+        return sa.null()
+
     @abstractmethod
     def has_member(self, element: Element, name: str) -> Element:
         """Whether the JSON object has a member of this name."""

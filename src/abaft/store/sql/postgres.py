@@ -197,6 +197,10 @@ class PostgresDialect(Dialect):
             whole = whole.concat(sa.func.coalesce(sa.cast(part, sa.Text), text_literal("")))
         return sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(whole, number(0)))
 
+    def counted(self, table: sa.Table, column: str) -> Element:
+        name = text_literal(self.sa.identifier_preparer.format_table(table))
+        return sa.func.nextval(sa.func.pg_get_serial_sequence(name, text_literal(column)))
+
     def has_member(self, element: Element, name: str) -> Element:
         return sa.func.jsonb_exists(element, text_literal(name))
 

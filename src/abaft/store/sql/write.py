@@ -228,9 +228,13 @@ class WriteBuilder:
         fields, values = self.model.fields, self.taken()
         if self.numbered:
             values[self.model.key[0]] = self._given(self.model.key[0])
+        elif not values:
+            # A record of nothing but its key: no database has a way to say that of a guarded one.
+            counted = self.context.dialect.counted(self.table, fields[self.model.key[0]].column)
+            values[self.model.key[0]] = counted
         columns = [fields[name].column for name in values]
         guards = self.guards()
-        if not guards and columns:
+        if not guards:
             named = {fields[name].column: value for name, value in values.items()}
             return sa.insert(self.table).values(named)
         row = sa.select(*values.values()).where(*guards).correlate(None)

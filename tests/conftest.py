@@ -11,17 +11,13 @@ from typing import TypeVar
 import hypothesis
 import pytest
 
-from servers.postgres import (
-    PostgresMissing,
-    PostgresServer,
-    PrivatePostgres,
-    memory_folder,
-    ordinary_postgres,
-)
+from servers.mariadb import MariadbServer, PrivateMariadb, ordinary_mariadb
+from servers.postgres import PostgresServer, PrivatePostgres, ordinary_postgres
+from servers.private import PrivateServer, Server, ServerMissing, memory_folder
 
-Server = TypeVar("Server", bound=PostgresServer)
+Opened = TypeVar("Opened")
 
-ENGINES = ("sqlite", "postgres")
+ENGINES = ("sqlite", "postgres", "mariadb")
 LEFT_OUT = "LEFT OUT: "  # begins the reason of every skip that the closing summary repeats
 
 # Timing is never a test.
@@ -48,6 +44,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
         engines = chosen_engines(metafunc.config)
         metafunc.parametrize("engine", engines, indirect=True, scope="session")
+    for fixture in {"shared_server", "private_server"} & {*metafunc.fixturenames}:
+        servers = [engine for engine in chosen_engines(metafunc.config) if engine != "sqlite"]
+        metafunc.parametrize(fixture, servers, indirect=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -68,12 +67,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @contextmanager
-def opened(server: Callable[[], AbstractContextManager[Server]]) -> Iterator[Server]:
+def opened(server: Callable[[], AbstractContextManager[Opened]]) -> Iterator[Opened]:
     """The server; where this machine lacks it a loud skip at home, and a failure under CI=true."""
     with ExitStack() as stack:
         try:
             running = stack.enter_context(server())
-        except PostgresMissing as missing:
+        except ServerMissing as missing:
             reason = str(missing)
         else:
             yield running
@@ -87,6 +86,31 @@ def opened(server: Callable[[], AbstractContextManager[Server]]) -> Iterator[Ser
 def postgres() -> Iterator[PostgresServer]:
     """The PostgreSQL of ordinary tests, started by the first of them: one a process of xdist."""
     with opened(ordinary_postgres) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariadbServer]:
+    """The MariaDB of ordinary tests, started by the first of them: one a process of xdist."""
+    with opened(ordinary_mariadb) as server:
+        yield server
+
+
+@pytest.fixture
+def shared_server(request: pytest.FixtureRequest) -> Server:
+    """The ordinary server of each chosen engine that has one."""
+    server: Server = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture
+def private_server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
+    """A durable server of this test's own, of each chosen engine that has one."""
+    makes: dict[str, Callable[..., PrivateServer]] = {
+        "postgres": PrivatePostgres,
+        "mariadb": PrivateMariadb,
+    }
+    with opened(partial(makes[request.param], durable=True)) as server:
         yield server
 
 
@@ -106,14 +130,14 @@ def fresh_database(engine: str, request: pytest.FixtureRequest) -> Iterator[str]
         with TemporaryDirectory(prefix="abaft-sqlite-", dir=memory_folder()) as folder:
             yield f"sqlite:///{folder}/test.db"
     else:
-        server: PostgresServer = request.getfixturevalue("postgres")
+        server: Server = request.getfixturevalue(engine)
         with server.database() as url:
             yield url
 
 
 @pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> str:
-    """`sqlite` or `postgres`: a test that asks for it runs once on each chosen engine."""
+    """An engine: a test that asks for it runs once on each that is chosen."""
     name: str = request.param
     return name
 

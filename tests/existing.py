@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import apsw
+import asyncmy
 import asyncpg
 
 OWN = "abaft_"
@@ -17,11 +19,35 @@ async def run(url: str, script: str) -> None:
         connection.execute(script)
         connection.close()
         return
+    if url.startswith("mysql"):
+        await mysql_rows(url, script)
+        return
     server = await asyncpg.connect(url)
     try:
         await server.execute(script)
     finally:
         await server.close()
+
+
+_MANNERS = "set session sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT', time_zone = '+00:00'"
+
+
+async def mysql_rows(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of the last of some statements, as a client with plain manners sees them."""
+    parts = urlsplit(url)
+    connection = await asyncmy.connect(
+        host=parts.hostname, port=parts.port, user="root", database=parts.path[1:],
+        autocommit=True, init_command=_MANNERS,
+    )  # fmt: skip
+    try:
+        async with connection.cursor() as cursor:
+            await cursor.execute(sql)
+            rows = await cursor.fetchall() if cursor.description else ()
+            while await cursor.nextset():
+                rows = await cursor.fetchall() if cursor.description else ()
+            return [tuple(row) for row in rows]
+    finally:
+        await connection.ensure_closed()
 
 
 async def fetch(url: str, sql: str) -> list[tuple[Any, ...]]:
@@ -31,6 +57,8 @@ async def fetch(url: str, sql: str) -> list[tuple[Any, ...]]:
             return [tuple(row) for row in connection.execute(sql).fetchall()]
         finally:
             connection.close()
+    if url.startswith("mysql"):
+        return await mysql_rows(url, sql)
     server = await asyncpg.connect(url)
     try:
         return [tuple(row) for row in await server.fetch(sql)]
@@ -47,12 +75,23 @@ async def ddl(url: str) -> list[tuple[Any, ...]]:
         )
         found = await fetch(url, sql)
         return [row for row in found if not row[2].startswith(OWN)]
+    if url.startswith("mysql"):
+        found = []
+        for _, name, type_ in await mysql_rows(url, _TABLES):
+            if not name.startswith(OWN):
+                quoted = name.replace("`", "``")
+                found += await mysql_rows(url, f"show create {type_} `{quoted}`")
+        return found
     found = []
     for sql in _CATALOG:
         found += await fetch(url, sql)
     return sorted((row for row in found if OWN not in str(row)), key=str)
 
 
+_TABLES = (
+    "select table_schema, table_name, if(table_type = 'VIEW', 'view', 'table') "
+    "from information_schema.tables where table_schema = database() order by 2"
+)
 _SCHEMAS = "n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')"
 _CATALOG = (
     f"""select n.nspname, c.relname, c.relkind::text, pg_get_viewdef(c.oid) from pg_class c

@@ -267,7 +267,7 @@ async def test_dur_a_transaction_given_up_before_its_turn_holds_nobody(api: Api)
 
 async def test_raw_sql_is_bound_and_for_the_system(api: Api, engine: str) -> None:
     await api.db.create(Topic, name="it's; drop table topics --")
-    mark = "?" if engine == "sqlite" else "$1"
+    mark = "$1" if engine == "postgres" else "?"
     text = f"select name, 1 as one from topics where name = {mark}"
     assert await api.db.sql(text, "it's; drop table topics --") == [
         {"name": "it's; drop table topics --", "one": 1}

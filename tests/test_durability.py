@@ -6,7 +6,7 @@ import random
 import httpx
 import pytest
 
-from servers.postgres import PrivatePostgres
+from servers.private import PrivateServer
 from servers.process import AppProcess
 from servers.storm import Storm, paced, prepare, reckon
 from times import times
@@ -43,7 +43,7 @@ async def test_dur_1_rec_2_a_killed_worker_keeps_every_answered_write(database_u
     await kill_the_worker(database_url, rounds=times(6))
 
 
-async def kill_the_database(server: PrivatePostgres, rounds: int) -> None:
+async def kill_the_database(server: PrivateServer, rounds: int) -> None:
     """The worker lives on: its storm meets a database that dies and comes back."""
     storm = Storm()
     with server.database() as database, AppProcess(database) as app:
@@ -64,10 +64,10 @@ async def kill_the_database(server: PrivatePostgres, rounds: int) -> None:
 
 
 @pytest.mark.slow
-async def test_dur_1_a_killed_postgres_keeps_every_answered_write(
-    private_postgres: PrivatePostgres,
+async def test_dur_1_a_killed_server_keeps_every_answered_write(
+    private_server: PrivateServer,
 ) -> None:
-    await kill_the_database(private_postgres, rounds=times(4))
+    await kill_the_database(private_server, rounds=times(4))
 
 
 @pytest.mark.slow

@@ -51,7 +51,9 @@ create view shouted as select id, upper(title) as title from posts;
 async def test_a_view_is_read_and_never_written(engine: str, database_url: str) -> None:
     class Shout(Model, table="shouted", read_only=True):
         id: int = field(key=True)
-        title: str | None = field(stored="text" if engine == "postgres" else "")
+        title: str | None = field(
+            stored={"postgres": "text", "mariadb": "latin1_swedish_ci"}.get(engine, "")
+        )
 
         @allow("read", "create", "update", "delete")
         def anybody(shout, me: Me) -> bool:
@@ -92,12 +94,16 @@ async def test_authz_a_rule_of_what_the_database_fills_in_is_asked_of_what_it_fi
         def open_ones(note, me: Me) -> bool:
             return not_(note.hidden)
 
-    boolean = "boolean" if engine == "postgres" else "integer"
+    boolean = {"postgres": "boolean", "mariadb": "boolean"}.get(engine, "integer")
     yes = "true" if engine == "postgres" else "1"
-    key = "bigint generated always as identity primary key"
+    keys = {
+        "sqlite": "integer primary key",
+        "postgres": "bigint generated always as identity primary key",
+        "mariadb": "bigint auto_increment primary key",
+    }
     await run(
         database_url,
-        f"create table notes (id {key if engine == 'postgres' else 'integer primary key'},"
+        f"create table notes (id {keys[engine]},"
         f" hidden {boolean} not null default {yes}, size bigint)",
     )
     async with serving(database_url, Note) as api:
@@ -110,17 +116,22 @@ async def test_authz_a_rule_of_what_the_database_fills_in_is_asked_of_what_it_fi
         assert await api.changes() == ["create Note"]
 
 
-async def test_an_enum_must_know_the_words_of_its_field(database_url: str) -> None:
-    if database_url.startswith("sqlite"):
+async def test_an_enum_must_know_the_words_of_its_field(engine: str, database_url: str) -> None:
+    if engine == "sqlite":
         pytest.skip("SQLite has no enums")
 
     class Film(Model, managed=False):
         id: int = field(key=True)
-        rating: Literal["G", "PG", "X", "Y"] = field(stored="rating")
+        rating: Literal["G", "PG", "X", "Y"] = field(
+            stored="rating" if engine == "postgres" else "enum"
+        )
 
-    script = "create type rating as enum ('PG', 'G', 'R');"
+    script, type_ = "", "enum('PG', 'G', 'R')"
+    if engine == "postgres":
+        script, type_ = f"create type rating as {type_.replace('(', ' (')};", "rating"
     await run(
-        database_url, f"{script} create table films (id bigint primary key, rating rating not null)"
+        database_url,
+        f"{script} create table films (id bigint primary key, rating {type_} not null)",
     )
     with pytest.raises(
         SchemaMismatch, match=r"films.rating knows no X, Y, which Film.rating may be"
@@ -129,6 +140,12 @@ async def test_an_enum_must_know_the_words_of_its_field(database_url: str) -> No
 
 
 BESIDE = {
+    "mariadb": """
+        create table films (film_id int auto_increment primary key, title varchar(20) not null);
+        create table shelves (code varchar(5) collate utf8mb4_nopad_bin primary key);
+        insert into films (title) values ('A'), ('b');
+        insert into shelves values ('x'), ('Y');
+    """,
     "sqlite": """
         create table films (film_id integer primary key, title varchar(20) not null);
         create table shelves (code varchar(5) primary key not null);
@@ -147,7 +164,11 @@ BESIDE = {
 
 async def test_models_of_both_sorts_refer_to_each_other(engine: str, database_url: str) -> None:
     postgres = engine == "postgres"
-    whole, short = ("integer", "character varying") if postgres else ("", "")
+    whole, short, key = {
+        "sqlite": ("", "", ""),
+        "postgres": ("integer", "character varying", "character varying"),
+        "mariadb": ("int", "latin1_swedish_ci", ""),
+    }[engine]
 
     class Film(Model, schema="store" if postgres else "", managed=False):
         film_id: int = field(key=True, default=by_database, stored=whole)
@@ -155,7 +176,7 @@ async def test_models_of_both_sorts_refer_to_each_other(engine: str, database_ur
         notes: Many[Note] = field(back="film")
 
     class Shelf(Model, table="shelves", collection="shelves", managed=False):
-        code: str = field(key=True, max_length=5, stored=short)
+        code: str = field(key=True, max_length=5, stored=key)
         notes: Many[Note] = field(back="shelf")
 
     class Note(Model):

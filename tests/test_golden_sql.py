@@ -183,7 +183,7 @@ def search_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
     for name, actor, query in SEARCHES:
         shape = parser.page(model, query.encode()).intent.shape
         plan = plan_read(schema, settings, Access(schema, actor), shape)
-        late = dialect.placeholder == "?"
+        late = dialect.sa.name == "sqlite"
         made = compile_read(Context(schema, tables, Binder(dialect)), plan, late)
         asked_for = read_terms(settings, 'sea "a storm" -ru*')
         text = shown(made.statement)
@@ -204,7 +204,7 @@ def writes_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
     change = change_statement(Context(schema, tables, Binder(dialect)), changes)
     for name, actor, shape in WRITES:
         plan = plan_write(schema, settings, Access(schema, actor), shape)
-        if dialect.placeholder == "?":
+        if dialect.sa.name == "sqlite":
             made = compile_plain(make, plan, changes, change)
         else:
             made = compile_joined(make, plan, changes)

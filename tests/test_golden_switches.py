@@ -133,7 +133,7 @@ def writes_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
         change = whole_change(Context(schema, tables, Binder(dialect)), feed, schema.models["Card"])
         compiled = (
             compile_joined(make, plan, feed)
-            if dialect.placeholder == "$"
+            if dialect.sa.name == "postgresql"
             else compile_plain(make, plan, feed, change)
         )
         yield name, _shown(compiled.statement)

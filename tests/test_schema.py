@@ -55,8 +55,9 @@ async def test_production_stops_with_the_list_and_changes_nothing(database_url: 
     assert len(await differences(database_url, second, mode="production")) == 1
     indexed = thing({"name": str}, name=field(unique=True))
     told = await differences(database_url, indexed, mode="production")
-    assert len(told) == 1
-    assert "uq_things_name" in told[0]
+    # MariaDB indexes such a text by a column of its digests.
+    assert [row for row in told if "abaft_sum_name" not in row] == told[-1:]
+    assert "uq_things_name" in told[-1]
     await start(database_url, first, mode="production")
 
 
@@ -142,7 +143,9 @@ async def test_an_added_relation_has_its_key(database_url: str) -> None:
 async def test_existing_tables_and_columns_are_served(database_url: str, engine: str) -> None:
     app = await start(database_url, Owner)
     await app.start()
-    kind = "text" if engine == "sqlite" else 'varchar(20) collate "C"'
+    kind = {"sqlite": "text", "postgres": 'varchar(20) collate "C"'}.get(
+        engine, "varchar(20) collate utf8mb4_nopad_bin"
+    )
     await app.db(SYSTEM).sql(
         f'create table "Old Things" ("The Code" {kind} not null, part int not null, label {kind}, '
         'extra int default 5, primary key ("The Code", part))'

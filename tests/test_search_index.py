@@ -47,17 +47,22 @@ async def numbers(api: Any, text: str) -> list[int]:
     return found
 
 
+OBJECTS = {
+    "sqlite": "select name from sqlite_master where name like 'abaft_search%' "
+    "or name like 'abaft_keys%' or name like 'abaft_terms%' order by 1",
+    "postgres": "select relname::text as name from pg_class where relname like 'abaft_search%' "
+    "union select proname::text from pg_proc where proname like 'abaft_search%' "
+    "union select tgname::text from pg_trigger where tgname like 'abaft_search%' order by 1",
+    "mariadb": "select table_name as name from information_schema.tables "
+    "where table_schema = database() and table_name like 'abaft_search%' "
+    "union select trigger_name from information_schema.triggers "
+    "where trigger_schema = database() and trigger_name like 'abaft_search%' order by 1",
+}
+
+
 async def objects(api: Any, engine: str) -> list[str]:
     """The names of all that a search has made in the database."""
-    sql = (
-        "select name from sqlite_master where name like 'abaft_search%' or name like 'abaft_keys%' "
-        "or name like 'abaft_terms%' order by 1"
-        if engine == "sqlite"
-        else "select relname::text as name from pg_class where relname like 'abaft_search%' "
-        "union select proname::text from pg_proc where proname like 'abaft_search%' "
-        "union select tgname::text from pg_trigger where tgname like 'abaft_search%' order by 1"
-    )
-    return [row["name"] for row in await api.db.sql(sql)]
+    return [row["name"] for row in await api.db.sql(OBJECTS[engine])]
 
 
 async def test_it_is_made_of_what_is_there_and_goes(database_url: str, engine: str) -> None:

@@ -233,8 +233,18 @@ def open_store(settings: Settings, app: App) -> Store:
             ) from error
 
         return PostgresStore(app.schema, settings.database, settings)
+    if scheme in ("mysql", "mariadb"):
+        try:
+            from abaft.store.mysql import MysqlStore
+        except ImportError as error:
+            raise SettingError(
+                "MySQL and MariaDB need their driver: pip install 'abaft[mysql]'"
+            ) from error
+
+        return MysqlStore(app.schema, settings.database, settings)
     raise SettingError(
-        f"there is no database of kind {scheme!r}: write sqlite:///FILE or postgresql://USER@HOST/NAME"
+        f"there is no database of kind {scheme!r}: write sqlite:///FILE, "
+        "postgresql://USER@HOST/NAME or mysql://USER@HOST/NAME"
     )
 
 

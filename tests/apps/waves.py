@@ -22,6 +22,7 @@ FILL = {
     "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n where i < {count}) "
     + _ROWS
     + "from n",
+    "mysql": _ROWS + "from (select seq as i from seq_1_to_{count}) n",
     "postgres": _ROWS + "from generate_series(1, {count}) n(i)",
 }
 

@@ -6,26 +6,21 @@ owner is, even if that one was killed.
 
 import asyncio
 import os
-import pwd
-import random
 import shutil
-import signal
-import socket
 import subprocess
-import tempfile
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import asyncpg
 
+from servers.private import PrivateServer, ServerMissing
+
 URL_VARIABLE = "ABAFT_TEST_POSTGRES_URL"
-PATIENCE = 15.0  # seconds for a start or a stop; either takes a tenth of one
 
 # What a server of ours does differently from code point order and UTC, a store has to ask for:
 # the defaults are hostile so that forgetting to ask shows.
@@ -33,19 +28,6 @@ HOSTILE_LOCALE = ["--locale=C", "--locale-provider=icu", "--icu-locale=en-US"]
 HOSTILE_SETTINGS = {"timezone": "Asia/Kathmandu", "datestyle": "SQL, DMY"}
 
 HASTY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-
-# Outlives its owner: reads pids from a pipe until the owner's end closes, in whatever way, then
-# ends the last one and removes the folder. An empty line means that nothing runs.
-WATCHDOG = """
-pid=
-while read -r line; do pid=$line; done
-[ -z "$pid" ] || { kill -QUIT "$pid"; sleep 1; }
-rm -rf "$1"
-"""
-
-
-class PostgresMissing(Exception):
-    """No server was named, and no binaries were found to start one."""
 
 
 def find_binaries() -> Path:
@@ -60,50 +42,10 @@ def find_binaries() -> Path:
     for folder in on_path + debian:
         if (folder / "postgres").exists() and (folder / "initdb").exists():
             return folder
-    raise PostgresMissing(
+    raise ServerMissing(
         "PostgreSQL is missing: install it (apt-get install postgresql), put `postgres` and"
         f" `initdb` on PATH, or let {URL_VARIABLE} name a server"
     )
-
-
-def _another_user() -> pwd.struct_passwd | None:
-    """Whom to run as: PostgreSQL refuses root. None when we are not root."""
-    if os.geteuid() != 0:
-        return None
-    names = {user.pw_name: user for user in pwd.getpwall()}
-    return names.get("postgres") or names["nobody"]
-
-
-def _free_port() -> int:
-    """A port nobody listens on, below those that outgoing connections are given, so that it is
-    still free after the server has been down for a while."""
-    while True:
-        port = random.randrange(15_000, 30_000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
-
-
-def memory_folder() -> str | None:
-    """A folder in memory for what no test wants to keep, where there is one with room."""
-    folder = Path("/dev/shm")  # noqa: S108 - what is made in it has names that nobody can guess
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        return None
-    return str(folder) if shutil.disk_usage(folder).free > 2**30 else None
-
-
-def _children_of(pid: int) -> list[int]:
-    """From Linux's /proc (proc_pid_stat(5): the parent is the second field after the name)."""
-    children = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                children.append(int(stat.parent.name))
-    return children
 
 
 class PostgresServer:
@@ -117,7 +59,6 @@ class PostgresServer:
 
     def execute(self, sql: str, *, url: str | None = None) -> None:
         """Runs SQL as the owner of the server. A thread of its own lets async tests call it too."""
-
         self._run(lambda connection: connection.execute(sql), url)
 
     def fetch(self, sql: str, url: str | None = None) -> list[Any]:
@@ -156,125 +97,39 @@ class PostgresServer:
         )
 
 
-class PrivatePostgres(PostgresServer):
-    """A server of our own, which can be stopped, started and killed; a context manager.
+class PrivatePostgres(PostgresServer, PrivateServer):
+    """A PostgreSQL of our own.
 
     `durable` makes it keep what it has answered for, through `kill` too; otherwise it is hasty.
     """
 
+    name: ClassVar[str] = "PostgreSQL"
+    user: ClassVar[str] = "postgres"
+
     def __init__(self, *, durable: bool = False, where: Path | None = None) -> None:
-        self._binaries = find_binaries()
+        PrivateServer.__init__(self, find_binaries(), durable, where)
         self._settings = HOSTILE_SETTINGS | ({} if durable else HASTY_SETTINGS)
-        self._user = _another_user()
-        self._process: subprocess.Popen[bytes] | None = None
-        place = where or (None if durable else memory_folder())
-        self.folder = Path(tempfile.mkdtemp(prefix="abaft-postgres-", dir=place))
-        self._watchdog = self._watch()
-        self.port = _free_port()
-        super().__init__(f"postgresql://abaft@127.0.0.1:{self.port}/postgres")
-
-    def __enter__(self) -> Self:
-        try:
-            self._initialise()
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def start(self) -> None:
-        """Starts the server and returns when it takes connections."""
-        deadline = time.monotonic() + PATIENCE
-        # The first try after `kill` may find the memory of dying backends still attached.
-        while not self._try_start(deadline):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL did not start; its log ends:\n{self.log()[-2000:]}")
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        """A clean stop that does not wait for clients to leave."""
-        self._end(signal.SIGINT)
-
-    def kill(self) -> None:
-        """`kill -9` for all of it: nothing is flushed, no client is told; `start` then recovers.
-
-        The parent goes first, so that it does not heal what happens to its children; they would
-        follow by themselves, but may answer a query before they notice.
-        """
-        children = _children_of(self._process.pid) if self._process else []
-        self._end(signal.SIGKILL)
-        for child in children:
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-
-    def pause(self) -> None:
-        """Freezes all of it, as an overloaded host does: connections stay, nobody answers."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        for pid in (self._process.pid, *_children_of(self._process.pid)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def file_of(self, table: str, url: str) -> Path:
-        """The file that holds the table of that database."""
-        [[name]] = self.fetch(f"select pg_relation_filepath('{table}')", url)
-        return self.folder / "data" / str(name)
-
-    def revive(self) -> None:
-        """Starts it if it has ended by itself."""
-        if self._process is None or self._process.poll() is not None:
-            self.start()
-
-    def pids(self) -> list[int]:
-        """The server's processes, the parent first."""
-        assert self._process is not None
-        return [self._process.pid, *_children_of(self._process.pid)]
-
-    def close(self) -> None:
-        """Stops the server and removes its folder."""
-        self._end(signal.SIGQUIT)
-        assert self._watchdog.stdin is not None
-        self._watchdog.stdin.close()
-        self._watchdog.wait()
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text(errors="replace")
+        PostgresServer.__init__(self, f"postgresql://abaft@127.0.0.1:{self.port}/postgres")
 
     def _initialise(self) -> None:
-        if self._user is not None:
-            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         options = ["--username=abaft", "--auth=trust", "--encoding=UTF8", "--no-sync"]
         initdb = self._spawn("initdb", "-D", "data", *options, *HOSTILE_LOCALE)
         if initdb.wait() != 0:
             raise RuntimeError(f"initdb failed:\n{self.log()}")
 
-    def _try_start(self, deadline: float) -> bool:
+    def _launch(self) -> subprocess.Popen[bytes]:
         settings = self._settings | {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "shared_buffers": "32MB",
         }
         flags = [f"--{name}={value}" for name, value in settings.items()]
-        self._process = self._spawn("postgres", "-D", "data", "-p", str(self.port), *flags)
-        self._tell_watchdog(self._process.pid)
-        while self._process.poll() is None and time.monotonic() < deadline:
-            if self._is_ready(self._process.pid):
-                return True
-            time.sleep(0.01)
-        self._end(signal.SIGQUIT)
-        return False
+        return self._spawn("postgres", "-D", "data", "-p", str(self.port), *flags)
+
+    def file_of(self, table: str, url: str) -> Path:
+        """The file that holds the table of that database."""
+        [[name]] = self.fetch(f"select pg_relation_filepath('{table}')", url)
+        return self.folder / "data" / str(name)
 
     def _is_ready(self, pid: int) -> bool:
         # Its first line is the pid, for a killed server leaves this file behind; its eighth the
@@ -284,47 +139,6 @@ class PrivatePostgres(PostgresServer):
         except FileNotFoundError:
             return False
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(how)
-            try:
-                self._process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
-            self._tell_watchdog("")
-
-    def _spawn(self, binary: str, *arguments: str) -> subprocess.Popen[bytes]:
-        uid, gid = (self._user.pw_uid, self._user.pw_gid) if self._user else (None, None)
-        with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(
-                [self._binaries / binary, *arguments],
-                cwd=self.folder,
-                env={"PATH": os.defpath, "LC_ALL": "C"},  # none of the caller's PG* variables
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                user=uid,
-                group=gid,
-                extra_groups=None if uid is None else [],
-                start_new_session=True,  # Ctrl-C is for the tests, which then stop it
-            )
-
-    def _watch(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            ["sh", "-c", WATCHDOG, "sh", str(self.folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def _tell_watchdog(self, pid: int | str) -> None:
-        assert self._watchdog.stdin is not None
-        self._watchdog.stdin.write(f"{pid}\n".encode())
-        self._watchdog.stdin.flush()
 
 
 @contextmanager

@@ -23,7 +23,13 @@ from abaft.base.ids import uuid_text
 from abaft.model import forms
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
-NARROW = {"smallint": 2**15, "integer": 2**31}
+NARROW = {
+    "tinyint": 2**7,
+    "smallint": 2**15,
+    "mediumint": 2**23,
+    "int": 2**31,
+    "integer": 2**31,
+}
 """Integers of existing columns that have fewer bits."""
 FLOAT32_MAX = 3.4028234663852886e38
 
@@ -194,7 +200,7 @@ class Float(Kind):
     def python(self) -> Any:
         # Adding 0.0 turns -0.0 into 0.0, which engines would spell differently.
         finite = Field(allow_inf_nan=False)
-        if self.stored == "real":
+        if self.stored in ("real", "float"):
             finite = Field(allow_inf_nan=False, ge=-FLOAT32_MAX, le=FLOAT32_MAX)
         return Annotated[float, finite, AfterValidator(_positive_zero)]
 
@@ -205,7 +211,7 @@ class Float(Kind):
             value = float("nan")
         if value - value != 0:
             raise ValueError("a finite number")
-        if self.stored == "real" and abs(value) > FLOAT32_MAX:
+        if self.stored in ("real", "float") and abs(value) > FLOAT32_MAX:
             raise ValueError("a number of 32 bits")
         return value + 0.0
 

@@ -1,24 +1,19 @@
-"""Connections to PostgreSQL: opened when asked for, kept, and handed on in turn."""
+"""Connections to PostgreSQL, with the manners that every one of ours has."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import asyncpg
 
-from abaft.base import clock
 from abaft.base.errors import SetupError
-from abaft.store.base import Busy, Lost
+from abaft.store import pool
 from abaft.store.postgres_errors import FAILURES, gone
 
 STATEMENTS = 500
 """Prepared statements a connection keeps: each costs the server some tens of kilobytes."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 
 if TYPE_CHECKING:
     _Base = asyncpg.Connection[asyncpg.Record]
@@ -96,147 +91,12 @@ def _local(text: str) -> datetime:
     return _datetime(text).replace(tzinfo=None)
 
 
-class Pool:
-    """At most `size` connections; who waits for one is served in order."""
+class Pool(pool.Pool[Connection]):
+    """Connections of these manners."""
 
     def __init__(self, url: str, size: int, manners: Settings) -> None:
-        self.size = size
-        self._url = url
-        self._manners = {**MANNERS, **manners}
-        self._idle: list[Connection] = []
-        self._all: set[Connection] = set()
-        self._open = 0
-        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
-        self._closing = False
-        self._empty = asyncio.Event()
-
-    def open(self) -> None:
-        """Takes requests, also after a close and on another loop."""
-        self._closing = False
-        self._empty = asyncio.Event()
-
-    def take(self) -> Connection | None:
-        """An idle connection, if there is one."""
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.is_closed():
-                return connection
-            self._forget(connection)
-        return None
-
-    async def acquire(self, until: float) -> Connection:
-        """A connection. Lost where none can be opened until then, Busy where all are in use."""
-        while True:
-            if (connection := self.take()) is not None:
-                return connection
-            if self._closing:
-                raise Lost("the store is closed")
-            if self._open < self.size:
-                return await self._dial(until)
-            if (given := await self._turn(until)) is not None:
-                return given
-
-    def release(self, connection: Connection) -> None:
-        """Gives a connection back; a broken one, or one in a transaction, is thrown away."""
-        if not connection.is_closed() and (self._closing or connection.is_in_transaction()):
-            connection.terminate()
-        if connection.is_closed():
-            self._forget(connection)
-            self._hand_on(None)
-        elif not self._hand_on(connection):
-            self._idle.append(connection)
-
-    @asynccontextmanager
-    async def hold(self, until: float) -> AsyncIterator[Connection]:
-        """A connection for a while; one that was left in the middle of something isn't kept."""
-        connection = await self.acquire(until)
-        try:
-            yield connection
-        except BaseException as error:
-            if gone(error) or not isinstance(error, Exception):
-                connection.terminate()
-            raise
-        finally:
-            self.release(connection)
-
-    async def close(self, seconds: float) -> None:
-        """Waits until what is in use comes back, and no longer than so."""
-        self._closing = True
-        while self._idle:
-            await self._end(self._idle.pop())
-        while self._hand_on(None):
-            pass
-        if self._open:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), seconds)
-        for connection in [*self._all]:
-            connection.terminate()
-
-    async def _end(self, connection: Connection) -> None:
-        try:
-            await connection.close(timeout=1)
-        except FAILURES:
-            connection.terminate()
-        self._forget(connection)
-
-    def _forget(self, connection: Connection) -> None:
-        self._all.discard(connection)
-        self._left()
-
-    def _left(self) -> None:
-        self._open -= 1
-        if not self._open:
-            self._empty.set()
-
-    def _hand_on(self, connection: Connection | None) -> bool:
-        """To who has waited longest; with None it is room for a connection of their own."""
-        while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_result(connection)
-                return True
-        return False
-
-    async def _turn(self, until: float) -> Connection | None:
-        future: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        try:
-            async with asyncio.timeout(until - clock.monotonic()):
-                return await future
-        except BaseException as error:
-            if future.done() and not future.cancelled():
-                # It came in the moment of giving up.
-                given = future.result()
-                self.release(given) if given is not None else self._hand_on(None)
-            if isinstance(error, TimeoutError):
-                raise Busy("all connections to the database are in use") from None
-            raise
-
-    async def _dial(self, until: float) -> Connection:
-        self._open += 1
-        self._empty.clear()
-        try:
-            connection = await self._persist(until)
-        except BaseException:
-            self._left()
-            self._hand_on(None)
-            raise
-        self._all.add(connection)
-        return connection
-
-    async def _persist(self, until: float) -> Connection:
-        """Tries until it is time to give up, with longer and longer pauses."""
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                left = max(until - clock.monotonic(), 0.1)
-                return await connect(self._url, self._manners, left)
-            except (*FAILURES, ValueError) as error:
-                # What has to do with names and passwords won't mend itself meanwhile.
-                if not gone(error) or clock.monotonic() + pause > until:
-                    raise Lost(f"the database can't be reached: {error}") from error
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+        every = {**MANNERS, **manners}
+        super().__init__(lambda left: connect(url, every, left), size, gone, FAILURES)
 
 
 def check_server(connection: Connection) -> None:

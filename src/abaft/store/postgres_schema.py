@@ -10,8 +10,9 @@ from abaft.model.spec import Schema
 from abaft.store.postgres_changes import FEED_INDEX, mend
 from abaft.store.postgres_pool import Connection
 from abaft.store.sql.dialect import Dialect
+from abaft.store.sql.indexes import index_groups
 from abaft.store.sql.schema import Found, compare
-from abaft.store.sql.tables import create_index, index_groups
+from abaft.store.sql.tables import create_index
 
 _LOCK = 0x61626166_74  # "abaft"
 

@@ -50,9 +50,19 @@ def change_params(binder: Binder) -> dict[str, Element]:
     }
 
 
-def change_statement(context: Context, changes: sa.Table) -> Statement:
-    """The feed's insert as a statement of its own; values are named change.…"""
+def change_statement(
+    context: Context, changes: sa.Table, where: Element | None = None
+) -> Statement:
+    """The feed's insert as a statement of its own; values are named change.…
+
+    With `where` it is one that may insert nothing.
+    """
     params = change_params(context.binder)
     # The text comes as it is; a database with a type for JSON makes it its own.
     params["data"] = sa.cast(params["data"], changes.c.data.type)
-    return context.binder.finish(sa.insert(changes).values(params))
+    if where is None:
+        return context.binder.finish(sa.insert(changes).values(params))
+    row = sa.select(*params.values()).where(where)
+    return context.binder.finish(
+        sa.insert(changes).from_select(list(params), row, include_defaults=False)
+    )

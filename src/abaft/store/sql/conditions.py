@@ -92,7 +92,9 @@ def value_of(
             given = [own_value(arg, scopes, result) for arg in args]
             dialect = scopes[0].context.dialect
             if any(isinstance(arg, (e.Call, e.Choose, e.Reduce)) for arg in args):
-                return _once(given, scopes, lambda args: dialect.call(name, args, kinds, result))
+                return _once(
+                    given, kinds, scopes, lambda args: dialect.call(name, args, kinds, result)
+                )
             return dialect.call(name, given, kinds, result)
         case e.Choose(where, then, otherwise, result):
             first = (condition(where, scopes), own_value(then, scopes, result))
@@ -107,7 +109,10 @@ def value_of(
 
 
 def _once(
-    args: list[Element], scopes: list[Frame], call: Callable[[list[Element]], Element]
+    args: list[Element],
+    kinds: list[Kind],
+    scopes: list[Frame],
+    call: Callable[[list[Element]], Element],
 ) -> Element:
     """The call with names for its arguments, each of which it may need several times.
 
@@ -116,10 +121,8 @@ def _once(
     context = scopes[0].context
     if not context.tables:
         return call(args)  # within a table's definition, which takes no subqueries
-    labelled = [arg.label(f"v{place}") for place, arg in enumerate(args)]
     outer = _within_reach(scopes)
-    named = context.dialect.kept_apart(sa.select(*labelled).correlate(*outer))
-    given = named.subquery(context.label("f"))
+    given = context.dialect.named(args, kinds, outer, context.label("f"))
     found = call([given.c[f"v{place}"] for place in range(len(args))])
     return sa.select(found).select_from(given).correlate(*outer).scalar_subquery()
 
@@ -222,7 +225,7 @@ def _boolean(node: e.Compare, scopes: list[Frame], negated: bool) -> Element:
 
 
 def dialect_bool(dialect: Any, value: bool) -> str:
-    return ("true" if value else "false") if dialect.placeholder == "$" else str(int(value))
+    return str(dialect.truths[value])
 
 
 def _equality(

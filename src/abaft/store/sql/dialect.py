@@ -7,9 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import Column, Select, Table
+from sqlalchemy import Index as SqlIndex
 from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model.kinds import Kind
+from abaft.model.spec import Field, Model
+from abaft.store.sql.indexes import Index
 from abaft.store.sql.search import SearchWays
 
 Element = sa.ColumnElement[Any]
@@ -46,13 +50,29 @@ def as_text(element: Any) -> Element:
     return sa.type_coerce(element, sa.String)
 
 
+def listing(joined: Element) -> Element:
+    """The JSON list of texts that were joined by commas; null is none."""
+    items = sa.func.coalesce(joined, text_literal(""), type_=sa.String)
+    return concat([text_literal("["), items, text_literal("]")])
+
+
 class Dialect(ABC):
     """A database's own ways; one instance serves all statements."""
 
     sa: sa.Dialect
-    placeholder: str
     explain: str = ""
     """What begins a statement that asks the planner how many rows it expects; "": it can't be."""
+    inline_keys: bool = False
+    """Whether foreign keys stand in CREATE TABLE, and can't be added later."""
+    deferrable: bool = False
+    """Whether a key may be checked when the transaction ends, if it is declared so."""
+    partial: bool = True
+    """Whether an index may be of some records only, and of expressions."""
+    unchecked: tuple[str, str] | None = None
+    """What puts the checks of keys off and on again, where keys can't spread a delete:
+    InnoDB's go 15 levels deep, and restrict what another of them is about to take along."""
+    truths: tuple[str, str] = ("0", "1")
+    """How a constant false and true are written."""
     functions: Mapping[str, Function]
     operators: Mapping[str, Reckoning]
     reductions: Mapping[str, Reduction]
@@ -61,6 +81,72 @@ class Dialect(ABC):
     @abstractmethod
     def type(self, kind: Kind) -> Any:
         """The column type that stores this kind."""
+
+    def column_type(self, model: Model, field: Field) -> Any:
+        """The type of a field's column; ModelError where it can't be what it has to."""
+        return self.type(field.kind)
+
+    def tied_type(self, model: Model, field: Field, key: Field) -> Any:
+        """The type that a field has as it leads to a key of an existing table; None: its own."""
+        return None
+
+    def key_type(self, kind: Kind, longest: int) -> Any:
+        """The type of a column of our own that is part of a key."""
+        return self.type(kind)
+
+    def identity(self) -> list[Any]:
+        """What lets the database number a key's column."""
+        return []
+
+    def companions(self, model: Model, guards: Mapping[str, Element | None]) -> list[Column[Any]]:
+        """Columns that the database makes of others, where indexes can't be made of these.
+
+        `guards` are the conditions of indexes that are of some records only, by their names.
+        """
+        return []
+
+    def indexed(self, model: Model, index: Index, table: Table, where: Element | None) -> SqlIndex:
+        """An index of the records that the condition holds for; text without case is indexed as it
+        is compared."""
+        columns = []
+        for part in index.fields:
+            column = table.c[model.fields[part].column]
+            columns.append(self.fold(column) if model.fields[part].nocase else column)
+        partly: Any = {} if where is None else {f"{self.sa.name}_where": where}
+        return sa.Index(index.name, *columns, unique=index.unique, _table=table, **partly)
+
+    def drop_index(self, name: str, table: str) -> str:
+        """DROP INDEX; the table's name is quoted where it must be."""
+        return f"DROP INDEX {self.sa.identifier_preparer.quote(name)}"
+
+    def joined_update(self, table: str, others: str, tie: str, column: str, value: str) -> str:
+        """UPDATE of a table's text by another: SQL text of each part."""
+        return f"UPDATE {table} SET {column} = CAST({value} AS TEXT) FROM {others} WHERE {tie}"
+
+    def deleted(self, table: Table, where: Element, most: int) -> Any:
+        """Deletes so many rows at the most; gives a row for each."""
+        key = table.primary_key.columns
+        some = sa.select(*key).where(where).limit(number(most))
+        return sa.delete(table).where(sa.tuple_(*key).in_(some)).returning(*key)
+
+    def of_records(self, model: str) -> str:
+        """What an index of the feed's records of a model is made of, as SQL text."""
+        return f"(record, seq) WHERE model = '{model}'"
+
+    @abstractmethod
+    def bytes_literal(self, value: bytes) -> str:
+        """Bytes in SQL text."""
+
+    def default(self, kind: Kind, value: Any) -> str:
+        """A value in the definition of a column."""
+        encode = self.encoder(kind)
+        value = encode(value) if encode else value
+        if isinstance(value, bytes):
+            return self.bytes_literal(value)
+        if isinstance(value, str):
+            return "'" + value.replace("'", "''") + "'"
+        bound = sa.literal(value, self.type(kind))
+        return str(bound.compile(dialect=self.sa, compile_kwargs={"literal_binds": True}))
 
     @abstractmethod
     def encoder(self, kind: Kind) -> Encoder | None:
@@ -123,6 +209,27 @@ class Dialect(ABC):
     def gather(self, element: Element) -> Element:
         """The texts of a group, joined by commas in their order."""
 
+    def listed(
+        self,
+        query: Select[Any],
+        shown: Element,
+        orders: list[Element],
+        limit: int | None,
+        name: str,
+    ) -> Element:
+        """The JSON list of the first texts that a correlated query gives, in an order."""
+        most = None if limit is None else number(limit)
+        rows = query.with_only_columns(shown.label("j")).order_by(*orders).limit(most)
+        found = rows.subquery(name)
+        return sa.select(listing(self.gather(found.c.j))).select_from(found).scalar_subquery()
+
+    def named(
+        self, args: list[Element], kinds: list[Kind], outer: list[Any], label: str
+    ) -> FromClause[Any]:
+        """A table of one row with the values as v0, v1…, which may be of `outer` tables."""
+        labelled = [arg.label(f"v{place}") for place, arg in enumerate(args)]
+        return self.kept_apart(sa.select(*labelled).correlate(*outer)).subquery(label)  # type: ignore[no-any-return]
+
     @abstractmethod
     def fingerprint(self, text: Element) -> Element:
         """The first 32 hexadecimal digits of the text's SHA-256."""
@@ -135,8 +242,9 @@ class Dialect(ABC):
         """An aggregate: a row of the dialect's table."""
         return self.reductions[name](element, kind, result)
 
-    def hold(self, name: str, part: Element | None) -> Element | None:
-        """Holds a name, or a part of it, until the transaction ends; None: one writes at a time."""
+    def hold(self, name: str, part: Element | None) -> Any:
+        """What holds a name, or a part of it, until the transaction ends; None: one writes at a
+        time."""
         return None
 
     def counted(self, table: sa.Table, column: str) -> Element:

@@ -16,6 +16,9 @@ ANSWERS = "abaft_idempotency"
 PRUNED = 1_000
 """Answers that are deleted at a time, so that nobody has to wait for it."""
 
+LONGEST = 300
+"""Characters of an actor's name, and of a key, where a database must know how many there can be."""
+
 _PLACE: dict[str, Kind] = {"actor": Text(), "key": Text()}
 _CLAIM: dict[str, Kind] = {**_PLACE, "digest": Text(), "at": DateTime()}
 _ANSWER: dict[str, Kind] = {"status": Integer(), "headers": Text(), "body": Binary()}
@@ -53,10 +56,15 @@ class Answers:
         return len(rows)
 
     def _table(self) -> sa.Table:
-        kind = self.dialect.type
+        kind, key_kind = self.dialect.type, self.dialect.key_type
         columns = [
-            sa.Column(name, kind(known), primary_key=name in _PLACE, nullable=False)
+            sa.Column(name, key_kind(known, LONGEST), primary_key=True, nullable=False)
+            for name, known in _PLACE.items()
+        ]
+        columns += [
+            sa.Column(name, kind(known), nullable=False)
             for name, known in _CLAIM.items()
+            if name not in _PLACE
         ]
         columns += [sa.Column(name, kind(known)) for name, known in _ANSWER.items()]
         table = sa.Table(ANSWERS, sa.MetaData(), *columns, sqlite_strict=True)
@@ -85,7 +93,6 @@ class Answers:
         return sa.update(self.table).where(*where).values(self._params(binder, _ANSWER))
 
     def _pruned(self, binder: Binder) -> Any:
-        table, key = self.table, self.table.primary_key.columns
-        old = sa.select(*key).where(table.c.at < binder.param("before", DateTime()))
-        some = old.limit(sa.literal_column(str(PRUNED)))
-        return sa.delete(table).where(sa.tuple_(*key).in_(some)).returning(table.c.key)
+        table = self.table
+        older = table.c.at < binder.param("before", DateTime())
+        return self.dialect.deleted(table, older, PRUNED)

@@ -70,6 +70,10 @@ class Tables:
     def of(self, model: Model) -> Table:
         return Table(model, self.dialect)
 
+    def target(self, name: str) -> Table:
+        """The table of a model by its name."""
+        return self.of(self._schema.models[name])
+
     def link(self, model: Model, relation: str) -> tuple[Table, tuple[str, str]]:
         """The table that ties records to those of a to-many relation, and its two fields."""
         many = model.many[relation]

@@ -195,7 +195,7 @@ class Placing:
         field = self.model.fields[name] if name else None
         given = context.binder.param("list", field.kind) if field else None
         held = context.dialect.hold(f"{self.model.table}.{POSITION}", given)
-        return None if held is None else context.binder.finish(sa.select(held))
+        return None if held is None else context.binder.finish(held)
 
     def _end(self, pick: Any) -> Statement:
         """The last or first place of the list."""

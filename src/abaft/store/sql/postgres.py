@@ -49,7 +49,8 @@ class PostgresDialect(Dialect):
     functions = FUNCTIONS
     operators = OPERATORS
     reductions = REDUCTIONS
-    placeholder = "$"
+    deferrable = True
+    truths = ("false", "true")
     explain = "EXPLAIN (FORMAT JSON) "
     search = PostgresSearch()
 
@@ -158,6 +159,12 @@ class PostgresDialect(Dialect):
             return sa.case((element.in_(_NOT_FINITE), text_literal("null")), else_=told)
         return told
 
+    def bytes_literal(self, value: bytes) -> str:
+        return f"'\\x{value.hex()}'::bytea"
+
+    def identity(self) -> list[Any]:
+        return [sa.Identity()]
+
     def list_encoder(self, kind: Kind) -> Encoder:
         encode = self.encoder(kind)
         return lambda values: [encode(item) for item in values] if encode else list(values)
@@ -191,11 +198,11 @@ class PostgresDialect(Dialect):
             sa.Boolean,
         )
 
-    def hold(self, name: str, part: Element | None) -> Element | None:
+    def hold(self, name: str, part: Element | None) -> Any:
         whole = text_literal(f"abaft.{name}.")
         if part is not None:
             whole = whole.concat(sa.func.coalesce(sa.cast(part, sa.Text), text_literal("")))
-        return sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(whole, number(0)))
+        return sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(whole, number(0))))
 
     def counted(self, table: sa.Table, column: str) -> Element:
         name = text_literal(self.sa.identifier_preparer.format_table(table))

@@ -19,11 +19,10 @@ from abaft.store.sql.frame import Frame
 from abaft.store.sql.marking import Marking
 from abaft.store.sql.placing import Placing
 from abaft.store.sql.recording import Before, Recorded, Recorder
+from abaft.store.sql.spread import Spread, Taken
 from abaft.store.sql.statement import Binder, Statement
 
 Make = Callable[[WritePlan], Any]
-Taken = tuple[Model, dict[str, Any], str | None]
-"""A record that a delete takes along by its key, and the field that is emptied; None: deleted."""
 
 
 def make_program(make: Make, plan: WritePlan, changes: sa.Table) -> Any:
@@ -45,13 +44,18 @@ def _program(make: Make, plan: WritePlan, recorder: Recorder) -> Any:
         spreading = make(plan).context.schema.inbound(plan.model)
         return Marking(make, plan, recorder) if spreading else None
     if plan.action == "delete":
-        spreading = _spreading(make(plan).context.schema, plan.model)
+        context = make(plan).context
+        spreading = _spreading(context.schema, plan.model, context.dialect.unchecked is not None)
         return _Deletion(make, plan, recorder) if spreading else None
     return _Linking(make, plan) if plan.links or plan.late else None
 
 
-def _spreading(schema: Schema, model: Model) -> bool:
-    return any(one.on_delete != "restrict" for _, one in schema.inbound(model))
+def _spreading(schema: Schema, model: Model, by_hand: bool) -> bool:
+    """Whether a delete takes others along, or must look after a record that leads to itself."""
+    return any(
+        one.on_delete != "restrict" or (by_hand and source is model)
+        for source, one in schema.inbound(model)
+    )
 
 
 class _Linking:
@@ -214,6 +218,9 @@ class _Deletion:
         self.schema = context.schema
         self.finders: dict[tuple[str, str], Statement] = {}
         self.lock = self._lock()
+        self.spread = (
+            None if context.dialect.unchecked is None else Spread(context, plan.model, self._finder)
+        )
 
     def _lock(self) -> Statement:
         """Finds the record if it may be deleted: nobody else sets off what goes with it.
@@ -253,7 +260,10 @@ class _Deletion:
         before: list[Before] = []
         for model, found, _ in taken:
             before += yield from self.recorder.before(model, found, values)
-        rows: Rows = yield compiled.statement, values
+        if self.spread is None:
+            rows: Rows = yield compiled.statement, values
+        else:
+            rows = yield from self.spread.steps(compiled, values, taken)
         if not rows:
             return None
         yield from self.recorder.baselines(before, values)

@@ -18,6 +18,8 @@ from abaft.store.sql.dialect import Dialect
 from abaft.store.sql.statement import Binder, Statement
 
 LOADS = "abaft_loads"
+LONGEST = 700
+"""Characters of a load's name, where a database must know how many there can be."""
 _KINDS: dict[str, Kind] = {
     "name": Text(),
     "rows": Integer(),
@@ -44,10 +46,12 @@ class Progresses:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         columns = [
-            sa.Column(name, dialect.type(kind), primary_key=name == "name", nullable=False)
+            sa.Column(name, dialect.type(kind), nullable=False)
             for name, kind in _KINDS.items()
+            if name != "name"
         ]
-        self._table = sa.Table(LOADS, sa.MetaData(), *columns, sqlite_strict=True)
+        key = sa.Column("name", dialect.key_type(_KINDS["name"], LONGEST), primary_key=True)
+        self._table = sa.Table(LOADS, sa.MetaData(), key, *columns, sqlite_strict=True)
 
     def read(self, name: str) -> Program:
         """The progress of the load of that name, None where there is none."""

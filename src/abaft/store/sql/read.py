@@ -83,7 +83,7 @@ def read_query(context: Context, plan: ReadPlan, late: bool = False) -> sa.Selec
     query = sa.select(*labels).select_from(_source(frame)).where(*where)
     if plan.kind == "page":
         pairs = zip(order_values, plan.orders, strict=True)
-        query = query.order_by(*(_direction(value, order) for value, order in pairs))
+        query = query.order_by(*(_sorted(value, order) for value, order in pairs))
         query = query.limit(context.binder.plain("limit", sa.BigInteger()))
         if plan.offset:
             query = query.offset(context.binder.plain("offset", sa.BigInteger()))
@@ -171,7 +171,7 @@ def _counted(context: Context, plan: ReadPlan) -> Element:
     return sa.select(count).select_from(few).scalar_subquery()
 
 
-def _direction(value: Element, order: Order) -> Element:
+def _sorted(value: Element, order: Order) -> Element:
     """Nulls last ascending and first descending, on every engine."""
     if order.descending:
         return value.desc().nulls_first() if order.nullable else value.desc()
@@ -251,16 +251,8 @@ def _many_json(frame: Frame, item: ManyItem) -> Element:
     dialect = frame.context.dialect
     inner, query = _members(frame, item)
     shown = _key_json(inner) if item.selection is None else record_json(inner, item.selection)
-    orders = [_direction(folded(order.column, [inner]), order) for order in item.orders]
-    rows = (
-        query.with_only_columns(shown.label("j"))
-        .order_by(*orders)
-        .limit(None if item.limit is None else number(item.limit))
-        .subquery(f"r_{inner.table.name}")
-    )
-    joined = sa.func.coalesce(dialect.gather(rows.c.j), text_literal(""), type_=sa.String)
-    whole = concat([text_literal("["), joined, text_literal("]")])
-    return sa.select(whole).select_from(rows).scalar_subquery()
+    orders = [_sorted(folded(order.column, [inner]), order) for order in item.orders]
+    return dialect.listed(query, shown, orders, item.limit, f"r_{inner.table.name}")
 
 
 def _many_count(frame: Frame, item: ManyItem) -> Element:

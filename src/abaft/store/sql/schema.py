@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateColumn, CreateTable
 
 from abaft.model.spec import Field, Model, Schema
 from abaft.store.sql import search
 from abaft.store.sql.changes import CHANGES
 from abaft.store.sql.dialect import Dialect
+from abaft.store.sql.indexes import superseded
 from abaft.store.sql.tables import (
     create_index,
     create_table,
     foreign_keys,
     make_indexes,
     numbered,
-    superseded,
 )
 from abaft.store.sql.versions import upgrade_feed
 
@@ -62,7 +61,8 @@ def compare(
     for table in own:
         if table.name not in found:
             statements.append(str(CreateTable(table).compile(dialect=dialect.sa)).strip())
-            statements += [create_index(index, dialect) for index in table.indexes]
+            indexes = sorted(table.indexes, key=lambda index: str(index.name))
+            statements += [create_index(index, dialect) for index in indexes]
     statements += upgrade_feed(schema, found.get(CHANGES, Found()).indexes, dialect)
     for model in schema.models.values():
         table = tables[model.name]
@@ -77,8 +77,8 @@ def compare(
         if there is not None:
             statements += numbered(model, table, dialect, there.columns)
         known = there or Found()
-        quote = dialect.sa.identifier_preparer.quote
-        statements += [f"DROP INDEX {quote(name)}" for name in superseded(model, known.indexes)]
+        place = dialect.sa.identifier_preparer.format_table(table)
+        statements += [dialect.drop_index(name, place) for name in superseded(model, known.indexes)]
         for name, index in make_indexes(model, table, dialect).items():
             if name not in known.indexes:
                 statements.append(create_index(index, dialect))
@@ -168,6 +168,14 @@ def _columns(
             differences.append(f"{where} is {type_}, {model.name}.{row.name} needs {wanted}")
         differences += _nullability(model, row, where, required)
     differences += _left_out(model, found)
+    known = {row.column for row in model.fields.values()}
+    preparer = dialect.sa.identifier_preparer
+    statements += [
+        f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN "
+        f"{str(CreateColumn(column).compile(dialect=dialect.sa)).strip()}"
+        for column in table.columns
+        if column.name not in known and column.name not in found.columns
+    ]
 
 
 def _add_column(
@@ -192,7 +200,7 @@ def _add_column(
             "give it a default, so that the records already stored have a value"
         )
         return
-    statements.append(f"{add} NOT NULL DEFAULT {_literal(default, row, dialect)}")
+    statements.append(f"{add} NOT NULL DEFAULT {dialect.default(row.kind, default)}")
 
 
 def _inline_key(table: sa.Table, column: str, dialect: Dialect) -> str:
@@ -207,14 +215,3 @@ def _inline_key(table: sa.Table, column: str, dialect: Dialect) -> str:
                 f"({preparer.quote(element.column.name)}) ON DELETE {key.ondelete}"
             )
     return ""
-
-
-def _literal(value: Any, row: Field, dialect: Dialect) -> str:
-    encode = dialect.encoder(row.kind)
-    value = encode(value) if encode else value
-    if isinstance(value, bytes):
-        return f"X'{value.hex()}'" if dialect.placeholder == "?" else f"'\\x{value.hex()}'::bytea"
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    bound = sa.literal(value, dialect.type(row.kind))
-    return str(bound.compile(dialect=dialect.sa, compile_kwargs={"literal_binds": True}))

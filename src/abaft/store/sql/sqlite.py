@@ -92,7 +92,7 @@ class SqliteDialect(Dialect):
     functions = FUNCTIONS
     operators = OPERATORS
     reductions = REDUCTIONS
-    placeholder = "?"
+    inline_keys = True
     search = SqliteSearch()
 
     def form(self, kind: Kind) -> Form | None:
@@ -180,6 +180,9 @@ class SqliteDialect(Dialect):
             case "binary":
                 return _quoted(sa.func.abaft_base64(element, type_=sa.String))
         return sa.func.json_quote(element, type_=sa.String)
+
+    def bytes_literal(self, value: bytes) -> str:
+        return f"X'{value.hex()}'"
 
     def list_encoder(self, kind: Kind) -> Encoder:
         # JSON has no bytes: they go as their digits, and `among` brings them back.

@@ -26,6 +26,10 @@ class Statement:
 
     sql: str
     binds: tuple[Bind, ...]
+    first: Statement | None = None
+    """What must find a row before it is run, where it can't ask so itself."""
+    then: Statement | None = None
+    """What gives its rows once it has written some, where it has no RETURNING."""
 
     def args(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The driver's values, in the order of the text's placeholders."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,10 +11,11 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 from abaft.base.errors import ModelError
 from abaft.model import expr as e
 from abaft.model.places import MIDDLE
-from abaft.model.spec import DELETED, LIVING, POSITION, Field, Model, One, Schema, Unique
+from abaft.model.spec import POSITION, Field, Model, One, Schema
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.dialect import Dialect, Element
 from abaft.store.sql.frame import Frame
+from abaft.store.sql.indexes import Index, index_groups
 from abaft.store.sql.statement import Binder
 
 _ACTIONS = {"cascade": "CASCADE", "restrict": "NO ACTION", "set null": "SET NULL"}
@@ -30,6 +29,15 @@ def make_tables(schema: Schema, dialect: Dialect) -> dict[str, sa.Table]:
 
 def _table(schema: Schema, dialect: Dialect, metadata: sa.MetaData, model: Model) -> sa.Table:
     columns = [_column(dialect, model, field) for field in model.fields.values()]
+    for one in model.one.values() if model.managed else ():
+        target = schema.models[one.target]
+        for ours, theirs in zip(one.columns, target.key, strict=True):
+            type_ = dialect.tied_type(model, model.fields[ours], target.fields[theirs])
+            if type_ is not None:
+                columns[list(model.fields).index(ours)].type = type_
+    if model.managed and not dialect.partial:
+        guards = {index.name: _guard(index, model, dialect) for index in index_groups(model)}
+        columns += dialect.companions(model, guards)
     keys = [
         _foreign_key(schema, dialect, model, one)
         for one in model.one.values()
@@ -56,11 +64,10 @@ def _column(dialect: Dialect, model: Model, field: Field) -> sa.Column[object]:
             f"{dialect.sa.name} holds {field.kind.name}: is ABAFT_DATABASE the one that is meant?"
         )
     counted = field.generated and field.kind.name == "integer"
-    generated = [sa.Identity()] if counted and dialect.placeholder == "$" else []
     return sa.Column(
         field.column,
-        dialect.type(field.kind),
-        *generated,
+        dialect.column_type(model, field),
+        *(dialect.identity() if counted else ()),
         primary_key=field.key,
         nullable=field.nullable,
         autoincrement=counted,
@@ -78,7 +85,7 @@ def _foreign_key(
         name=f"fk_{model.table}_{one.name}"[:63],
         ondelete=_ACTIONS[one.on_delete],
         # A file of records may name a boss before there is one; SQLite can put off any key.
-        deferrable=True if one.target == model.name and dialect.placeholder == "$" else None,
+        deferrable=True if one.target == model.name and dialect.deferrable else None,
     )
 
 
@@ -104,78 +111,19 @@ def bare_frame(model: Model, dialect: Dialect) -> Frame:
     return Frame(context, model, None, overlay=overlay)
 
 
-def _index_name(model: Model, fields: tuple[str, ...]) -> str:
-    return f"ix_{model.table}_{'_'.join(fields)}"[:63]
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """An index by its name: the fields, and of which records; `unique` where no two may share."""
-
-    name: str
-    fields: tuple[str, ...]
-    unique: bool = False
-    where: e.Expr = e.TRUE
-
-
-def index_groups(model: Model) -> list[Index]:
-    """The indexes of a model.
-
-    An index of one field ends with the key, so that pages in its order are read from it alone.
-    """
-    groups: dict[str, Index] = {}
-
-    def add(fields: tuple[str, ...]) -> None:
-        name = _index_name(model, fields)
-        keyed = (*fields, *(part for part in model.key if part not in fields))
-        if keyed[: len(model.key)] != model.key:
-            groups[name] = Index(name, keyed)
-
-    for unique in model.unique_sets():
-        name = unique.name(model.table)
-        if unique.fields[: len(model.key)] != model.key:
-            groups[name] = Index(name, unique.fields, True, unique.where)
-    for field in model.fields.values():
-        if field.index and not field.unique:
-            add((field.name,))
-    for fields in model.indexes:
-        add(fields)
-    if model.soft_delete:
-        # For who looks into the bin; what is there is not in it.
-        name = _index_name(model, (DELETED,))
-        groups[name] = Index(name, (DELETED, *model.key), where=e.negate(LIVING))
-    for one in model.one.values():
-        # Without it, a delete of the target would read this whole table.
-        if not any(_begins(group, one.columns) for group in groups.values()):
-            add(one.columns)
-    return list(groups.values())
-
-
-def _begins(index: Index, columns: tuple[str, ...]) -> bool:
-    """Whether all records can be found in the index by these columns."""
-    return index.where == e.TRUE and index.fields[: len(columns)] == columns
-
-
 def make_indexes(model: Model, table: sa.Table, dialect: Dialect) -> dict[str, sa.Index]:
-    """The indexes of a model by name; text without case is indexed as it is compared."""
-    made = {}
-    for index in index_groups(model):
-        columns = []
-        for part in index.fields:
-            column = table.c[model.fields[part].column]
-            columns.append(dialect.fold(column) if model.fields[part].nocase else column)
-        where: Any = _partial(index, model, dialect)
-        made[index.name] = sa.Index(
-            index.name, *columns, unique=index.unique, _table=table, **where
-        )
-    return made
+    """The indexes of a model by name."""
+    return {
+        index.name: dialect.indexed(model, index, table, _guard(index, model, dialect))
+        for index in index_groups(model)
+    }
 
 
-def _partial(index: Index, model: Model, dialect: Dialect) -> dict[str, Element]:
+def _guard(index: Index, model: Model, dialect: Dialect) -> Element | None:
     """The condition of the records that are in the index."""
     if index.where == e.TRUE:
-        return {}
-    return {f"{dialect.sa.name}_where": condition(index.where, [bare_frame(model, dialect)])}
+        return None
+    return condition(index.where, [bare_frame(model, dialect)])
 
 
 def numbered(model: Model, table: sa.Table, dialect: Dialect, there: Iterable[str]) -> list[str]:
@@ -190,37 +138,20 @@ def numbered(model: Model, table: sa.Table, dialect: Dialect, there: Iterable[st
     part = f"PARTITION BY {quoted[model.ordered]} " if model.ordered else ""
     place = f"{MIDDLE} + row_number() OVER ({part}ORDER BY {key})"
     tie = " AND ".join(f"n.{quoted[part]} = {name}.{quoted[part]}" for part in model.key)
-    return [
-        f"UPDATE {name} SET {quoted[POSITION]} = CAST(n.place AS TEXT) "
-        f"FROM (SELECT {key}, {place} AS place FROM {name}) AS n WHERE {tie}"
-    ]
-
-
-def superseded(model: Model, there: Iterable[str]) -> list[str]:
-    """Indexes of ours that hold records to be unique under a condition that is no longer the one.
-
-    A model that has become unique among some of its records only must not be so among all.
-    """
-    wanted = {index.name for index in index_groups(model)}
-    plain = {Unique(unique.fields).name(model.table) for unique in model.unique_sets()}
-    others = [re.compile(re.escape(name[:51]) + "_if_[0-9a-f]{8}") for name in plain]
-    return sorted(
-        name
-        for name in set(there) - wanted
-        if name in plain or any(other.fullmatch(name) for other in others)
-    )
+    others = f"(SELECT {key}, {place} AS place FROM {name}) AS n"
+    return [dialect.joined_update(name, others, tie, quoted[POSITION], "n.place")]
 
 
 def create_table(table: sa.Table, dialect: Dialect) -> str:
     """CREATE TABLE; foreign keys are in it only where tables may be made in any order."""
-    keys: Any = None if dialect.placeholder == "?" else []
+    keys: Any = None if dialect.inline_keys else []
     create = CreateTable(table, include_foreign_key_constraints=keys)
     return str(create.compile(dialect=dialect.sa)).strip()
 
 
 def foreign_keys(table: sa.Table, dialect: Dialect) -> dict[str, str]:
     """ALTER TABLE for each foreign key by name, where they are added once all tables are there."""
-    if dialect.placeholder == "?":
+    if dialect.inline_keys:
         return {}
     return {
         str(key.name): str(AddConstraint(key).compile(dialect=dialect.sa)).strip()

@@ -135,8 +135,8 @@ def upgrade_feed(schema: Schema, there: Iterable[str], dialect: Dialect) -> list
     models = [schema.models[name] for name in schema.with_history()]
     wanted = {f"{INDEX}{model.table}"[:63]: model.name for model in models}
     dropped = sorted(name for name in there if name.startswith(INDEX) and name not in wanted)
-    return [f"DROP INDEX {quote(name)}" for name in dropped] + [
-        f"CREATE INDEX {quote(name)} ON {CHANGES} (record, seq) WHERE model = '{model}'"
+    return [dialect.drop_index(name, CHANGES) for name in dropped] + [
+        f"CREATE INDEX {quote(name)} ON {CHANGES} {dialect.of_records(model)}"
         for name, model in wanted.items()
         if name not in there
     ]

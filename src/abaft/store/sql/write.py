@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -208,11 +208,38 @@ class WriteBuilder:
         counted = field.generated and field.kind.name == "integer" and self.plan.action == "create"
         return name if counted and name in self.plan.assigned else None
 
-    def dml(self) -> Any:
+    def by_written_key(self, generated: str | None) -> list[Element]:
+        """Finds the record that was just written."""
+        if self.plan.action != "create":
+            return self.by_key()
+        binder, stored, fields = self.context.binder, self.stored(), self.model.fields
+        if generated is not None:
+            return [stored.column(generated) == sa.func.last_insert_id()]
+        return [
+            stored.column(name) == binder.param(f"set.{name}", fields[name].kind)
+            for name in self.model.key
+        ]
+
+    def reads_itself(self) -> Statement | None:
+        """What holds the record while its guards are asked, where they look at its own table.
+
+        MySQL has no UPDATE or DELETE that reads the table it writes.
+        """
+        if self.plan.action == "create" or not any(map(self._of_own_table, self.guards())):
+            return None
+        where = [*self.by_key(), *self.guards()]
+        one: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(self.table)
+        return self.context.binder.finish(one.where(*where).correlate(None).with_for_update())
+
+    def _of_own_table(self, guard: Element) -> bool:
+        found = sa.sql.visitors.iterate(guard)
+        return any(isinstance(part, sa.Alias) and part.element is self.table for part in found)
+
+    def dml(self, guarded: bool = True) -> Any:
         """The statement without RETURNING."""
         if self.plan.action == "create":
             return self._insert()
-        where = [*self.by_key(), *self.guards()]
+        where = [*self.by_key(), *(self.guards() if guarded else ())]
         if self.turn is not None:
             where.append(self.turn)
         if self.plan.action == "delete" and not self.plan.assigned:
@@ -275,6 +302,40 @@ def compile_plain(
         make_program(make, plan, changes),
         waits=generated is not None or plan.results is not None,
     )
+
+
+def compile_apart(
+    make: Any, plan: WritePlan, changes: sa.Table, change: Statement
+) -> WriteStatement:
+    """For databases whose DML gives nothing back: the record is read by a second statement."""
+    builder: WriteBuilder = make(plan)
+    generated = builder.generated()
+    first = builder.reads_itself()
+    held = builder.dml(guarded=first is None)
+    statement = replace(
+        builder.context.binder.finish(held), first=first, then=_read_back(make(plan), generated)
+    )
+    return WriteStatement(
+        statement,
+        _told_apart(make, plan, changes) or change,
+        Probe(lambda: make(plan)),
+        generated is not None,
+        make_program(make, plan, changes),
+        waits=generated is not None or plan.results is not None,
+    )
+
+
+def _read_back(builder: WriteBuilder, generated: str | None) -> Statement | None:
+    """The rows that RETURNING would give; None for a record that is gone."""
+    plan, stored = builder.plan, builder.stored()
+    if plan.action == "delete":
+        return None
+    key = sa.null() if generated is None else stored.column(generated)
+    columns = [builder.shown(stored).label("j"), key.label("k")]
+    reckoned = builder.reckoned(stored)
+    columns += [] if reckoned is None else [reckoned.label("d")]
+    query = sa.select(*columns).select_from(builder.table).where(*builder.by_written_key(generated))
+    return builder.context.binder.finish(query.correlate(None))
 
 
 def _told_apart(make: Any, plan: WritePlan, changes: sa.Table) -> Statement | None:

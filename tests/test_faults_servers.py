@@ -1,13 +1,13 @@
-"""A worker whose PostgreSQL, or the way to it, fails under load (FAIL-1, FAIL-2, FAIL-3)."""
+"""A worker whose database server, or the way to it, fails under load (FAIL-1, FAIL-2, FAIL-3)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 
-import asyncpg
 import pytest
 
-from servers.postgres import PostgresServer, PrivatePostgres
+from existing import fetch
+from servers.private import PrivateServer, Server
 from servers.process import AppProcess
 from servers.proxy import Proxy
 from servers.storm import Storm, paced, prepare, reckon
@@ -39,13 +39,15 @@ def judge(storm: Storm) -> None:
     assert storm.codes.keys() <= told, storm.codes
 
 
+CONNECTIONS = {
+    "postgresql": "select count(*) from pg_stat_activity where datname = current_database()"
+    " and application_name = 'abaft'",
+    "mysql": "select count(*) - 1 from information_schema.processlist where db = database()",
+}
+
+
 async def connections_to(url: str) -> int:
-    connection = await asyncpg.connect(url)
-    count = await connection.fetchval(
-        "select count(*) from pg_stat_activity where datname = current_database()"
-        " and application_name = 'abaft'"
-    )
-    await connection.close()
+    [(count,)] = await fetch(url, CONNECTIONS[url.partition(":")[0]])
     return int(count)
 
 
@@ -86,9 +88,9 @@ async def one_byte_at_a_time(proxy: Proxy) -> None:
     proxy.size = 65_536
 
 
-async def through_the_network(postgres: PostgresServer, faults: list[Fault]) -> None:
+async def through_the_network(server: Server, faults: list[Fault]) -> None:
     storm = Storm()
-    with postgres.database() as database:
+    with server.database() as database:
         async with Proxy(database) as proxy:
             app = AppProcess(proxy.url, env=IMPATIENT)
             with closing(app):
@@ -103,17 +105,17 @@ async def through_the_network(postgres: PostgresServer, faults: list[Fault]) -> 
 
 
 @pytest.mark.slow
-async def test_fail_3_broken_and_silent_connections(postgres: PostgresServer) -> None:
-    await through_the_network(postgres, [resets, black_hole_then_reset, half_closes])
+async def test_fail_3_broken_and_silent_connections(shared_server: Server) -> None:
+    await through_the_network(shared_server, [resets, black_hole_then_reset, half_closes])
 
 
 @pytest.mark.slow
-async def test_fail_3_any_fault_of_the_network(postgres: PostgresServer) -> None:
+async def test_fail_3_any_fault_of_the_network(shared_server: Server) -> None:
     faults: list[Fault] = [black_hole, resets, latency, half_closes, one_byte_at_a_time]
-    await through_the_network(postgres, [*faults, *faults])
+    await through_the_network(shared_server, [*faults, *faults])
 
 
-async def with_a_server(server: PrivatePostgres, troubles: list[Callable[[], None]]) -> None:
+async def with_a_server(server: PrivateServer, troubles: list[Callable[[], None]]) -> None:
     async def all_of_them() -> None:
         for trouble in troubles:
             await asyncio.to_thread(trouble)
@@ -130,18 +132,18 @@ async def with_a_server(server: PrivatePostgres, troubles: list[Callable[[], Non
 
 
 @pytest.mark.slow
-async def test_fail_1_a_restarted_server_is_found_again(private_postgres: PrivatePostgres) -> None:
-    await with_a_server(private_postgres, [private_postgres.restart])
+async def test_fail_1_a_restarted_server_is_found_again(private_server: PrivateServer) -> None:
+    await with_a_server(private_server, [private_server.restart])
 
 
 @pytest.mark.slow
 async def test_fail_1_late_requests_are_told_to_come_back(
-    private_postgres: PrivatePostgres,
+    private_server: PrivateServer,
 ) -> None:
     storm = Storm()
-    with private_postgres.database() as database, AppProcess(database, env=IMPATIENT) as app:
+    with private_server.database() as database, AppProcess(database, env=IMPATIENT) as app:
         await prepare(app.url)
-        await asyncio.to_thread(private_postgres.stop)
+        await asyncio.to_thread(private_server.stop)
         stop = asyncio.Event()
         blowing = asyncio.create_task(storm.blow([app.url], stop))
         await asyncio.sleep(1.2)
@@ -150,14 +152,14 @@ async def test_fail_1_late_requests_are_told_to_come_back(
         judge(storm)
         assert storm.codes["database_lost"] > 0
         assert not storm.answered
-        await asyncio.to_thread(private_postgres.start)
+        await asyncio.to_thread(private_server.start)
         await reckon(storm, database)
 
 
 @pytest.mark.slow
 async def test_fail_1_a_server_that_is_paused_restarted_and_cut(
-    private_postgres: PrivatePostgres,
+    private_server: PrivateServer,
 ) -> None:
-    server = private_postgres
+    server = private_server
     stops = [server.pause, lambda: None, lambda: None, server.resume]
     await with_a_server(server, [*stops, server.restart, server.restart, *stops])

@@ -1,0 +1,331 @@
+"""MySQL and MariaDB: a pool of connections, each used by one statement or transaction at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+
+from abaft.base import clock
+from abaft.base.settings import Settings
+from abaft.model.spec import Model, Schema
+from abaft.plan.change import Change
+from abaft.plan.loads import Load, Match, Matched
+from abaft.plan.types import ReadPlan, WritePlan
+from abaft.store import mysql_changes as feed
+from abaft.store import mysql_session as steps
+from abaft.store.base import Capabilities, Item, Lost, Row, Session, Snapshot, Values
+from abaft.store.mysql_errors import FAILURES, conflicts, gone, translate, translate_write
+from abaft.store.mysql_load import Refused
+from abaft.store.mysql_pool import Connection, Pool
+from abaft.store.mysql_schema import unique_columns, upgrade
+from abaft.store.mysql_search import Indexer
+from abaft.store.mysql_session import MysqlSession
+from abaft.store.sql.changes import change_statement
+from abaft.store.sql.conditions import Context
+from abaft.store.sql.dialect import number
+from abaft.store.sql.idempotency import Answers
+from abaft.store.sql.load import Tables
+from abaft.store.sql.mysql import MysqlDialect, locks
+from abaft.store.sql.mysql_literals import filled
+from abaft.store.sql.read import ReadStatement
+from abaft.store.sql.statement import Binder, Statement
+from abaft.store.sql.tables import make_tables
+from abaft.store.sql.versions import compile_reading
+from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_apart
+
+_ATTEMPTS = 8
+_PAUSE = 0.01
+
+Work = Callable[[Connection], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """A compiled read."""
+
+    statement: ReadStatement
+    within: ReadStatement | None
+    """Of a search, what finds in a transaction what was written there."""
+
+
+class MysqlStore:
+    """A database on a server, shared by any number of workers and machines."""
+
+    capabilities = Capabilities("mysql", shared=True, statement_change=False)
+
+    def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
+        self.schema = schema
+        self.settings = settings
+        self.dialect = MysqlDialect()
+        self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
+        seconds = settings.query_timeout
+        self._pool = Pool(url, settings.connections, seconds, self._columns)
+        self._make()
+
+    def _make(self) -> None:
+        """What is made of the schema for this server."""
+        self.tables = make_tables(self.schema, self.dialect)
+        self._load_tables = Tables(self.schema, self.dialect)
+        self.changes_table, self._feed = feed.feed_tables(self.dialect.type)
+        self._change = change_statement(self._context(), self.changes_table)
+        written = sa.func.row_count() > number(0)
+        self._change_if = change_statement(self._context(), self.changes_table, written)
+        self.answers = Answers(self.dialect)
+        self.indexer = Indexer(self.schema, self.tables, self.dialect)
+
+    def _until(self) -> float:
+        return clock.monotonic() + self.settings.query_timeout
+
+    async def open(self) -> None:
+        self._pool.open()
+        async with self._pool.hold(self._until()) as connection:
+            if connection.server != self.dialect.server:
+                self.dialect.meet(connection.server)
+                self._make()
+            self._columns.update(await unique_columns(connection, self.schema))
+            await self.indexer.begin(connection)
+
+    async def close(self) -> None:
+        await self._pool.close(self.settings.query_timeout)
+
+    async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
+        own = (self.changes_table, self._feed, self.answers.table, locks)
+        async with self._pool.hold(self._until()) as connection:
+            result = await upgrade(connection, self.schema, self.tables, own, self.dialect, apply)
+        async with self._pool.hold(self._until()) as connection:
+            self._columns.update(await unique_columns(connection, self.schema))
+            await self.indexer.begin(connection)
+        return result
+
+    def _context(self, dialect: MysqlDialect | None = None) -> Context:
+        return Context(self.schema, self.tables, Binder(dialect or self.dialect))
+
+    def compile_read(self, plan: ReadPlan) -> Read:
+        made = compile_reading(self._context(), plan)
+        if not (plan.search or (plan.source and plan.source.search)):
+            return Read(made, None)
+        return Read(made, compile_reading(self._context(self.dialect.looking()), plan))
+
+    def compile_write(self, plan: WritePlan) -> WriteStatement:
+        def make(plan: WritePlan) -> WriteBuilder:
+            return WriteBuilder(self._context(), plan, self.tables[plan.model.name])
+
+        return compile_apart(make, plan, self.changes_table, self._change)
+
+    async def read(self, compiled: Read, values: Values) -> list[Row]:
+        statement = compiled.statement.statement
+        if compiled.within is not None:
+            await self._catch_up()
+        rows = await self._fetch(filled(statement.sql, statement.args(values)))
+        return steps.expected(rows) if compiled.statement.estimate else rows
+
+    async def _catch_up(self) -> None:
+        """What another program has written is found from the next search on."""
+        async with self._pool.hold(self._until()) as connection:
+            behind = await self.indexer.behind(connection)
+        if behind:
+            await self._whole(self.indexer.settle)
+
+    async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
+        if compiled.change is self._change and not compiled.waits and self._short(compiled):
+            change = self._change_if
+            row: Row | None = await self._again(
+                lambda until: self._at_once(compiled, change, values, until)
+            )
+            return row
+        row = await self._whole(lambda connection: steps.write(connection, compiled, values))
+        return row
+
+    def _short(self, compiled: WriteStatement) -> bool:
+        """Whether nothing is to be looked at between the write and its commit."""
+        alone = compiled.program is None and compiled.statement.first is None
+        return alone and not self.indexer.live
+
+    async def _at_once(
+        self, compiled: WriteStatement, change: Statement, values: Values, until: float
+    ) -> Row | None:
+        async with self._pool.hold(until) as connection:
+            try:
+                return await steps.write_at_once(connection, compiled, change, values)
+            except Exception as error:
+                if gone(error):
+                    raise translate_write(error, self._columns) from error
+                await steps.roll_back(connection)
+                raise
+
+    async def write_all(self, items: Sequence[Item]) -> list[Any]:
+        settle = self.indexer.settle
+        rows: list[Any] = await self._whole(lambda one: steps.write_all(one, items, settle))
+        return rows
+
+    async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
+        probe: Statement = compiled.probe.statement
+        rows = await self._fetch(filled(probe.sql, probe.args(values)))
+        return compiled.probe.answers(rows)
+
+    async def run(self, program: Any) -> Any:
+        return await self._whole(lambda connection: steps.drive(connection, program))
+
+    async def _whole(self, work: Work) -> Any:
+        """Does the work in a transaction of its own, again where others were in its way."""
+        return await self._again(lambda until: self._once(work, until))
+
+    async def _again(self, run: Callable[[float], Awaitable[Any]]) -> Any:
+        until, attempt = self._until(), 0
+        while True:
+            attempt += 1
+            try:
+                return await run(until)
+            except FAILURES as error:
+                # It was undone, or broke before the commit was sent: nothing has taken place.
+                again = conflicts(error) or (gone(error) and attempt < _ATTEMPTS)
+                if not again or clock.monotonic() > until:
+                    raise translate(error, self._columns) from error
+            await asyncio.sleep(_PAUSE * attempt)
+
+    async def _once(self, work: Work, until: float) -> Any:
+        async with self._pool.hold(until) as connection:
+            await steps.begin(connection)
+            try:
+                result = await work(connection)
+                await self.indexer.settle(connection)
+            except BaseException:
+                await steps.roll_back(connection)
+                raise
+            await steps.commit(connection, self._columns)
+        return result
+
+    async def load(self, load: Load) -> Refused:
+        async with self.transaction() as session:
+            return await session.load(load)
+
+    async def match(self, match: Match) -> list[Matched | None]:
+        async with self.transaction() as session:
+            return await session.match(match)
+
+    async def numbers(self, model: Model, count: int) -> list[int]:
+        async with self.transaction() as session:
+            return await session.numbers(model, count)
+
+    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        async with self._pool.hold(self._until()) as connection:
+            try:
+                return await steps.dictionaries(connection, text, values)
+            except FAILURES as error:
+                if gone(error):
+                    connection.terminate()
+                raise translate_write(error, self._columns) from error
+
+    @asynccontextmanager
+    async def transaction(self, patient: bool = False) -> AsyncIterator[Session]:
+        async with self._pool.hold(self._until()) as connection:
+            try:
+                if patient:
+                    await connection.run(self._patience())
+                await steps.begin(connection)
+            except FAILURES as error:
+                if gone(error):
+                    connection.terminate()
+                raise translate(error, self._columns) from error
+            session = self._session(connection, patient)
+            try:
+                yield session
+                await session.finish()
+            except BaseException:
+                await steps.roll_back(connection)
+                raise
+            else:
+                await steps.commit(connection, self._columns)
+            finally:
+                session.stop()
+                if patient:
+                    connection.terminate()
+
+    def _session(self, connection: Connection, patient: bool) -> MysqlSession:
+        seconds = 0 if patient else self.settings.query_timeout
+        settle = self.indexer.settle
+        return MysqlSession(connection, self._columns, self._load_tables, settle, seconds)
+
+    def _patience(self) -> str:
+        limit = "max_statement_time" if self.dialect.server.maria else "max_execution_time"
+        return f"SET SESSION {limit} = 0, SESSION innodb_lock_wait_timeout = 3600"
+
+    async def stream(
+        self, compiled: Read, values: Values, seconds: float = 0
+    ) -> AsyncGenerator[Row, None]:
+        statement = compiled.statement.statement
+        sql = filled(statement.sql, statement.args(values))
+        async with self._pool.hold(self._until()) as connection:
+            try:
+                await connection.run(self._hurry(seconds))
+                async for row in connection.stream(sql):
+                    yield row
+            except FAILURES as error:
+                raise translate(error, self._columns) from error
+            finally:
+                connection.terminate()
+
+    def _hurry(self, seconds: float) -> str:
+        if self.dialect.server.maria:
+            return f"SET SESSION max_statement_time = {seconds:.3f}"
+        return f"SET SESSION max_execution_time = {int(seconds * 1000)}"
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        async with self._pool.hold(self._until()) as connection:
+            try:
+                await connection.run(self._patience())
+                await connection.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                await connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+                yield partial(steps.stream, connection)
+            except FAILURES as error:
+                raise translate(error, self._columns) from error
+            finally:
+                connection.terminate()
+
+    async def changes(self, after: str, limit: int) -> list[Change]:
+        while await self._fetch(feed.UNNUMBERED):
+            if not await self._number():
+                break
+        rows = await self._fetch(filled(feed.READ, (int(after or 0), limit)))
+        return [feed.change(row) for row in rows]
+
+    async def _number(self) -> bool:
+        more: bool = await self._whole(feed.number)
+        return more
+
+    async def _fetch(self, sql: str) -> list[Row]:
+        """Rows of a read; tried again where the connection breaks."""
+        until, attempt = self._until(), 0
+        while True:
+            attempt += 1
+            async with self._pool.hold(until) as connection:
+                try:
+                    return await connection.rows(sql)
+                except FAILURES as error:
+                    if gone(error):
+                        connection.terminate()
+                    if not gone(error) or attempt >= _ATTEMPTS or clock.monotonic() > until:
+                        raise translate(error, self._columns) from error
+            await asyncio.sleep(_PAUSE * attempt)
+
+    async def prune_changes(self, before: str) -> int:
+        async with self._pool.hold(self._until()) as connection:
+            try:
+                return await feed.prune(connection, before, self.schema.with_history())
+            except FAILURES as error:
+                raise translate(error, self._columns) from error
+
+    async def ping(self) -> None:
+        try:
+            await self._fetch("SELECT 1")
+        except Lost:
+            raise
+        except Exception as error:
+            raise Lost(str(error)) from error

@@ -1,0 +1,167 @@
+"""Many records at once on MySQL and MariaDB: rows of constants, many to a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from abaft.model.spec import DELETED, Model
+from abaft.plan.loads import Load, Match, Matched
+from abaft.store.base import StoreError
+from abaft.store.mysql_pool import Connection
+from abaft.store.sql.changes import CHANGES, KINDS
+from abaft.store.sql.load import Table, Tables, assigned, compared, pairs
+from abaft.store.sql.mysql_literals import literal
+
+Refused = dict[int, StoreError]
+
+STAGE = "abaft_load"
+"""The temporary table through which rows reach stored records."""
+_BYTES, _ROWS = 1_000_000, 500
+"""How much text a statement has at the most, well within max_allowed_packet, and how many rows."""
+
+
+class Copy:
+    """A load with its values encoded, of which any part can be sent."""
+
+    def __init__(self, load: Load, tables: Tables) -> None:
+        self.load, self.tables = load, tables
+        self.table = tables.of(load.model)
+        self.rows = _lines(self.table, load.names, load.rows)
+        same = ", ".join(map(literal, (load.at, load.actor, load.model.name)))
+        action = literal(load.action)
+        self.changes = [
+            f"({same}, {literal(key)}, {action}, {literal(data)})" for key, data in load.changes
+        ]
+
+    async def send(self, connection: Connection, places: range) -> None:
+        """Stores the records at these places, and their change records."""
+        lines = self.rows[places.start : places.stop]
+        if self.load.action == "create":
+            into = f"{self.table.quoted} ({self.table.columns(self.load.names)})"
+            if self.load.deferred:
+                await self._put_off(connection, into, lines)
+            else:
+                await _insert(connection, into, lines)
+        elif assigned(self.load):
+            await _stage(connection, self.table, self.load.names, lines)
+            await connection.run(_update(self.table, self.load))
+        for relation in self.load.links:
+            await self._link(connection, relation, places)
+        into = f"{CHANGES} ({', '.join(KINDS)})"
+        await _insert(connection, into, self.changes[places.start : places.stop])
+
+    async def _put_off(self, connection: Connection, into: str, lines: list[str]) -> None:
+        """Inserts records that may lead to later ones; `dangling` is asked when all are there."""
+        await connection.run("SET SESSION foreign_key_checks = 0")
+        try:
+            await _insert(connection, into, lines)
+        finally:
+            if not connection.is_closed():
+                await connection.run("SET SESSION foreign_key_checks = 1")
+
+    def dangling(self) -> Iterator[str]:
+        """What finds a record whose relation leads nowhere."""
+        model = self.load.model
+        for one in model.one.values():
+            if not one.constraint or not set(one.columns) & set(self.load.names):
+                continue
+            target = self.tables.target(one.target)
+            tie = " AND ".join(
+                f"o.{target.columns([theirs])} = r.{self.table.columns([ours])}"
+                for ours, theirs in zip(one.columns, target.model.key, strict=True)
+            )
+            held = " AND ".join(
+                f"r.{self.table.columns([ours])} IS NOT NULL" for ours in one.columns
+            )
+            yield (
+                f"SELECT 1 FROM {self.table.quoted} r WHERE {held} AND NOT EXISTS"
+                f" (SELECT 1 FROM {target.quoted} o WHERE {tie}) LIMIT 1"
+            )
+
+    async def _link(self, connection: Connection, relation: str, places: range) -> None:
+        table, sides = self.tables.link(self.load.model, relation)
+        if self.load.action == "update":
+            at = self.load.names.index(self.load.model.key[0])
+            keys = [[self.load.rows[place][at]] for place in places]
+            listed = ", ".join(_lines(table, sides[:1], keys))
+            await connection.run(
+                f"DELETE FROM {table.quoted} WHERE ({table.columns(sides[:1])}) IN ({listed})"
+            )
+        lines = _lines(table, sides, pairs(self.load, relation, places))
+        await _insert(connection, f"{table.quoted} ({table.columns(sides)})", lines)
+
+
+def _update(table: Table, load: Load) -> str:
+    sets = [f"r.{table.columns([name])} = s.{table.columns([name])}" for name in assigned(load)]
+    same = [f"r.{table.columns([name])} = s.{table.columns([name])}" for name in load.model.key]
+    return f"UPDATE {table.quoted} r JOIN {STAGE} s ON {' AND '.join(same)} SET {', '.join(sets)}"
+
+
+async def match(connection: Connection, tables: Tables, match: Match) -> list[Matched | None]:
+    """Asks for all rows in one statement, and locks what is found."""
+    table = tables.of(match.model)
+    lines = _lines(table, match.names, match.rows)
+    numbered = [f"({place}, {line[1:]}" for place, line in enumerate(lines)]
+    await _stage(connection, table, match.names, numbered, "0 AS abaft_place, ")
+    keys = match.model.key
+    same = [f"{_at(table, name, 'r')} <=> {_at(table, name, 's')}" for name in compared(match)]
+    on = [
+        f"{table.folded(name, _at(table, name, 'r'))} = {table.folded(name, _at(table, name, 's'))}"
+        for name in match.on
+    ]
+    on += [f"{_at(table, DELETED, 'r')} IS NULL"] if match.living else []
+    found: list[Matched | None] = [None] * len(match.rows)
+    for place, is_same, *key in await connection.rows(
+        f"SELECT s.abaft_place, {' AND '.join(same) or 'true'}, "
+        f"{', '.join(_at(table, name, 'r') for name in keys)} "
+        f"FROM {STAGE} s JOIN {table.quoted} r ON {' AND '.join(on)} FOR UPDATE"
+    ):
+        found[place] = (table.decoded(keys, key), bool(is_same))
+    return found
+
+
+def _at(table: Table, name: str, place: str) -> str:
+    return f"{place}.{table.columns([name])}"
+
+
+async def numbers(connection: Connection, tables: Tables, model: Model, count: int) -> list[int]:
+    """None: what an AUTO_INCREMENT column will give can't be kept for anybody."""
+    return []
+
+
+async def _stage(
+    connection: Connection, table: Table, names: Sequence[str], lines: list[str], first: str = ""
+) -> None:
+    """Puts rows into a temporary table whose columns are those of a stored one."""
+    await connection.run(f"DROP TEMPORARY TABLE IF EXISTS {STAGE}")
+    await connection.run(
+        f"CREATE TEMPORARY TABLE {STAGE} AS "
+        f"SELECT {first}{table.columns(names)} FROM {table.quoted} WHERE false"
+    )
+    await _insert(connection, STAGE, lines)
+
+
+async def _insert(connection: Connection, into: str, lines: list[str]) -> None:
+    for some in _packets(lines):
+        await connection.run(f"INSERT INTO {into} VALUES {', '.join(some)}")
+
+
+def _packets(lines: Iterable[str]) -> Iterator[list[str]]:
+    some: list[str] = []
+    size = 0
+    for line in lines:
+        if some and (size + len(line) > _BYTES or len(some) == _ROWS):
+            yield some
+            some, size = [], 0
+        some.append(line)
+        size += len(line)
+    if some:
+        yield some
+
+
+def _lines(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    if not rows:
+        return []
+    encoded = table.encoded(names, rows)
+    return [f"({', '.join(map(literal, row))})" for row in encoded]

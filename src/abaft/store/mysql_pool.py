@@ -1,0 +1,241 @@
+"""Connections to MySQL and MariaDB, with the manners that every one of ours has."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import asyncmy
+from asyncmy import errors
+from asyncmy.constants import CLIENT
+from asyncmy.cursors import SSCursor
+
+from abaft.base.errors import SettingError, SetupError
+from abaft.store import pool
+from abaft.store.base import AnswerTooLarge, Row
+from abaft.store.mysql_errors import FAILURES, Columns, duplicate, gone
+from abaft.store.sql.mysql import Server
+
+MODES = (
+    "STRICT_TRANS_TABLES",
+    "ANSI_QUOTES",
+    "PIPES_AS_CONCAT",
+    "NO_BACKSLASH_ESCAPES",
+    "NO_AUTO_VALUE_ON_ZERO",
+    "NO_ENGINE_SUBSTITUTION",
+)
+_CUT, _TOO_LARGE = 1260, 1301
+"""Warnings of a text that is longer than a packet may be: what came is not what was asked for."""
+_LEAST = {True: (10, 6), False: (8, 0, 23)}
+_IN_TRANSACTION = 1
+# Numbers come as such, and everything else as text.
+_DECODERS: dict[int, Any] = {
+    **dict.fromkeys((1, 2, 3, 8, 9, 13), int),
+    **dict.fromkeys((4, 5), float),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is and who asks, from a URL."""
+
+    options: dict[str, Any]
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        parts = urlsplit(url)
+        asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        name = unquote(parts.path[1:])
+        if not name:
+            raise SettingError("a database must be named: mysql://USER@HOST/NAME")
+        options: dict[str, Any] = {
+            "user": unquote(parts.username or "root"),
+            "password": unquote(parts.password or ""),
+            "database": name,
+        }
+        socket = asked.pop("unix_socket", None)
+        if socket is not None:
+            options["unix_socket"] = socket
+        else:
+            options |= {"host": parts.hostname or "127.0.0.1", "port": parts.port or 3306}
+        if asked:
+            unknown = ", ".join(sorted(asked))
+            raise SettingError(f"{unknown}: a mysql:// URL takes unix_socket and nothing else")
+        return cls(options)
+
+
+class Connection:
+    """A connection of the driver, as the pool and sessions use it."""
+
+    def __init__(self, raw: Any, columns: Columns) -> None:
+        self._raw = raw
+        self._columns = columns
+
+    async def run(self, sql: str) -> tuple[list[Row] | None, int]:
+        """The rows of a statement, or None and how many it has changed."""
+        result = await self._asked(sql)
+        if result.warning_count and result.rows is not None:
+            await self._refuse_what_was_cut()
+        return (None if result.rows is None else list(result.rows)), result.affected_rows
+
+    async def several(self, statements: Sequence[str]) -> list[tuple[Sequence[Row] | None, int]]:
+        """The rows of each statement, or how many it has changed, by one round trip.
+
+        One that fails is the last that was run.
+        """
+        raw, found = self._raw, []
+        try:
+            await raw.query(";".join(statements))
+            while True:
+                result = raw._result
+                found.append((result.rows, result.affected_rows))
+                if not result.has_next:
+                    return found
+                await raw.next_result()
+        except errors.IntegrityError as error:
+            sql = statements[len(found)]
+            raise duplicate(error, sql, self._columns) or error from error
+
+    async def rows(self, sql: str) -> list[Row]:
+        """The rows of a statement that gives some."""
+        return (await self.run(sql))[0] or []
+
+    async def described(self, sql: str) -> tuple[Sequence[Any], Sequence[Row]]:
+        """The columns of a user's own statement, with the driver's names of types, and its rows."""
+        result = await self._asked(sql)
+        return result.description or (), result.rows or ()
+
+    async def _asked(self, sql: str) -> Any:
+        """What the driver has of the last of the statements."""
+        raw = self._raw
+        try:
+            await raw.query(sql)
+            while raw._result.has_next:
+                await raw.next_result()
+        except errors.IntegrityError as error:
+            raise duplicate(error, sql, self._columns) or error from error
+        return raw._result
+
+    async def stream(self, sql: str) -> AsyncIterator[Row]:
+        """The rows of a statement, in bounded memory."""
+        cursor = self._raw.cursor(SSCursor)
+        try:
+            await cursor.execute(sql)
+            while rows := await cursor.fetchmany(500):
+                for row in rows:
+                    yield row
+        finally:
+            await cursor.close()
+
+    async def _refuse_what_was_cut(self) -> None:
+        """Rows whose JSON the server has cut short are no answer."""
+        for _, number, text in await self._raw.show_warnings():
+            if int(number) in (_CUT, _TOO_LARGE):
+                raise AnswerTooLarge(text)
+
+    def is_closed(self) -> bool:
+        return not self._raw.connected or self._raw._stream_broken
+
+    def is_in_transaction(self) -> bool:
+        return bool(self._raw.server_status & _IN_TRANSACTION)
+
+    def terminate(self) -> None:
+        self._raw.close()
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        async with asyncio.timeout(timeout):
+            await self._raw.ensure_closed()
+
+    @property
+    def thread(self) -> int:
+        """By which another connection may end it."""
+        return int(self._raw.thread_id())
+
+    @property
+    def server(self) -> Server:
+        """What it is connected to."""
+        return server_of(self._raw.get_server_info())
+
+
+class Pool(pool.Pool[Connection]):
+    """Connections whose statements are stopped after so many seconds."""
+
+    def __init__(self, url: str, size: int, seconds: float, columns: Columns) -> None:
+        address = Address.of(url)
+        super().__init__(
+            lambda left: _connect(address, left, seconds, columns), size, gone, FAILURES
+        )
+
+
+async def _connect(address: Address, left: float, seconds: float, columns: Columns) -> Connection:
+    async with asyncio.timeout(left):
+        connection = Connection(await _dialled(address, left), columns)
+        try:
+            await connection.run(_manners(connection.server, seconds))
+        except BaseException:
+            connection.terminate()
+            raise
+    return connection
+
+
+async def _dialled(address: Address, left: float) -> Any:
+    """The driver's connection. It waits in a way that may swallow a cancellation, so not here."""
+
+    async def dial() -> Any:
+        return await asyncmy.connect(
+            **address.options,
+            charset="utf8mb4",
+            conv=_DECODERS,
+            autocommit=True,
+            client_flag=CLIENT.FOUND_ROWS,
+            connect_timeout=max(1, left),
+        )
+
+    dialling = asyncio.ensure_future(dial())
+    try:
+        return await asyncio.shield(dialling)
+    except asyncio.CancelledError:
+        dialling.add_done_callback(_hang_up)
+        raise
+
+
+def _hang_up(dialled: asyncio.Future[Any]) -> None:
+    if not dialled.cancelled() and dialled.exception() is None:
+        dialled.result().close()
+
+
+def _manners(server: Server, seconds: float) -> str:
+    """What every session of ours asks for, whatever the server's defaults are."""
+    settings = {
+        "sql_mode": f"'{','.join(MODES)}'",
+        "time_zone": "'+00:00'",
+        "transaction_isolation" if not server.maria else "tx_isolation": "'READ-COMMITTED'",
+        "completion_type": "'NO_CHAIN'",
+        "group_concat_max_len": str(2**32 - 1),
+        "innodb_lock_wait_timeout": str(max(1, int(seconds * 0.9))),
+        "foreign_key_checks": "1",
+        "unique_checks": "1",
+        "character_set_results": "utf8mb4",
+    }
+    if server.maria:
+        settings |= {"max_statement_time": f"{seconds:.3f}"}
+    else:
+        settings |= {"max_execution_time": str(int(seconds * 1000))}
+    sets = ", ".join(f"SESSION {name} = {value}" for name, value in settings.items())
+    return f"SET NAMES utf8mb4 COLLATE {server.collation}, {sets}"
+
+
+def server_of(version: str) -> Server:
+    """The server by what it says of itself; SetupError where it is too old."""
+    maria = "mariadb" in version.lower()
+    found = re.search(r"(\d+)\.(\d+)\.(\d+)", version.removeprefix("5.5.5-"))
+    numbers = tuple(map(int, found.groups())) if found else (0,)
+    least = _LEAST[maria]
+    if numbers < least:
+        name = "MariaDB" if maria else "MySQL"
+        raise SetupError(f"{name} is {version}; abaft needs {'.'.join(map(str, least))} or newer")
+    return Server(maria, "utf8mb4_nopad_bin" if maria else "utf8mb4_0900_bin")

@@ -1,0 +1,358 @@
+"""A transaction on a connection: steps that undo themselves alone, programs, and statements."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from abaft.model.spec import Model
+from abaft.plan.loads import Load, Match, Matched
+from abaft.store import mysql_load as loads
+from abaft.store.base import (
+    Busy,
+    CheckViolation,
+    HeldOff,
+    Item,
+    Lost,
+    ReferenceViolation,
+    Row,
+    UniqueViolation,
+    Values,
+)
+from abaft.store.mysql_errors import Columns, conflicts, gone, translate, translate_write
+from abaft.store.mysql_load import Copy, Refused
+from abaft.store.mysql_pool import Connection
+from abaft.store.sql.load import Tables
+from abaft.store.sql.mysql import read_datetime
+from abaft.store.sql.mysql_literals import filled
+from abaft.store.sql.read import ReadStatement
+from abaft.store.sql.statement import Statement
+from abaft.store.sql.write import WriteStatement
+
+Step = Callable[[], Awaitable[Any]]
+Settle = Callable[[Connection], Awaitable[None]]
+"""Indexes for search what was written, before it is committed."""
+
+_NOTHING: Row = (None, None)
+CHECKED = "SET SESSION foreign_key_checks = 1"
+
+
+async def begin(connection: Connection) -> None:
+    await connection.run("START TRANSACTION")
+
+
+async def commit(connection: Connection, columns: Columns) -> None:
+    """Unknown where the connection breaks before the answer, Lost where it had broken before."""
+    if connection.is_closed():
+        raise Lost("the connection broke before the commit")
+    try:
+        await connection.run("COMMIT")
+    except Exception as error:
+        if gone(error):
+            connection.terminate()
+        raise translate_write(error, columns) from error
+
+
+async def roll_back(connection: Connection) -> None:
+    """Undoes all; a connection that can't is ended, with the same effect."""
+    if connection.is_closed():
+        return
+    try:
+        await connection.run("ROLLBACK")
+        await connection.run(CHECKED)
+    except Exception:
+        connection.terminate()
+
+
+async def rows(connection: Connection, statement: Statement, values: Values) -> list[Row]:
+    """A statement's rows, as RETURNING would give them; an empty one for each that it wrote."""
+    if statement.first is not None and not await rows(connection, statement.first, values):
+        return []
+    found, count = await connection.run(filled(statement.sql, statement.args(values)))
+    if found is not None:
+        return found
+    if statement.then is None or not count:
+        return [_NOTHING] * count
+    return await rows(connection, statement.then, values)
+
+
+async def stream(connection: Connection, compiled: Any, values: Values) -> AsyncIterator[Row]:
+    """The rows of a compiled read, some at a time, within the connection's transaction."""
+    statement: Statement = compiled.statement.statement
+    async for row in connection.stream(filled(statement.sql, statement.args(values))):
+        yield row
+
+
+async def read(connection: Connection, compiled: Any, values: Values, settle: Settle) -> list[Row]:
+    """The rows of a compiled read within a transaction, which finds what was written there."""
+    statement: ReadStatement = compiled.statement
+    if compiled.within is not None:
+        await settle(connection)
+        statement = compiled.within
+    found = await rows(connection, statement.statement, values)
+    return expected(found) if statement.estimate else found
+
+
+def expected(rows: Sequence[Row]) -> list[Row]:
+    """How many rows the planner expects, of its answer to EXPLAIN."""
+    return [(_estimate(orjson.loads(rows[0][0])),)]
+
+
+def _estimate(plan: Any) -> int:
+    """The product of what each table's step gives on."""
+    total = 1.0
+    for table in _tables(plan.get("query_block", plan)):
+        scanned = float(table.get("rows", table.get("rows_examined_per_scan", 1)))
+        total *= scanned * float(table.get("filtered", 100)) / 100
+    return max(0, round(total))
+
+
+def _tables(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, list):
+        return [table for part in node for table in _tables(part)]
+    if not isinstance(node, dict):
+        return []
+    found = [node["table"]] if isinstance(node.get("table"), dict) else []
+    inner = ("nested_loop", "block-nl-join", "ordering_operation", "filesort", "temporary_table")
+    return found + [table for name in inner for table in _tables(node.get(name))]
+
+
+async def drive(connection: Connection, make: Any) -> Any:
+    """Runs the steps of a program made anew; its own StopIteration carries the result."""
+    program = make()
+    found: list[Row] | None = None
+    try:
+        while True:
+            statement, values = program.send(found)
+            found = await rows(connection, statement, values)
+    except StopIteration as end:
+        return end.value
+    finally:
+        program.close()
+
+
+async def write(connection: Connection, compiled: WriteStatement, values: Values) -> Row | None:
+    """A write with its change record; the row that it gives."""
+    if (program := compiled.program) is not None:
+        row: Row | None = await drive(connection, lambda: program(compiled, values))
+        return row
+    found = await rows(connection, compiled.statement, values)
+    if not found:
+        return None
+    if compiled.change is not None:
+        await rows(connection, compiled.change, compiled.noted(values, found[0]))
+    return found[0]
+
+
+async def write_at_once(
+    connection: Connection, compiled: WriteStatement, change: Statement, values: Values
+) -> Row | None:
+    """A write with its change record, by one round trip that ends with the commit.
+
+    `change` tells of it only where it has written something.
+    """
+    statement = compiled.statement
+    parts = ["START TRANSACTION", *_filled(values, statement, change)]
+    parts += _filled(values, statement.then) if statement.then is not None else []
+    done = await connection.several([*parts, "COMMIT"])
+    if not done[1][1]:
+        return None
+    found = done[3][0] if statement.then is not None else None
+    return found[0] if found else _NOTHING
+
+
+def _filled(values: Values, *statements: Statement) -> list[str]:
+    return [filled(one.sql, one.args(values)) for one in statements]
+
+
+async def write_all(connection: Connection, items: Sequence[Item], settle: Settle) -> list[Any]:
+    """The row, or rows, of each in order."""
+    found: list[Any] = []
+    for place, item in enumerate(items):
+        values, compiled = item.bound(found), item.compiled
+        if item.reads:
+            row: Any = await read(connection, compiled, values, settle)
+        else:
+            row = await write(connection, compiled, values)
+        if item.held_off(row):
+            raise HeldOff(place)
+        found.append(row)
+    return found
+
+
+_DURATIONS = {11: lambda text: _clock(text)}
+_TYPES: dict[int, Callable[[Any], Any]] = {
+    7: read_datetime,
+    12: read_datetime,
+    10: lambda text: read_datetime(text).date(),
+    0: Decimal,
+    246: Decimal,
+    **_DURATIONS,
+}
+
+
+def _clock(text: str) -> timedelta:
+    sign, rest = (-1, text[1:]) if text[0] == "-" else (1, text)
+    hours, minutes, seconds = rest.split(":")
+    micros = round(Decimal(seconds) * 1_000_000)
+    return sign * timedelta(hours=int(hours), minutes=int(minutes), microseconds=micros)
+
+
+async def dictionaries(
+    connection: Connection, text: str, values: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """The rows of the user's own statement, by the names of their columns."""
+    columns, found = await connection.described(filled(text, tuple(values)))
+    names = [column[0] for column in columns]
+    reads = [_TYPES.get(column[1]) for column in columns]
+    return [
+        {
+            name: cell if read is None or cell is None else read(cell)
+            for name, read, cell in zip(names, reads, row, strict=True)
+        }
+        for row in found
+    ]
+
+
+class MysqlSession:
+    """A transaction's view: what it wrote it reads. Tasks that share it take turns.
+
+    Where it is idle for so many seconds it is ended; 0: it may pause.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        columns: Columns,
+        tables: Tables,
+        settle: Settle,
+        seconds: float,
+    ) -> None:
+        self._connection = connection
+        self._columns = columns
+        self._tables = tables
+        self._settle = settle
+        self._turn = asyncio.Lock()
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle = False
+        self._unasked: dict[str, None] = {}
+        self.rest()
+
+    def rest(self) -> None:
+        """From now on the transaction is idle: after so long it is ended, with what it holds."""
+        if self._seconds:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
+
+    def stop(self) -> None:
+        """It is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def wake(self) -> None:
+        """It goes on. Busy where it was idle for too long."""
+        self.stop()
+        if self._idle:
+            raise Busy("the transaction was idle for too long")
+
+    def _expire(self) -> None:
+        self._idle = True
+        self._connection.terminate()
+
+    async def _step(self, step: Step) -> Any:
+        """A step that fails undoes itself alone, so that the transaction can go on."""
+        async with self._turn:
+            self.wake()
+            try:
+                return await self._guarded(step)
+            finally:
+                self.rest()
+
+    async def _guarded(self, step: Step) -> Any:
+        try:
+            await self._connection.run("SAVEPOINT step")
+            return await step()
+        except Exception as error:
+            if gone(error):
+                self._connection.terminate()
+            elif not conflicts(error):
+                await self._connection.run("ROLLBACK TO SAVEPOINT step")
+                await self._connection.run(CHECKED)
+            raise translate(error, self._columns) from error
+
+    async def _rows(self, statement: Statement, values: Values) -> list[Row]:
+        found: list[Row] = await self._step(lambda: rows(self._connection, statement, values))
+        return found
+
+    async def read(self, compiled: Any, values: Values) -> list[Row]:
+        found: list[Row] = await self._step(
+            lambda: read(self._connection, compiled, values, self._settle)
+        )
+        return found
+
+    async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
+        row: Row | None = await self._step(lambda: write(self._connection, compiled, values))
+        return row
+
+    async def write_all(self, items: Sequence[Item]) -> list[Any]:
+        found: list[Any] = await self._step(
+            lambda: write_all(self._connection, items, self._settle)
+        )
+        return found
+
+    async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
+        return compiled.probe.answers(await self._rows(compiled.probe.statement, values))
+
+    async def run(self, program: Any) -> Any:
+        return await self._step(lambda: drive(self._connection, program))
+
+    async def load(self, load: Load) -> Refused:
+        copy = Copy(load, self._tables)
+        if load.deferred:
+            self._unasked.update(dict.fromkeys(copy.dangling()))
+        return await self._some(copy, range(len(load.rows)))
+
+    async def finish(self) -> None:
+        """What is left to do before the commit. ReferenceViolation where a key leads nowhere."""
+        self.wake()
+        for sql in self._unasked:
+            if await self._connection.rows(sql):
+                raise ReferenceViolation
+        await self._settle(self._connection)
+
+    async def _some(self, copy: Copy, places: range) -> Refused:
+        """Stores all but what is refused; a few bad rows among thousands cost a few tries."""
+        if not places:
+            return {}
+        try:
+            await self._step(lambda: copy.send(self._connection, places))
+        except (CheckViolation, ReferenceViolation, UniqueViolation) as error:
+            if len(places) == 1:
+                return {places[0]: error}
+            middle = len(places) // 2
+            first = await self._some(copy, places[:middle])
+            return first | await self._some(copy, places[middle:])
+        return {}
+
+    async def match(self, match: Match) -> list[Matched | None]:
+        found: list[Matched | None] = await self._step(
+            lambda: loads.match(self._connection, self._tables, match)
+        )
+        return found
+
+    async def numbers(self, model: Model, count: int) -> list[int]:
+        found: list[int] = await self._step(
+            lambda: loads.numbers(self._connection, self._tables, model, count)
+        )
+        return found
+
+    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = await self._step(
+            lambda: dictionaries(self._connection, text, values)
+        )
+        return found

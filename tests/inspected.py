@@ -38,7 +38,7 @@ DO $$ DECLARE r record; BEGIN
 
 async def make(url: str, script: str) -> None:
     await run(url, script)
-    if not url.startswith("sqlite"):
+    if url.startswith("postgres"):
         await run(url, FOLLOW)
 
 

@@ -206,6 +206,54 @@ INSERT INTO "Model" VALUES (1);
 INSERT INTO "日本" VALUES (1, 1), (2, NULL);
 """
 
+RENTALS = """
+CREATE TABLE language (language_id TINYINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    name CHAR(20) NOT NULL, last_update TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+    ON UPDATE CURRENT_TIMESTAMP) DEFAULT CHARSET utf8mb4 COLLATE utf8mb4_general_ci;
+CREATE TABLE category (category_id INT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    name VARCHAR(25) NOT NULL UNIQUE, parent_id INT,
+    FOREIGN KEY (parent_id) REFERENCES category (category_id) ON DELETE SET NULL);
+CREATE TABLE film (film_id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    title VARCHAR(128) NOT NULL, description TEXT, release_year YEAR,
+    language_id TINYINT UNSIGNED NOT NULL, rental_duration TINYINT UNSIGNED NOT NULL DEFAULT 3,
+    rental_rate DECIMAL(4,2) NOT NULL DEFAULT 4.99, length SMALLINT COMMENT 'Minutes, "about"',
+    rating ENUM('G','PG','it''s') DEFAULT 'G', special_features SET('Trailers','Scenes'),
+    last_update DATETIME NOT NULL DEFAULT '2020-01-01', loud VARCHAR(128) AS (upper(title)) STORED,
+    FOREIGN KEY (language_id) REFERENCES language (language_id)) COMMENT 'What is for rent'
+    DEFAULT CHARSET utf8mb4 COLLATE utf8mb4_unicode_ci;
+CREATE TABLE film_category (film_id INT UNSIGNED NOT NULL, category_id INT NOT NULL,
+    PRIMARY KEY (film_id, category_id),
+    FOREIGN KEY (film_id) REFERENCES film (film_id) ON DELETE CASCADE,
+    FOREIGN KEY (category_id) REFERENCES category (category_id));
+CREATE TABLE country (code CHAR(2) NOT NULL PRIMARY KEY, name VARCHAR(40) NOT NULL);
+CREATE TABLE city (city_id BIGINT NOT NULL PRIMARY KEY, country CHAR(2) NOT NULL, place POINT,
+    FOREIGN KEY (country) REFERENCES country (code));
+CREATE TABLE "Mixed Case" ("Id" UUID NOT NULL PRIMARY KEY, "Select" BOOLEAN, flag BIT(1),
+    "Größe" FLOAT, "user.name" TEXT, notes JSON, address INET6, "time" TIME, day DATE, bytes BLOB,
+    short VARBINARY(4), ratio DOUBLE, exact DECIMAL(30,10), big BIGINT UNSIGNED,
+    at DATETIME(6), plain VARCHAR(9) COLLATE utf8mb4_nopad_bin);
+CREATE TABLE keyless (note TEXT, size INT);
+CREATE TABLE keyed_by_unique (code CHAR(3) NOT NULL UNIQUE, label VARCHAR(9));
+CREATE VIEW film_list AS SELECT film_id AS fid, title, rental_rate AS price, rating FROM film;
+INSERT INTO language (name) VALUES ('English'), ('Čeština');
+INSERT INTO category (name, parent_id) VALUES ('Action', NULL), ('Ärger', 1);
+INSERT INTO film (title, release_year, language_id, length, rating, special_features) VALUES
+    ('ACADEMY', 2006, 1, 86, 'PG', 'Trailers,Scenes'), ('academy', NULL, 1, NULL, 'it''s', NULL),
+    ('Ägypten', 1999, 2, 48, NULL, ''), ('academy ', NULL, 2, 0, 'G', 'Scenes');
+INSERT INTO film_category VALUES (1, 1), (1, 2), (2, 2);
+INSERT INTO country VALUES ('de', 'Deutschland'), ('AT', 'Österreich');
+INSERT INTO city VALUES (1, 'de', NULL), (2, 'AT', POINT(1, 2)), (3, 'DE', NULL);
+INSERT INTO "Mixed Case" VALUES
+    ('00000000-0000-0000-0000-000000000001', true, b'1', 0.1, 'a', '{"b":1,"a":2}', '::1', '10:30',
+    '2020-02-29', x'00ff', x'01', 1e-7, 1.25, 18446744073709551615, '2020-01-01', 'a'),
+    ('00000000-0000-0000-0000-000000000002', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL),
+    ('00000000-0000-0000-0000-000000000003', false, b'0', 16777216, 'A', '[]', '9::', '00:00',
+    '0001-01-01', '', '', -2.5, 100.123, 0, '2020-01-01 00:00:00.000001', 'A');
+INSERT INTO keyless VALUES ('a', 1), ('a', 1), (NULL, NULL);
+INSERT INTO keyed_by_unique VALUES ('ab', 'x'), ('abc', NULL);
+"""
+
 _POSTGRES = {
     "[": '"',
     "]": '"',
@@ -228,7 +276,15 @@ def for_postgres(script: str) -> str:
     return script.replace("INTEGER NOT NULL PRIMARY KEY ", "SERIAL PRIMARY KEY ")
 
 
+def for_mariadb(script: str) -> str:
+    """The script of SQLite as MariaDB takes it."""
+    for old, new in {"[": '"', "]": '"', "NVARCHAR": "VARCHAR"}.items():
+        script = script.replace(old, new)
+    return script
+
+
 SHAPES: dict[str, dict[str, str]] = {
+    "mariadb": {"music": for_mariadb(MUSIC), "rentals": RENTALS},
     "sqlite": {"music": MUSIC, "wholesale": WHOLESALE, "odd": ODD},
     "postgres": {
         "music": for_postgres(MUSIC),

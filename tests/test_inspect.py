@@ -23,7 +23,7 @@ RENEW = "# Renewed by: RENEW_GOLDEN=1 python -m pytest tests/test_inspect.py -k 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["music", "wholesale", "films", "odd"])
+@pytest.mark.parametrize("name", ["music", "wholesale", "films", "rentals", "odd"])
 async def test_a_shape_is_served_unchanged(
     engine: str, name: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,7 +38,7 @@ async def test_a_shape_is_served_unchanged(
     assert await ddl(database_url) == before
 
 
-@pytest.mark.parametrize("name", ["wholesale", "films", "odd"])
+@pytest.mark.parametrize("name", ["wholesale", "films", "rentals", "odd"])
 async def test_what_it_writes_is_golden(
     engine: str, name: str, database_url: str, tmp_path: Path
 ) -> None:

@@ -18,7 +18,8 @@ from abaft.store.description import Description
 Url = Annotated[
     str,
     typer.Argument(
-        metavar="URL", help="The database: [cyan]sqlite:///FILE[/] or [cyan]postgresql://…[/]"
+        metavar="URL",
+        help="The database: [cyan]sqlite:///FILE[/], [cyan]postgresql://…[/] or [cyan]mysql://…[/]",
     ),
 ]
 Tables = Annotated[
@@ -84,7 +85,18 @@ def _describe(url: str, schemas: list[str]) -> Description:
             ) from error
 
         return asyncio.run(postgres_inspect.inspect(url, schemas))
-    raise SettingError(f"{scheme!r}: write sqlite:///FILE or postgresql://USER@HOST/NAME")
+    if scheme in ("mysql", "mariadb"):
+        try:
+            from abaft.store import mysql_inspect
+        except ImportError as error:
+            raise SettingError(
+                "MySQL and MariaDB need their driver: pip install 'abaft[mysql]'"
+            ) from error
+
+        return asyncio.run(mysql_inspect.inspect(url, schemas))
+    raise SettingError(
+        f"{scheme!r}: write sqlite:///FILE, postgresql://USER@HOST/NAME or mysql://USER@HOST/NAME"
+    )
 
 
 def _selected(found: Description, wanted: list[str], unwanted: list[str]) -> Description:

@@ -28,7 +28,8 @@ _PLACE = (
 )
 _COLUMNS = (
     f"SELECT {_PLACE.format('c')}, c.column_name, c.column_type, c.collation_name,"
-    " c.is_nullable = 'NO', c.column_default IS NOT NULL OR c.extra LIKE '%auto_increment%'"
+    " c.is_nullable = 'NO',"
+    " coalesce(c.column_default, 'NULL') <> 'NULL' OR c.extra LIKE '%auto_increment%'"
     " OR c.extra LIKE '%GENERATED%' FROM information_schema.columns c WHERE c.table_schema IN ?"
     " ORDER BY c.ordinal_position"
 )

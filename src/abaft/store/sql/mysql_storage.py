@@ -140,10 +140,12 @@ def _size(kind: Any) -> tuple[int, int]:
     return kind.digits, kind.places
 
 
+_ALSO = {"decimal": ("numeric",), "bigint unsigned": ("numeric",), "longtext": ("json",)}
+"""Other names for a type: that of other databases, of what is larger, and MariaDB's for JSON."""
+
+
 def holds(kind: Kind, type_: str) -> bool:
     """Whether a column of this type holds the kind as it says."""
     plain, _, collation = type_.lower().partition(" collate ")
     name = re.sub(r"\(.*\)", "", plain) if kind.stored != "bit(1)" else plain
-    # Other databases have another name for it.
-    name = name.replace("decimal", "numeric")
-    return kind.stored in (plain, name, collation or name)
+    return kind.stored in (plain, name, collation or name, *_ALSO.get(name, ()))

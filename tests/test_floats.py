@@ -103,8 +103,8 @@ async def endless(api: Api, engine: str, written: str) -> None:
     if engine == "postgres":
         names = {"1e999": "Infinity", "-1e999": "-Infinity", "nan": "NaN"}
         text = f"'{names[written]}'::float8"
-    elif written == "nan":
-        return  # SQLite stores it as NULL
+    elif engine == "mariadb" or written == "nan":
+        return  # MariaDB refuses it, SQLite stores it as NULL
     await api.app.pipeline.store.sql("delete from gauges", [])
     sql = f"insert into gauges (id, level, last) values (7, {text}, {text})"
     await api.app.pipeline.store.sql(sql, [])

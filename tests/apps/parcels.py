@@ -20,6 +20,15 @@ create view heavy as
     select number, -weight as weight, upper(note) collate "C" as note from parcels;
 insert into parcels (weight) values (1.5), (2.5), (3.5);
 """
+_MARIADB = """
+create table parcels (
+    number bigint auto_increment primary key,
+    weight double not null,
+    note varchar(50) default 'none'
+) default character set utf8mb4 collate utf8mb4_nopad_bin;
+create view heavy as select number, -weight as weight, upper(note) as note from parcels;
+insert into parcels (weight) values (1.5), (2.5), (3.5);
+"""
 
 
 class Parcel(Model, managed=False):
@@ -48,4 +57,5 @@ class Heavy(Model, table="heavy", collection="heavy", read_only=True):
 
 async def prepare(url: str) -> None:
     """Makes the table and the view."""
-    await run(url, _SQLITE if url.startswith("sqlite") else _POSTGRES)
+    scripts = {"sqlite": _SQLITE, "postgresql": _POSTGRES, "mysql": _MARIADB}
+    await run(url, scripts[url.partition(":")[0]])

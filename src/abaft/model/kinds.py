@@ -23,13 +23,7 @@ from abaft.base.ids import uuid_text
 from abaft.model import forms
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
-NARROW = {
-    "tinyint": 2**7,
-    "smallint": 2**15,
-    "mediumint": 2**23,
-    "int": 2**31,
-    "integer": 2**31,
-}
+NARROW = {"tinyint": 2**7, "smallint": 2**15, "mediumint": 2**23, "int": 2**31, "integer": 2**31}
 """Integers of existing columns that have fewer bits."""
 FLOAT32_MAX = 3.4028234663852886e38
 

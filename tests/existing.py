@@ -32,13 +32,18 @@ async def run(url: str, script: str) -> None:
 _MANNERS = "set session sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT', time_zone = '+00:00'"
 
 
-async def mysql_rows(url: str, sql: str) -> list[tuple[Any, ...]]:
-    """The rows of the last of some statements, as a client with plain manners sees them."""
+async def dialled(url: str) -> Any:
+    """A connection to a MariaDB with plain manners."""
     parts = urlsplit(url)
-    connection = await asyncmy.connect(
+    return await asyncmy.connect(
         host=parts.hostname, port=parts.port, user="root", database=parts.path[1:],
         autocommit=True, init_command=_MANNERS,
     )  # fmt: skip
+
+
+async def mysql_rows(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of the last of some statements, as a client with plain manners sees them."""
+    connection = await dialled(url)
     try:
         async with connection.cursor() as cursor:
             await cursor.execute(sql)

@@ -88,7 +88,8 @@ def test_by_a_unique_field(items: Items) -> None:
     number = rows[3]["id"]
     assert items.told()[3:] == [
         ("Item", "1", "update", {"name": "Ape"}),
-        ("Item", str(number), "create", {"id": number, **made}),
+        # MariaDB gives a number only with the record itself, which the feed tells of besides.
+        ("Item", str(number), "create", made if "mysql" in items.url else {"id": number, **made}),
     ]
 
 

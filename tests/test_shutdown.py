@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 import pytest
 
+from existing import dialled
 from servers.process import TESTS, AppProcess
 from servers.storm import Storm, paced, prepare, reckon
 
@@ -100,6 +101,12 @@ async def locked(database: str) -> AsyncIterator[None]:
         yield
         connection.execute("rollback")
         connection.close()
+        return
+    if database.startswith("mysql"):
+        holder = await dialled(database)
+        await holder.query("lock tables counters write")
+        yield
+        await holder.ensure_closed()
         return
     other = await asyncpg.connect(database)
     await other.execute("begin; lock table counters in exclusive mode")

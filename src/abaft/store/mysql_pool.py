@@ -16,8 +16,8 @@ from asyncmy.cursors import SSCursor
 
 from abaft.base.errors import SettingError, SetupError
 from abaft.store import pool
-from abaft.store.base import AnswerTooLarge, Row
-from abaft.store.mysql_errors import FAILURES, Columns, duplicate, gone
+from abaft.store.base import AnswerTooLarge, Locked, Row
+from abaft.store.mysql_errors import FAILURES, Columns, code, duplicate, gone
 from abaft.store.sql.mysql import Server
 
 MODES = (
@@ -32,6 +32,11 @@ _CUT, _TOO_LARGE = 1260, 1301
 """Warnings of a text that is longer than a packet may be: what came is not what was asked for."""
 _LEAST = {True: (10, 6), False: (8, 0, 23)}
 _IN_TRANSACTION = 1
+_ROWS = 500
+"""Of a stream, at a time."""
+_STATEMENT_TIMEOUT = 1969
+_LEAST_WAIT = 1.2
+_WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)|.* FOR UPDATE\s*$", re.IGNORECASE | re.DOTALL)
 # Numbers come as such, and everything else as text.
 _DECODERS: dict[int, Any] = {
     **dict.fromkeys((1, 2, 3, 8, 9, 13), int),
@@ -71,9 +76,10 @@ class Address:
 class Connection:
     """A connection of the driver, as the pool and sessions use it."""
 
-    def __init__(self, raw: Any, columns: Columns) -> None:
+    def __init__(self, raw: Any, columns: Columns, seconds: float) -> None:
         self._raw = raw
         self._columns = columns
+        self._seconds = seconds
 
     async def run(self, sql: str) -> tuple[list[Row] | None, int]:
         """The rows of a statement, or None and how many it has changed."""
@@ -118,18 +124,30 @@ class Connection:
                 await raw.next_result()
         except errors.IntegrityError as error:
             raise duplicate(error, sql, self._columns) or error from error
+        except errors.MySQLError as error:
+            # Locks are waited for in whole seconds: with less time, the statement's is over first.
+            hasty = self._seconds < _LEAST_WAIT and code(error) == _STATEMENT_TIMEOUT
+            if hasty and _WRITES.match(sql):
+                raise Locked(str(error)) from error
+            raise
         return raw._result
 
     async def stream(self, sql: str) -> AsyncIterator[Row]:
         """The rows of a statement, in bounded memory."""
         cursor = self._raw.cursor(SSCursor)
+        transport, whole = self._raw._transport, False
         try:
             await cursor.execute(sql)
-            while rows := await cursor.fetchmany(500):
+            while rows := await cursor.fetchmany(_ROWS):
+                # The driver keeps all that comes: nothing more may, until these are done with.
+                transport.pause_reading()
                 for row in rows:
                     yield row
+                transport.resume_reading()
+            whole = True
         finally:
-            await cursor.close()
+            if not whole:
+                self.terminate()
 
     async def _refuse_what_was_cut(self) -> None:
         """Rows whose JSON the server has cut short are no answer."""
@@ -173,7 +191,7 @@ class Pool(pool.Pool[Connection]):
 
 async def _connect(address: Address, left: float, seconds: float, columns: Columns) -> Connection:
     async with asyncio.timeout(left):
-        connection = Connection(await _dialled(address, left), columns)
+        connection = Connection(await _dialled(address, left), columns, seconds)
         try:
             await connection.run(_manners(connection.server, seconds))
         except BaseException:

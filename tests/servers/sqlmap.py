@@ -49,7 +49,7 @@ def need_sqlmap() -> str:
 
 def attack(base: str, engine: str, target: Target) -> bool:
     """Whether it got in, by all it can do: level 5, risk 3."""
-    dbms = {"sqlite": "sqlite", "postgres": "postgresql"}[engine]
+    dbms = {"sqlite": "sqlite", "postgres": "postgresql", "mariadb": "mysql"}[engine]
     with TemporaryDirectory() as folder:
         said = subprocess.run(
             [

@@ -227,7 +227,7 @@ class MysqlStore:
         async with self._pool.hold(self._until()) as connection:
             try:
                 if patient:
-                    await connection.run(self._patience())
+                    await self._wait(connection)
                 await steps.begin(connection)
             except FAILURES as error:
                 if gone(error):
@@ -252,9 +252,11 @@ class MysqlStore:
         settle = self.indexer.settle
         return MysqlSession(connection, self._columns, self._load_tables, settle, seconds)
 
-    def _patience(self) -> str:
+    async def _wait(self, connection: Connection) -> None:
+        """Lets the connection, which isn't kept afterwards, take its time."""
         limit = "max_statement_time" if self.dialect.server.maria else "max_execution_time"
-        return f"SET SESSION {limit} = 0, SESSION innodb_lock_wait_timeout = 3600"
+        await connection.run(f"SET SESSION {limit} = 0, SESSION innodb_lock_wait_timeout = 3600")
+        connection.limit = None
 
     async def stream(
         self, compiled: Read, values: Values, seconds: float = 0
@@ -280,7 +282,7 @@ class MysqlStore:
     async def snapshot(self) -> AsyncIterator[Snapshot]:
         async with self._pool.hold(self._until()) as connection:
             try:
-                await connection.run(self._patience())
+                await self._wait(connection)
                 await connection.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 await connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
                 yield partial(steps.stream, connection)

@@ -35,7 +35,7 @@ _IN_TRANSACTION = 1
 _ROWS = 500
 """Of a stream, at a time."""
 _STATEMENT_TIMEOUT = 1969
-_LEAST_WAIT = 1.2
+_LEAST_WAIT, _GRACE = 1.2, 1.0
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)|.* FOR UPDATE\s*$", re.IGNORECASE | re.DOTALL)
 # Numbers come as such, and everything else as text.
 _DECODERS: dict[int, Any] = {
@@ -80,6 +80,8 @@ class Connection:
         self._raw = raw
         self._columns = columns
         self._seconds = seconds
+        self.limit: float | None = seconds + _GRACE
+        """Seconds for a statement; None: it may take its time."""
 
     async def run(self, sql: str) -> tuple[list[Row] | None, int]:
         """The rows of a statement, or None and how many it has changed."""
@@ -119,9 +121,11 @@ class Connection:
         """What the driver has of the last of the statements."""
         raw = self._raw
         try:
-            await raw.query(sql)
-            while raw._result.has_next:
-                await raw.next_result()
+            # A server that isn't there any more, or has no limit of its own for what it does.
+            async with asyncio.timeout(self.limit):
+                await raw.query(sql)
+                while raw._result.has_next:
+                    await raw.next_result()
         except errors.IntegrityError as error:
             raise duplicate(error, sql, self._columns) or error from error
         except errors.MySQLError as error:

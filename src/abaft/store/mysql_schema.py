@@ -14,6 +14,7 @@ from abaft.store.mysql_changes import FEED
 from abaft.store.mysql_pool import Connection
 from abaft.store.sql.dialect import Dialect
 from abaft.store.sql.indexes import index_groups
+from abaft.store.sql.mysql import Server
 from abaft.store.sql.mysql_compiler import COMPANION
 from abaft.store.sql.mysql_literals import Listed, filled
 from abaft.store.sql.schema import Found, compare
@@ -81,6 +82,8 @@ async def upgrade(
 ) -> tuple[list[str], list[str]]:
     """(statements applied, differences left); the server can't undo a definition."""
     name = "concat('abaft.', left(sha2(database(), 256), 32))"
+    connection.limit = None
+    await connection.run(_unhurried(connection.server))
     # Of workers that start together one migrates, and the others find it done.
     [(held,)] = await connection.rows(f"SELECT get_lock({name}, {_LOCK_SECONDS})")
     if held != 1:
@@ -92,7 +95,6 @@ async def upgrade(
             return [], differences + [f"missing: {_title(sql)}" for sql in statements]
         if differences:
             return [], differences
-        await connection.run(_unhurried())
         for sql in statements:
             await connection.run(sql)
         await connection.run(f"INSERT IGNORE INTO {FEED} (id, last) VALUES (1, 0)")
@@ -104,8 +106,10 @@ async def upgrade(
             connection.terminate()
 
 
-def _unhurried() -> str:
-    return "SET SESSION innodb_lock_wait_timeout = 60, SESSION lock_wait_timeout = 60"
+def _unhurried(server: Server) -> str:
+    limit = "max_statement_time" if server.maria else "max_execution_time"
+    waits = "SESSION innodb_lock_wait_timeout = 60, SESSION lock_wait_timeout = 60"
+    return f"SET SESSION {limit} = 0, {waits}"
 
 
 def _title(sql: str) -> str:

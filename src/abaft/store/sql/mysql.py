@@ -238,7 +238,7 @@ class MysqlDialect(Dialect):
                 return _duration(element)
             case "binary":
                 encoded = sa.func.to_base64(element)
-                return _quoted(sa.func.replace(encoded, sa.literal_column("x'0a'"), _EMPTY))
+                return _quoted(sa.func.replace(encoded, _constant("\n"), _EMPTY))
         if isinstance(kind, Choice) and not kind.of_text:
             return sa.cast(element, sa.String)
         # What it gives has another collation, which doesn't mix with ours.

@@ -22,6 +22,7 @@ from abaft.plan.types import Pick, ReadShape, WriteShape
 from abaft.plan.write import plan_write
 from abaft.store.sql.changes import change_statement, change_types, changes_table
 from abaft.store.sql.conditions import Context
+from abaft.store.sql.mysql import MysqlDialect, Server
 from abaft.store.sql.postgres import PostgresDialect
 from abaft.store.sql.read import compile_read
 from abaft.store.sql.search import index_name
@@ -34,11 +35,17 @@ from abaft.store.sql.tables import (
     make_indexes,
     make_tables,
 )
-from abaft.store.sql.write import WriteBuilder, compile_joined, compile_plain
+from abaft.store.sql.write import WriteBuilder, compile_apart, compile_joined, compile_plain
 
 FOLDER = Path(__file__).parent / "golden" / "sql"
 RENEW = "-- Renewed by: RENEW_GOLDEN=1 python -m pytest tests/test_golden_sql.py"
-DIALECTS: dict[str, Any] = {"sqlite": SqliteDialect(), "postgres": PostgresDialect()}
+DIALECTS: dict[str, Any] = {
+    "sqlite": SqliteDialect(),
+    "postgres": PostgresDialect(),
+    "mariadb": MysqlDialect(),
+    "mysql": MysqlDialect(),
+}
+DIALECTS["mysql"].meet(Server(maria=False, collation="utf8mb4_0900_bin"))
 
 
 class Topic(Model, key="name", stamps=False):
@@ -192,6 +199,13 @@ def search_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
         yield f"{name}: /api/notes?{query}", "\n".join([*asked, text])
 
 
+COMPILERS: dict[str, Any] = {
+    "sqlite": compile_plain,
+    "postgresql": lambda make, plan, changes, change: compile_joined(make, plan, changes),
+    "mysql": compile_apart,
+}
+
+
 def writes_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
     tables, settings = make_tables(schema, dialect), Settings()
     sequence = sa.Column("seq", sa.Integer, primary_key=True)
@@ -204,11 +218,9 @@ def writes_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
     change = change_statement(Context(schema, tables, Binder(dialect)), changes)
     for name, actor, shape in WRITES:
         plan = plan_write(schema, settings, Access(schema, actor), shape)
-        if dialect.sa.name == "sqlite":
-            made = compile_plain(make, plan, changes, change)
-        else:
-            made = compile_joined(make, plan, changes)
-        parts = [shown(made.statement)] + [shown(part) for part in (made.change,) if part]
+        made = COMPILERS[dialect.sa.name](make, plan, changes, change)
+        others = (made.statement.first, made.statement, made.statement.then, made.change)
+        parts = [shown(part) for part in others if part]
         yield f"{name} of {shape.model}", ";\n".join(parts)
         yield f"why not: {name} of {shape.model}", shown(made.probe.statement)
 

@@ -19,7 +19,7 @@ from abaft.plan.loads import Load, Match, Matched
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store import mysql_changes as feed
 from abaft.store import mysql_session as steps
-from abaft.store.base import Capabilities, Item, Lost, Row, Session, Snapshot, Values
+from abaft.store.base import Capabilities, Item, Lost, Pace, Row, Session, Snapshot, Values
 from abaft.store.mysql_errors import FAILURES, conflicts, gone, translate, translate_write
 from abaft.store.mysql_load import Refused
 from abaft.store.mysql_pool import Connection, Pool
@@ -136,7 +136,7 @@ class MysqlStore:
         if compiled.change is self._change and not compiled.waits and self._short(compiled):
             change = self._change_if
             row: Row | None = await self._again(
-                lambda until: self._at_once(compiled, change, values, until)
+                lambda until, pace: self._at_once(compiled, change, values, until)
             )
             return row
         row = await self._whole(lambda connection: steps.write(connection, compiled, values))
@@ -174,24 +174,26 @@ class MysqlStore:
 
     async def _whole(self, work: Work) -> Any:
         """Does the work in a transaction of its own, again where others were in its way."""
-        return await self._again(lambda until: self._once(work, until))
+        return await self._again(lambda until, pace: self._once(work, until, pace))
 
-    async def _again(self, run: Callable[[float], Awaitable[Any]]) -> Any:
+    async def _again(self, run: Callable[[float, Pace], Awaitable[Any]]) -> Any:
         until, attempt = self._until(), 0
+        pace: Pace = ""
         while True:
             attempt += 1
             try:
-                return await run(until)
+                return await run(until, pace)
             except FAILURES as error:
+                pace = "queued" if conflicts(error) else pace
                 # It was undone, or broke before the commit was sent: nothing has taken place.
                 again = conflicts(error) or (gone(error) and attempt < _ATTEMPTS)
                 if not again or clock.monotonic() > until:
                     raise translate(error, self._columns) from error
             await asyncio.sleep(_PAUSE * attempt)
 
-    async def _once(self, work: Work, until: float) -> Any:
+    async def _once(self, work: Work, until: float, pace: Pace) -> Any:
         async with self._pool.hold(until) as connection:
-            await steps.begin(connection)
+            await steps.begin(connection, pace)
             try:
                 result = await work(connection)
                 await self.indexer.settle(connection)
@@ -223,12 +225,12 @@ class MysqlStore:
                 raise translate_write(error, self._columns) from error
 
     @asynccontextmanager
-    async def transaction(self, patient: bool = False) -> AsyncIterator[Session]:
+    async def transaction(self, patient: bool = False, pace: Pace = "") -> AsyncIterator[Session]:
         async with self._pool.hold(self._until()) as connection:
             try:
                 if patient:
                     await self._wait(connection)
-                await steps.begin(connection)
+                await steps.begin(connection, pace)
             except FAILURES as error:
                 if gone(error):
                     connection.terminate()

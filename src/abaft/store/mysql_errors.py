@@ -10,6 +10,7 @@ from asyncmy import errors
 from abaft.store.base import (
     Busy,
     CheckViolation,
+    Crossed,
     Locked,
     Lost,
     QueryTimeout,
@@ -92,7 +93,7 @@ def translate(error: Exception, columns: Columns) -> Exception:
     if number == LOCK_TIMEOUT:
         return Locked(text)
     if number == DEADLOCK:
-        return Busy(text)
+        return Crossed(text)
     if number in _READ_ONLY:
         return Busy(f"the database can't be written to: {text}")
     return Lost(_cause(error)) if gone(error) else error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +33,8 @@ _CUT, _TOO_LARGE = 1260, 1301
 """Warnings of a text that is longer than a packet may be: what came is not what was asked for."""
 _LEAST = {True: (10, 6), False: (8, 0, 23)}
 _IN_TRANSACTION = 1
-_ROWS = 500
-"""Of a stream, at a time."""
+_ROWS, _RECEIVED = 500, 1 << 17
+"""Of a stream, at a time, and the bytes that may wait to be read."""
 _STATEMENT_TIMEOUT = 1969
 _LEAST_WAIT, _GRACE = 1.2, 1.0
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)|.* FOR UPDATE\s*$", re.IGNORECASE | re.DOTALL)
@@ -62,9 +63,9 @@ class Address:
             "password": unquote(parts.password or ""),
             "database": name,
         }
-        socket = asked.pop("unix_socket", None)
-        if socket is not None:
-            options["unix_socket"] = socket
+        place = asked.pop("unix_socket", None)
+        if place is not None:
+            options["unix_socket"] = place
         else:
             options |= {"host": parts.hostname or "127.0.0.1", "port": parts.port or 3306}
         if asked:
@@ -140,6 +141,10 @@ class Connection:
         """The rows of a statement, in bounded memory."""
         cursor = self._raw.cursor(SSCursor)
         transport, whole = self._raw._transport, False
+        # All that has come is made into rows at once.
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVED
+        )
         try:
             await cursor.execute(sql)
             while rows := await cursor.fetchmany(_ROWS):

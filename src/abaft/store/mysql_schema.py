@@ -14,7 +14,7 @@ from abaft.store.mysql_changes import FEED
 from abaft.store.mysql_pool import Connection
 from abaft.store.sql.dialect import Dialect
 from abaft.store.sql.indexes import index_groups
-from abaft.store.sql.mysql import Server
+from abaft.store.sql.mysql import LOCKS, TURN, Server
 from abaft.store.sql.mysql_compiler import COMPANION
 from abaft.store.sql.mysql_literals import Listed, filled
 from abaft.store.sql.schema import Found, compare
@@ -98,6 +98,7 @@ async def upgrade(
         for sql in statements:
             await connection.run(sql)
         await connection.run(f"INSERT IGNORE INTO {FEED} (id, last) VALUES (1, 0)")
+        await connection.run(f"INSERT IGNORE INTO {LOCKS} (id) VALUES ({TURN})")
         return statements, []
     finally:
         if not connection.is_closed():

@@ -19,6 +19,7 @@ from abaft.store.base import (
     HeldOff,
     Item,
     Lost,
+    Pace,
     ReferenceViolation,
     Row,
     UniqueViolation,
@@ -28,7 +29,7 @@ from abaft.store.mysql_errors import Columns, conflicts, gone, translate, transl
 from abaft.store.mysql_load import Copy, Refused
 from abaft.store.mysql_pool import Connection
 from abaft.store.sql.load import Tables
-from abaft.store.sql.mysql import read_datetime
+from abaft.store.sql.mysql import LOCKS, TURN, read_datetime
 from abaft.store.sql.mysql_literals import filled
 from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Statement
@@ -42,8 +43,23 @@ _NOTHING: Row = (None, None)
 CHECKED = "SET SESSION foreign_key_checks = 1"
 
 
-async def begin(connection: Connection) -> None:
-    await connection.run("START TRANSACTION")
+# InnoDB sees at once where two wait for each other: one is undone, and run again alone.
+_TURN = f"START TRANSACTION; SELECT id FROM {LOCKS} WHERE id = {TURN}"
+_BEGIN: dict[Pace, str] = {
+    "": "START TRANSACTION",
+    "steady": f"{_TURN} LOCK IN SHARE MODE",
+    "hasty": f"{_TURN} LOCK IN SHARE MODE",
+    "queued": f"{_TURN} FOR UPDATE",
+}
+
+
+async def begin(connection: Connection, pace: Pace = "") -> None:
+    """Begins a transaction."""
+    try:
+        await connection.run(_BEGIN[pace])
+    except BaseException:
+        await roll_back(connection)
+        raise
 
 
 async def commit(connection: Connection, columns: Columns) -> None:

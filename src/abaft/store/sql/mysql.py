@@ -315,8 +315,9 @@ class MysqlDialect(Dialect):
         return sa.func.left(sa.func.sha2(text, number(256)), number(32), type_=sa.String)
 
 
-LOCKS, SLOTS = "abaft_locks", 1_024
-"""The table whose rows are what transactions hold for others to wait for."""
+LOCKS, SLOTS, TURN = "abaft_locks", 1_024, -1
+"""The table whose rows are what transactions hold for others to wait for; one of them is the turn
+of those that must be alone."""
 locks = sa.Table(LOCKS, sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
 
 

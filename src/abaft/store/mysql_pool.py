@@ -96,18 +96,19 @@ class Connection:
 
         One that fails is the last that was run.
         """
-        raw, found = self._raw, []
+        raw = self._raw
+        found: list[tuple[Sequence[Row] | None, int]] = []
         try:
-            await raw.query(";".join(statements))
-            while True:
-                result = raw._result
-                found.append((result.rows, result.affected_rows))
-                if not result.has_next:
-                    return found
-                await raw.next_result()
-        except errors.IntegrityError as error:
-            sql = statements[len(found)]
-            raise duplicate(error, sql, self._columns) or error from error
+            async with asyncio.timeout(self.limit):
+                await raw.query(";".join(statements))
+                while True:
+                    result = raw._result
+                    found.append((result.rows, result.affected_rows))
+                    if not result.has_next:
+                        return found
+                    await raw.next_result()
+        except errors.MySQLError as error:
+            raise self._refusal(error, statements[len(found)]) from error
 
     async def rows(self, sql: str) -> list[Row]:
         """The rows of a statement that gives some."""
@@ -127,15 +128,17 @@ class Connection:
                 await raw.query(sql)
                 while raw._result.has_next:
                     await raw.next_result()
-        except errors.IntegrityError as error:
-            raise duplicate(error, sql, self._columns) or error from error
         except errors.MySQLError as error:
-            # Locks are waited for in whole seconds: with less time, the statement's is over first.
-            hasty = self._seconds < _LEAST_WAIT and code(error) == _STATEMENT_TIMEOUT
-            if hasty and _WRITES.match(sql):
-                raise Locked(str(error)) from error
-            raise
+            raise self._refusal(error, sql) from error
         return raw._result
+
+    def _refusal(self, error: Exception, sql: str) -> Exception:
+        """What only the statement tells of a refusal."""
+        # Locks are waited for in whole seconds: with less time, the statement's is over first.
+        hasty = self._seconds < _LEAST_WAIT and code(error) == _STATEMENT_TIMEOUT
+        if hasty and _WRITES.match(sql):
+            return Locked(str(error))
+        return duplicate(error, sql, self._columns) or error
 
     async def stream(self, sql: str) -> AsyncIterator[Row]:
         """The rows of a statement, in bounded memory."""

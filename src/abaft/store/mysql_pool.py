@@ -17,7 +17,7 @@ from asyncmy.cursors import SSCursor
 
 from abaft.base.errors import SettingError, SetupError
 from abaft.store import pool
-from abaft.store.base import AnswerTooLarge, Locked, Row
+from abaft.store.base import AnswerTooLarge, Locked, Row, StoreError
 from abaft.store.mysql_errors import FAILURES, Columns, code, duplicate, gone
 from abaft.store.sql.mysql import Server
 
@@ -108,7 +108,9 @@ class Connection:
                         return found
                     await raw.next_result()
         except errors.MySQLError as error:
-            raise self._refusal(error, statements[len(found)]) from error
+            if (refusal := self._refusal(error, statements[len(found)])) is not None:
+                raise refusal from error
+            raise
 
     async def rows(self, sql: str) -> list[Row]:
         """The rows of a statement that gives some."""
@@ -129,16 +131,18 @@ class Connection:
                 while raw._result.has_next:
                     await raw.next_result()
         except errors.MySQLError as error:
-            raise self._refusal(error, sql) from error
+            if (refusal := self._refusal(error, sql)) is not None:
+                raise refusal from error
+            raise
         return raw._result
 
-    def _refusal(self, error: Exception, sql: str) -> Exception:
-        """What only the statement tells of a refusal."""
+    def _refusal(self, error: Exception, sql: str) -> StoreError | None:
+        """What only the statement tells of a refusal, if it tells more."""
         # Locks are waited for in whole seconds: with less time, the statement's is over first.
         hasty = self._seconds < _LEAST_WAIT and code(error) == _STATEMENT_TIMEOUT
         if hasty and _WRITES.match(sql):
             return Locked(str(error))
-        return duplicate(error, sql, self._columns) or error
+        return duplicate(error, sql, self._columns)
 
     async def stream(self, sql: str) -> AsyncIterator[Row]:
         """The rows of a statement, in bounded memory."""

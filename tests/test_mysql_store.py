@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
+import apsw
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -119,8 +121,6 @@ def test_values_as_constants() -> None:
 
 
 async def test_case_is_folded_for_ascii_alone(connection: Connection) -> None:
-    import sqlalchemy as sa
-
     text = "".join(chr(code) for code in range(1, 0x3000)) + "😀"
     dialect = MysqlDialect()
     for fold, start, moved in ((lowered, 65, 32), (raised, 97, -32)):
@@ -132,7 +132,6 @@ async def test_case_is_folded_for_ascii_alone(connection: Connection) -> None:
 
 async def test_text_is_shown_as_json_shows_it(url: str) -> None:
     """Character for character as SQLite, which escapes what must be."""
-    import apsw
 
     class Note(Model):
         text: str
@@ -254,7 +253,6 @@ async def test_two_that_wait_for_each_other_both_get_their_turn(url: str) -> Non
         answers = await asyncio.gather(
             *(api.ask("POST /api/batch", json=moves(*("ab" if n % 2 else "ba"))) for n in range(30))
         )
-        print({answer.text for answer in answers if answer.status_code != 200})
         assert {answer.status_code for answer in answers} == {200}
 
 

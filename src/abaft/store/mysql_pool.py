@@ -247,7 +247,6 @@ def _manners(server: Server, seconds: float) -> str:
     settings = {
         "sql_mode": f"'{','.join(MODES)}'",
         "time_zone": "'+00:00'",
-        "transaction_isolation" if not server.maria else "tx_isolation": "'READ-COMMITTED'",
         "completion_type": "'NO_CHAIN'",
         "group_concat_max_len": str(2**32 - 1),
         "innodb_lock_wait_timeout": str(max(1, int(seconds * 0.9))),
@@ -260,7 +259,9 @@ def _manners(server: Server, seconds: float) -> str:
     else:
         settings |= {"max_execution_time": str(int(seconds * 1000))}
     sets = ", ".join(f"SESSION {name} = {value}" for name, value in settings.items())
-    return f"SET NAMES utf8mb4 COLLATE {server.collation}, {sets}"
+    # The name of this one's variable is another on each server and version.
+    isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+    return f"{isolation}; SET NAMES utf8mb4 COLLATE {server.collation}, {sets}"
 
 
 def server_of(version: str) -> Server:

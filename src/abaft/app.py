@@ -35,6 +35,7 @@ from abaft.model.declare import Model
 from abaft.model.times import show_datetime
 from abaft.observe.events import (
     ChangesPruned,
+    Limited,
     Observer,
     PruningFailed,
     SchemaChanged,
@@ -171,6 +172,8 @@ class App(FastAPI):
                 raise SchemaMismatch(differences)
             for statement in applied:
                 self.observer.emit(SchemaChanged(statement))
+            for limit in self.store.limits:
+                self.observer.emit(Limited(limit))
             self._pruning = asyncio.create_task(self._prune())
             self._ready = True
             took = (clock.ticks() - begun + self._built) // 1_000_000

@@ -132,11 +132,12 @@ def change_rows(
 ) -> list[tuple[str, str]]:
     """The written key and the change record's data of each record; hidden fields left out.
 
-    Of the `names` only those `shown` are told; `links` are the keys of to-many relations.
+    Of the `names` only those `shown` are told; `links` are the keys of to-many relations. A key
+    that isn't among the names is "".
     """
     fields = [model.fields[name] for name in names]
     columns: list[Any] = list(zip(*rows, strict=True))
-    places = [names.index(name) for name in model.key]
+    places = [names.index(name) for name in model.key if name in names]
     key = [map(url_part, _spelled(fields[at].kind, columns[at])) for at in places]
     told = [
         (field.name, column if _shown_as_is(field.kind) else _shown(field.kind, column))
@@ -151,7 +152,8 @@ def change_rows(
         orjson.dumps(dict(zip(told_names, row, strict=True))).decode()
         for row in zip(*(column for _, column in told), strict=True)
     ] or ["{}"] * len(rows)
-    return list(zip(map(",".join, zip(*key, strict=True)), data, strict=True))
+    keys = map(",".join, zip(*key, strict=True)) if places else [""] * len(rows)
+    return list(zip(keys, data, strict=True))
 
 
 def _spelled(kind: Kind, column: Sequence[Any]) -> Sequence[str]:

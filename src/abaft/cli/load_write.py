@@ -125,10 +125,19 @@ class Writer:
         made = [name for name in stored if self.model.fields[name].by_database]
         lacking = {name: batch.column(name).count(ABSENT) for name in made}
         mixed = any(0 < count < len(batch.lines) for count in lacking.values())
-        if mixed or self._hooked["create"] or not await self._numbered(session, batch):
+        keyless = self._keyless(batch)
+        if mixed or self._hooked["create"] or not (keyless or await self._numbered(session, batch)):
             return refused + await self._singly(session, batch, self._creation)
-        names = tuple(name for name in stored if not lacking.get(name))
+        left = {name for name, count in lacking.items() if count} | keyless
+        names = tuple(name for name in stored if name not in left)
         return refused + await self._load(session, batch, "create", names, names)
+
+    def _keyless(self, batch: Batch) -> set[str]:
+        """The key, where the database numbers all these records as it stores them."""
+        key = self.model.fields[self.model.key[0]]
+        numbers = self.pipeline.store.capabilities.numbers_rows and key.generated
+        none = numbers and all(value is None for value in batch.column(key.name))
+        return {key.name} if none else set()
 
     async def _numbered(self, session: Session, batch: Batch) -> bool:
         """Whether each row has its key, or one as the database makes them."""

@@ -23,6 +23,13 @@ class SchemaChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Limited:
+    """The database has a limit that the models don't tell of: what is beyond it is refused."""
+
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFailed:
     """A defect of ours: the client saw only the request's id."""
 
@@ -79,6 +86,7 @@ class SecretMade:
 Event = (
     Started
     | SchemaChanged
+    | Limited
     | RequestFailed
     | PruningFailed
     | LoadShed

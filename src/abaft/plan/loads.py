@@ -16,7 +16,8 @@ class Load:
 
     `rows` are values in the order of `names`, which hold the key; `changes` are each row's written
     key and the data of its change record; `links` are each row's keys of to-many relations. With
-    `deferred` a relation may lead to a record that comes later.
+    `deferred` a relation may lead to a record that comes later. Without the key in `names` the
+    database numbers the records, and the changes have no key yet.
     """
 
     model: Model
@@ -28,6 +29,11 @@ class Load:
     deferred: bool = False
     action: Literal["create", "update"] = "create"
     links: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
+
+    @property
+    def keyless(self) -> bool:
+        """Whether the database numbers the records."""
+        return self.model.key[0] not in self.names
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -96,6 +96,8 @@ class Capabilities:
     """Whether several machines can use it."""
     statement_change: bool
     """Whether a write and its change record are one statement."""
+    numbers_rows: bool = False
+    """Whether it numbers the records of a load only as it stores them."""
 
 
 class Compiled(Protocol):
@@ -201,6 +203,8 @@ class Store(Session, Protocol):
     """A database; every method is safe to call at once from many tasks of one loop."""
 
     capabilities: Capabilities
+    limits: Sequence[str]
+    """What its columns hold less of than the models say: told at the start, refused on a write."""
 
     @property
     def answers(self) -> KeptAnswers:

@@ -32,6 +32,7 @@ from abaft.store.sql.dialect import number
 from abaft.store.sql.idempotency import Answers
 from abaft.store.sql.load import Tables
 from abaft.store.sql.mysql import MysqlDialect, locks
+from abaft.store.sql.mysql_columns import limits
 from abaft.store.sql.mysql_literals import filled
 from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Binder, Statement
@@ -57,7 +58,7 @@ class Read:
 class MysqlStore:
     """A database on a server, shared by any number of workers and machines."""
 
-    capabilities = Capabilities("mysql", shared=True, statement_change=False)
+    capabilities = Capabilities("mysql", shared=True, statement_change=False, numbers_rows=True)
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
         self.schema = schema
@@ -78,6 +79,7 @@ class MysqlStore:
         self._change_if = change_statement(self._context(), self.changes_table, written)
         self.answers = Answers(self.dialect)
         self.indexer = Indexer(self.schema, self.tables, self.dialect)
+        self.limits: Sequence[str] = limits(self.schema)
 
     def _until(self) -> float:
         return clock.monotonic() + self.settings.query_timeout

@@ -10,7 +10,7 @@ from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import StoreError
 from abaft.store.mysql_pool import Connection
 from abaft.store.sql.changes import CHANGES, KINDS
-from abaft.store.sql.load import Table, Tables, assigned, compared, pairs
+from abaft.store.sql.load import Table, Tables, assigned, compared, keys_of, tied
 from abaft.store.sql.mysql_literals import literal
 
 Refused = dict[int, StoreError]
@@ -30,35 +30,52 @@ class Copy:
         self.rows = _lines(self.table, load.names, load.rows)
         same = ", ".join(map(literal, (load.at, load.actor, load.model.name)))
         action = literal(load.action)
-        self.changes = [
-            f"({same}, {literal(key)}, {action}, {literal(data)})" for key, data in load.changes
-        ]
+        self._before, self._between = f"({same}, ", f", {action}, "
 
     async def send(self, connection: Connection, places: range) -> None:
         """Stores the records at these places, and their change records."""
         lines = self.rows[places.start : places.stop]
+        numbers: list[int] = []
         if self.load.action == "create":
             into = f"{self.table.quoted} ({self.table.columns(self.load.names)})"
-            if self.load.deferred:
-                await self._put_off(connection, into, lines)
-            else:
-                await _insert(connection, into, lines)
+            create = self._put_off if self.load.deferred else self._create
+            numbers = await create(connection, into, lines)
         elif assigned(self.load):
             await _stage(connection, self.table, self.load.names, lines)
             await connection.run(_update(self.table, self.load))
         for relation in self.load.links:
-            await self._link(connection, relation, places)
+            await self._link(connection, relation, places, numbers)
         into = f"{CHANGES} ({', '.join(KINDS)})"
-        await _insert(connection, into, self.changes[places.start : places.stop])
+        await _insert(connection, into, self._changes(places, numbers))
 
-    async def _put_off(self, connection: Connection, into: str, lines: list[str]) -> None:
+    async def _create(self, connection: Connection, into: str, lines: list[str]) -> list[int]:
+        """The numbers of the records, where the database gives them."""
+        if self.load.keyless:
+            return await _insert_numbered(connection, into, lines)
+        await _insert(connection, into, lines)
+        return []
+
+    async def _put_off(self, connection: Connection, into: str, lines: list[str]) -> list[int]:
         """Inserts records that may lead to later ones; `dangling` is asked when all are there."""
         await connection.run("SET SESSION foreign_key_checks = 0")
         try:
-            await _insert(connection, into, lines)
+            return await self._create(connection, into, lines)
         finally:
             if not connection.is_closed():
                 await connection.run("SET SESSION foreign_key_checks = 1")
+
+    def _changes(self, places: range, numbers: list[int]) -> list[str]:
+        changes = self.load.changes[places.start : places.stop]
+        if numbers:
+            key = self.load.model.fields[self.load.model.key[0]]
+            shown = "" if key.hidden else key.name
+            changes = [
+                (str(number), _with(data, shown, number))
+                for (_, data), number in zip(changes, numbers, strict=True)
+            ]
+        return [
+            f"{self._before}{literal(key)}{self._between}{literal(data)})" for key, data in changes
+        ]
 
     def dangling(self) -> Iterator[str]:
         """What finds a record whose relation leads nowhere."""
@@ -79,17 +96,26 @@ class Copy:
                 f" (SELECT 1 FROM {target.quoted} o WHERE {tie}) LIMIT 1"
             )
 
-    async def _link(self, connection: Connection, relation: str, places: range) -> None:
+    async def _link(
+        self, connection: Connection, relation: str, places: range, numbers: list[int]
+    ) -> None:
         table, sides = self.tables.link(self.load.model, relation)
         if self.load.action == "update":
-            at = self.load.names.index(self.load.model.key[0])
-            keys = [[self.load.rows[place][at]] for place in places]
+            keys = [[key] for key in keys_of(self.load, places)]
             listed = ", ".join(_lines(table, sides[:1], keys))
             await connection.run(
                 f"DELETE FROM {table.quoted} WHERE ({table.columns(sides[:1])}) IN ({listed})"
             )
-        lines = _lines(table, sides, pairs(self.load, relation, places))
+        found = tied(self.load, relation, places, numbers or keys_of(self.load, places))
+        lines = _lines(table, sides, found)
         await _insert(connection, f"{table.quoted} ({table.columns(sides)})", lines)
+
+
+def _with(data: str, name: str, number: int) -> str:
+    """The data of a change with the number that its record was given."""
+    if not name:
+        return data
+    return f'{{"{name}":{number}' + (f",{data[1:]}" if data != "{}" else "}")
 
 
 def _update(table: Table, load: Load) -> str:
@@ -147,6 +173,19 @@ async def _insert(connection: Connection, into: str, lines: list[str]) -> None:
         await connection.run(f"INSERT INTO {into} VALUES {', '.join(some)}")
 
 
+async def _insert_numbered(connection: Connection, into: str, lines: list[str]) -> list[int]:
+    """The numbers that the rows were given: a statement whose rows are constants gets its numbers
+    at once, whatever innodb_autoinc_lock_mode is."""
+    given: list[int] = []
+    for some in _packets(lines):
+        [(first, step)] = await connection.rows(
+            f"INSERT INTO {into} VALUES {', '.join(some)};"
+            " SELECT last_insert_id(), @@SESSION.auto_increment_increment"
+        )
+        given += range(first, first + len(some) * step, step)
+    return given
+
+
 def _packets(lines: Iterable[str]) -> Iterator[list[str]]:
     some: list[str] = []
     size = 0
@@ -161,7 +200,7 @@ def _packets(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _lines(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    if not rows:
-        return []
+    if not rows or not names:
+        return ["()"] * len(rows)
     encoded = table.encoded(names, rows)
     return [f"({', '.join(map(literal, row))})" for row in encoded]

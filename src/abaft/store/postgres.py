@@ -94,6 +94,7 @@ class PostgresStore:
     """A database on a server, shared by any number of workers and machines."""
 
     capabilities = Capabilities("postgres", shared=True, statement_change=True)
+    limits: Sequence[str] = ()
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
         self.schema = schema

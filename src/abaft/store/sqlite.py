@@ -86,6 +86,7 @@ class SqliteStore:
     """One file, or with an empty path a temporary one."""
 
     capabilities = Capabilities("sqlite", shared=False, statement_change=False)
+    limits: Sequence[str] = ()
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
         self.path = url.removeprefix("sqlite:///")

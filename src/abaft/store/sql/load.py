@@ -83,9 +83,19 @@ class Tables:
 
 def pairs(load: Load, relation: str, places: range) -> list[tuple[Any, Any]]:
     """What ties the records at these places to those of a relation."""
+    return tied(load, relation, places, keys_of(load, places))
+
+
+def keys_of(load: Load, places: range) -> list[Any]:
+    """The keys of the records at these places."""
     at = load.names.index(load.model.key[0])
+    return [load.rows[place][at] for place in places]
+
+
+def tied(load: Load, relation: str, places: range, keys: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """The same of records that have these keys."""
     lists = load.links[relation]
-    return [(load.rows[place][at], key) for place in places for key in lists[place]]
+    return [(key, other) for place, key in zip(places, keys, strict=True) for other in lists[place]]
 
 
 def assigned(load: Load) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from abaft.base.digest import fingerprint
 from abaft.base.errors import ModelError
 from abaft.model.kinds import Choice, Kind
-from abaft.model.spec import Field, Model
+from abaft.model.spec import Field, Model, Schema
 from abaft.store.sql.dialect import Dialect, Element, number
 from abaft.store.sql.indexes import Index, index_groups
 from abaft.store.sql.mysql_compiler import (
@@ -197,6 +197,23 @@ class Columns:
         columns += [] if guard is None else [guard]
         options: Any = {"mysql_length": lengths} if lengths else {}
         return sa.Index(index.name, *columns, unique=index.unique, _table=table, **options)
+
+
+def limits(schema: Schema) -> list[str]:
+    """Keys of text that have no length of their own."""
+    short = [
+        f"{model.name}.{name} ({LONGEST // len(model.key)})"
+        for model in schema.models.values()
+        for name in model.key
+        if model.managed and _endless(model, name)
+    ]
+    told = "MySQL and MariaDB have so many characters of a key at most, of which max_length tells"
+    return [f"{told}: {', '.join(short)}"] if short else []
+
+
+def _endless(model: Model, name: str) -> bool:
+    kind, tied = model.fields[name].kind, [one.columns for one in model.one.values()]
+    return kind.textual and _longest(kind) is None and not any(name in parts for parts in tied)
 
 
 def _longest(kind: Kind) -> int | None:

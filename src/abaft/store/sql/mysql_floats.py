@@ -8,35 +8,53 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-_A = "substring_index(trim(LEADING '-' FROM t), 'e', 1)"
-_WHOLE = f"substring_index({_A}, '.', 1)"
-_REST = f"if(locate('.', {_A}) > 0, substring_index({_A}, '.', -1), '')"
-_DIGITS = f"trim(TRAILING '0' FROM trim(LEADING '0' FROM replace({_A}, '.', '')))"
-_EXPONENT = (
-    "(if(locate('e', t) > 0, CAST(substring_index(t, 'e', -1) AS SIGNED), 0)"
-    f" + if(trim(LEADING '0' FROM {_WHOLE}) <> '',"
-    f" char_length(trim(LEADING '0' FROM {_WHOLE})) - 1,"
-    f" char_length(trim(LEADING '0' FROM {_REST})) - char_length({_REST}) - 1))"
-)
-_FIXED = f"concat('0.', repeat('0', -{_EXPONENT} - 1), {_DIGITS})"
+# A large float is exactly `v`, the whole number `m` times two to the `e`, and its digits tell `n`.
+# Where this lies midway to the next float, PostgreSQL takes more digits (see `base/floats.py`).
+# That is below 1e40: what so few digits tell is five to its exponent times what has 54 bits.
+_LARGE, _LARGEST = "9007199254740992e0", "1e40"
+_EXACT = "DECIMAL(65, 0)"
+
+
+def _power(exponent: str) -> str:
+    """Two to so much, of which an integer holds half."""
+    return f"(CAST(1 << {exponent} DIV 2 AS {_EXACT}) * (1 << {exponent} - {exponent} DIV 2))"
+
+
+# Each step names what the next is made of: the parts of the text, its digits and their exponent.
+_PARTS = {
+    "w VARCHAR(40)": "trim(LEADING '0' FROM substring_index(substring_index(u, 'e', 1), '.', 1))",
+    "r VARCHAR(40)": "if(locate('.', u) > 0,"
+    " substring_index(substring_index(u, 'e', 1), '.', -1), '')",
+    "p INT": "if(locate('e', u) > 0, CAST(substring_index(u, 'e', -1) AS SIGNED), 0)",
+    f"n {_EXACT}": f"if(m IS NULL, NULL, CAST(u AS {_EXACT}))",
+    f"v {_EXACT}": f"m * {_power('e')}",
+    "g INT": "e + char_length(bin(m)) - 53",
+}
+_DIGITS = {
+    "d VARCHAR(40)": "trim(TRAILING '0' FROM trim(LEADING '0' FROM concat(w, r)))",
+    "x INT": "p + if(w <> '', char_length(w) - 1,"
+    " char_length(trim(LEADING '0' FROM r)) - char_length(r) - 1)",
+    "l VARCHAR(40)": f"CASE WHEN n <> v AND 2 * abs(n - v) ="
+    f" {_power('g')} / if(m & (m - 1) = 0 AND n < v, 2, 1)"
+    " THEN trim(TRAILING '0' FROM round(v, 17 - char_length(v))) END",
+}
+_LONGER = "concat(left(l, 1), '.', substr(l, 2), 'e+', char_length(v) - 1)"
+_FIXED = "concat('0.', repeat('0', -x - 1), d)"
 _SCIENTIFIC = (
-    f"concat(left({_DIGITS}, 1),"
-    f" if(char_length({_DIGITS}) > 1, concat('.', substr({_DIGITS}, 2)), ''),"
-    f" if({_EXPONENT} < 0, 'e-', 'e+'), if(abs({_EXPONENT}) < 10, '0', ''), abs({_EXPONENT}))"
+    "concat(left(d, 1), if(char_length(d) > 1, concat('.', substr(d, 2)), ''),"
+    " if(x < 0, 'e-', 'e+'), if(abs(x) < 10, '0', ''), abs(x))"
 )
-# `v` is the exact whole number that a large float is, `n` the one that its digits tell. Where this
-# lies midway to the next float, PostgreSQL takes more digits (see `base/floats.py`).
-_N = "CAST(trim(LEADING '-' FROM t) AS DECIMAL(20, 0))"
-_GAP = f"((1 << (char_length(bin(v)) - 53)) DIV if(v & (v - 1) = 0 AND {_N} < v, 2, 1))"
-_MIDWAY = f"v IS NOT NULL AND {_N} <> v AND 2 * abs({_N} - v) = {_GAP}"
-_MORE = "trim(TRAILING '0' FROM round(v, 17 - char_length(v)))"
-_LONGER = f"concat(left({_MORE}, 1), '.', substr({_MORE}, 2), 'e+', char_length(v) - 1)"
 # The server writes what is shorter, with an exponent or without; we go by its size.
 _OTHERWISE = (
-    f"concat(if(left(t, 1) = '-', '-', ''), CASE WHEN {_MIDWAY} THEN {_LONGER}"
-    f" WHEN {_EXPONENT} BETWEEN -4 AND -1 THEN {_FIXED} ELSE {_SCIENTIFIC} END)"
+    f"concat(s, CASE WHEN l IS NOT NULL THEN {_LONGER}"
+    f" WHEN x BETWEEN -4 AND -1 THEN {_FIXED} ELSE {_SCIENTIFIC} END)"
 )
-_LARGE, _LARGEST = 2**53, 2**63
+
+
+def _named(values: dict[str, str], label: str) -> str:
+    """A table of one row: what each name stands for."""
+    columns = ", ".join(f"{name} PATH '$[{place}]'" for place, name in enumerate(values))
+    return f"json_table(json_array({', '.join(values.values())}), '$' COLUMNS ({columns})) {label}"
 
 
 class Spelled(FunctionElement[Any]):
@@ -53,10 +71,18 @@ def _spelled(element: Spelled, compiler: Any, **options: Any) -> str:
     # Adding zero turns -0.0 into 0.0.
     text = f"CAST({value} + 0e0 AS CHAR)"
     usual = f"{value} = 0 OR (abs({value}) >= 1e-4 AND abs({value}) < 1e15"
-    large = f"abs({value}) >= {_LARGE}e0 AND abs({value}) < {_LARGEST}e0"
-    whole = f"CASE WHEN {large} THEN CAST(abs({value}) AS SIGNED) END"
-    columns = "t VARCHAR(40) PATH '$[0]', v BIGINT PATH '$[1]'"
-    named = f"json_table(json_array({text}, {whole}), '$' COLUMNS ({columns})) j"
+    large = f"abs({value}) >= {_LARGE} AND abs({value}) < {_LARGEST}"
+    # A logarithm may be off by a little: so there is a bit more than a float has.
+    exponent = f"CAST(greatest(floor(log2(abs({value}))) - 53, 0) AS SIGNED)"
+    whole = {
+        "u VARCHAR(40)": f"trim(LEADING '-' FROM {text})",
+        "s VARCHAR(1)": f"if({value} < 0, '-', '')",
+        "m BIGINT": f"CASE WHEN {large} THEN CAST(abs({value}) / pow(2, {exponent}) AS SIGNED) END",
+        "e INT": f"CASE WHEN {large} THEN {exponent} END",
+    }
+    named = ", ".join(
+        [_named(whole, "abaft_1"), _named(_PARTS, "abaft_2"), _named(_DIGITS, "abaft_3")]
+    )
     return (
         f"CASE WHEN {usual} AND locate('e', {text}) = 0) THEN {text}"
         f" WHEN {value} IS NOT NULL THEN (SELECT {_OTHERWISE} FROM {named}) END"

@@ -276,15 +276,32 @@ def for_postgres(script: str) -> str:
     return script.replace("INTEGER NOT NULL PRIMARY KEY ", "SERIAL PRIMARY KEY ")
 
 
+_MARIADB = {
+    "[": '"',
+    "]": '"',
+    "NVARCHAR": "VARCHAR",
+    " DATETIME": " DATETIME(6)",
+    "AUTOINCREMENT": "AUTO_INCREMENT",
+    'ID" TEXT': 'ID" VARCHAR(40)',
+    '"Size")': '"Size" TEXT)',
+    " NUMERIC": " DECIMAL(12,4)",
+    " REAL": " DOUBLE",
+}
+
+
 def for_mariadb(script: str) -> str:
     """The script of SQLite as MariaDB takes it."""
-    for old, new in {"[": '"', "]": '"', "NVARCHAR": "VARCHAR"}.items():
+    for old, new in _MARIADB.items():
         script = script.replace(old, new)
     return script
 
 
 SHAPES: dict[str, dict[str, str]] = {
-    "mariadb": {"music": for_mariadb(MUSIC), "rentals": RENTALS},
+    "mariadb": {
+        "music": for_mariadb(MUSIC),
+        "wholesale": for_mariadb(WHOLESALE),
+        "rentals": RENTALS,
+    },
     "sqlite": {"music": MUSIC, "wholesale": WHOLESALE, "odd": ODD},
     "postgres": {
         "music": for_postgres(MUSIC),

@@ -87,8 +87,30 @@ FILMS = {
 }
 
 
-async def test_what_the_database_fills_in_is_left_to_it(database_url: str, serve: Serve) -> None:
-    if database_url.startswith("sqlite"):
+async def test_what_mariadb_fills_in_is_left_to_it(engine: str, serve: Serve) -> None:
+    if engine != "mariadb":
+        pytest.skip("the rentals are MariaDB's")
+    async with serve(SHAPES["mariadb"]["rentals"]) as api:
+        new = {"title": "ÄGYPTEN  ", "language": 2, "release_year": "2020", "rating": "it's"}
+        film = await ok(api, "POST /api/films", new)
+        assert film | new == film
+        assert (film["rental_rate"], film["rental_duration"]) == ("4.99", 3)
+        assert (film["loud"], film["last_update"]) == ("ÄGYPTEN  ", "2020-01-01T00:00:00Z")
+        path = f"/api/films/{film['film_id']}"
+        changed = await ok(api, f"PATCH {path}", {"title": "x", "rating": None})
+        assert (changed["loud"], changed["rating"]) == ("X", None)
+        for wrong in ({"rating": "X"}, {"rental_rate": "100.00"}, {"release_year": "1800"}):
+            refused = await api.ask(f"PATCH {path}", "admin", json=wrong)
+            assert refused.status_code == 422, refused.text
+        nowhere = await api.ask(f"PATCH {path}", "admin", json={"language": 9})
+        assert nowhere.status_code == 422
+        assert await ok(api, f"GET {path}") == changed
+
+
+async def test_what_the_database_fills_in_is_left_to_it(
+    engine: str, database_url: str, serve: Serve
+) -> None:
+    if engine != "postgres":
         pytest.skip("the films are PostgreSQL's")
     async with serve(SHAPES["postgres"]["films"]) as api:
         film = await ok(api, "POST /api/films", FILMS)
@@ -135,6 +157,11 @@ async def test_what_the_database_fills_in_is_left_to_it(database_url: str, serve
 
 
 GUARDED = {
+    "mariadb": """
+        create table notes (id integer auto_increment primary key, text text not null);
+        create trigger guard before insert on notes for each row if new.text = 'no' then
+            signal sqlstate '45000' set message_text = 'not this one'; end if;
+    """,
     "sqlite": """
         create table notes (id integer primary key, text text not null);
         create trigger guard before insert on notes when new.text = 'no'
@@ -174,9 +201,10 @@ async def test_authz_open_lets_everybody_read_and_nobody_write(engine: str, serv
 LEFT_OUT = """
 create table safes (id integer primary key, content money not null);
 create table boxes (id integer primary key, content money);
-create table parts (code text primary key, number integer not null unique);
+create table parts (code varchar(9) primary key, number integer not null unique);
 create table uses (id integer primary key, part integer references parts (number));
 """
+UNKNOWN = {"postgres": "money", "mariadb": "point"}
 
 
 FUZZY = """
@@ -186,9 +214,9 @@ create table words (id integer primary key, word text collate fuzzy);
 
 
 async def test_text_that_is_not_compared_by_code_point_is_left_out(
-    database_url: str, serve: Serve
+    engine: str, database_url: str, serve: Serve
 ) -> None:
-    if database_url.startswith("sqlite") or not await fetch(
+    if engine != "postgres" or not await fetch(
         database_url, "select 1 from pg_collation where collprovider = 'i' limit 1"
     ):
         pytest.skip("this is of PostgreSQL with ICU")
@@ -197,14 +225,14 @@ async def test_text_that_is_not_compared_by_code_point_is_left_out(
         assert "# The column word (text) is left out" in await written(database_url)
 
 
-async def test_what_cannot_be_served_is_told(database_url: str, serve: Serve) -> None:
-    if database_url.startswith("sqlite"):
+async def test_what_cannot_be_served_is_told(engine: str, database_url: str, serve: Serve) -> None:
+    if engine == "sqlite":
         pytest.skip("SQLite's columns can all be served")
-    async with serve(LEFT_OUT) as api:
+    async with serve(LEFT_OUT.replace("money", UNKNOWN[engine])) as api:
         assert api.app.schema.models["Safe"].read_only
         assert (await ok(api, "POST /api/boxes", {"id": 1})) == {"id": 1}
         text = await written(database_url, "--tables", "[us]*")
-        assert "# The column content (money) is left out" in text
+        assert f"# The column content ({UNKNOWN[engine]}) is left out" in text
         assert "# So no record can be created: it can only be read." in text
         assert "# Part refers to number of parts, which is no model here: no relation." in text
         await Walk(api, database_url).everything()
@@ -224,9 +252,10 @@ async def test_tables_are_chosen_by_name(engine: str, database_url: str) -> None
 
 def test_mistakes_are_told_with_what_to_write(tmp_path: Path) -> None:
     for arguments, word in (
-        (["mysql://x/y"], "sqlite:///FILE"),
+        (["mssql://x/y"], "sqlite:///FILE"),
         ([f"sqlite:///{tmp_path}/none.db"], "no file"),
         (["postgresql://127.0.0.1:1/none"], "can't be reached"),
+        (["mysql://127.0.0.1:1/none"], "can't be reached"),
     ):
         result = command("inspect", *arguments)
         assert result.exit_code == 1
@@ -323,10 +352,21 @@ HOSTILE = '''
 '''
 
 
-async def test_inj_what_a_database_says_is_never_code(database_url: str, serve: Serve) -> None:
-    if database_url.startswith("sqlite"):
+HOSTILE_MARIADB = '''
+    create table "x""; import os #" (
+        id integer primary key comment '"""); raise SystemExit(2) # \\\\',
+        "a\\"", b = ""\\nc" integer
+    ) comment 'said """; raise SystemExit(1)\\\\ and
+        more \\\\"""';
+'''
+
+
+async def test_inj_what_a_database_says_is_never_code(
+    engine: str, database_url: str, serve: Serve
+) -> None:
+    if engine == "sqlite":
         pytest.skip("SQLite has no comments, and its names are drawn elsewhere")
-    async with serve(HOSTILE) as api:
+    async with serve({"postgres": HOSTILE, "mariadb": HOSTILE_MARIADB}[engine]) as api:
         [model] = api.app.schema.collections.values()
         assert "raise SystemExit(1)" in model.description
         assert "raise SystemExit(2)" in model.fields["id"].description

@@ -259,16 +259,17 @@ async def test_the_usual_page(database_url: str) -> None:
 SLOW = (
     "insert into nodes (id, name, number, up, created, updated) "
     "with recursive c(n) as (select 1 union all select n + 1 from c where n < 1000) "
-    "select {id}, 'x', n, t.id, t.created, t.updated from c, nodes t where t.name = 'top'"
+    "select {id}, 'x', n, t.id, t.created, t.updated "
+    "from c, (select 0 as half union all select 1) d, nodes t where t.name = 'top'"
 )
 
 
 async def test_dos_4_a_query_past_its_time_is_stopped(database_url: str, engine: str) -> None:
     async with serving(database_url, Node, settings={"query_timeout": 0.1}) as api:
         await api.db.create(Node, name="top")
-        id_ = "gen_random_uuid()" if engine == "postgres" else "'x' || n"
+        id_ = "gen_random_uuid()" if engine == "postgres" else "'x' || n || half"
         await api.db.sql(SLOW.format(id=id_))
-        # Each of 1,000 nodes leads to 1,000, and each of those to 1,000 more; none has the name.
+        # Each of 2,000 nodes leads to 2,000, and each of those to 2,000 more; none has the name.
         answer = await api.ask("GET /api/nodes?up.nodes.up.nodes.name[contains]=nobody&limit=1")
         assert answer.status_code == 422
         assert answer.json()["code"] == "query_timeout"

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from abaft.base import clock
 from abaft.store.base import Lost
 from abaft.store.description import (
     Column,
@@ -20,7 +19,7 @@ from abaft.store.description import (
     usable,
 )
 from abaft.store.mysql_errors import FAILURES, gone
-from abaft.store.mysql_pool import Connection, Pool
+from abaft.store.mysql_pool import Connection, connect
 from abaft.store.sql.mysql_literals import Listed, filled
 
 _SECONDS = 30.0
@@ -75,17 +74,17 @@ Held = tuple[str, dict[str, Any]]
 async def inspect(url: str, schemas: Sequence[str] = ()) -> Description:
     """The tables of these databases, or of the one that is named. Raises Lost where they can't be
     read."""
-    pool = Pool(url, 1, _SECONDS, {})
     try:
-        async with pool.hold(clock.monotonic() + _SECONDS) as connection:
-            await connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            found = await _Inspector(connection).describe(schemas)
-            await connection.run("ROLLBACK")
-            return found
+        connection = await connect(url, _SECONDS)
+    except (*FAILURES, ValueError) as error:
+        raise Lost(f"the database can't be reached: {error}") from error
+    try:
+        await connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        return await _Inspector(connection).describe(schemas)
     except FAILURES as error:
         raise Lost(f"it can't be read: {error}") from error
     finally:
-        await pool.close(1.0)
+        connection.terminate()
 
 
 def _quoted(name: str) -> str:

@@ -205,6 +205,11 @@ class Pool(pool.Pool[Connection]):
         )
 
 
+async def connect(url: str, seconds: float) -> Connection:
+    """A connection of nobody's pool, whose statements take no longer than so."""
+    return await _connect(Address.of(url), seconds, seconds, {})
+
+
 async def _connect(address: Address, left: float, seconds: float, columns: Columns) -> Connection:
     async with asyncio.timeout(left):
         connection = Connection(await _dialled(address, left), columns, seconds)

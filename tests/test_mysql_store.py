@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from abaft import App, Many, Me, Model, Ref, Settings, allow, field
 from abaft.base.errors import ModelError, SettingError, SetupError
@@ -316,6 +317,30 @@ async def test_what_is_shorter_here_is_told_at_the_start(url: str) -> None:
     await app.stop()
     [limited] = [event for event in told if isinstance(event, Limited)]
     assert limited.limit.endswith("of which max_length tells: Shelf.name (768), Pair.left (384)")
+
+
+async def test_val_what_a_column_does_not_hold_is_told_by_its_field(url: str) -> None:
+    class Page(Model):
+        shelf: Ref[Shelf] | None
+        notes: JsonValue = None
+
+        @allow("read", "create", "update")
+        def everyone(page, me: Me) -> bool:
+            return True
+
+    deep: Any = 1
+    for _ in range(40):
+        deep = [deep]
+    async with serving(url, Shelf, Page) as api:
+        for path, body, pointer in (
+            ("shelfs", {"name": "x" * 769}, "/name"),
+            ("pages", {"notes": deep}, "/notes"),
+            ("pages", [{"notes": 1}, {"notes": deep}], "/1/notes"),
+        ):
+            refused = await api.ask(f"POST /api/{path}", json=body)
+            assert refused.status_code == 422
+            assert [error["pointer"] for error in refused.json()["errors"]] == [pointer]
+        assert (await api.items("/api/pages")) == []
 
 
 class Pair(Model, key=("left", "right"), stamps=False):

@@ -86,8 +86,8 @@ def write_fault(schema: Schema, draft: Draft, error: StoreError) -> Fault:
             return _taken(model, fields)
         case ReferenceViolation():
             return _reference(schema, draft)
-        case CheckViolation(name=name):
-            return _unmet(model, name)
+        case CheckViolation(name=name, column=column):
+            return _unmet(model, name, column)
         case GuardFailed(guard=guard) if guard.startswith("target."):
             return dangling(model, guard.removeprefix("target."))
         case GuardFailed(guard="anchor"):
@@ -99,12 +99,14 @@ def write_fault(schema: Schema, draft: Draft, error: StoreError) -> Fault:
     return store_fault(error)
 
 
-def _unmet(model: Model, constraint: str) -> Invalid:
+def _unmet(model: Model, constraint: str, column: str) -> Invalid:
     """422: a check by its name; of anything else the database holds to, not its words."""
     short = constraint.removeprefix(f"ck_{model.table}_")
     known = short in {check.name for check in model.checks}
     detail = f"the record doesn't meet {short!r}" if known else "a value doesn't fit its column"
-    return Invalid(detail, code="check", errors=[Problem("", "check", detail)])
+    fields = [field.name for field in model.fields.values() if field.column == column]
+    pointer = f"/{fields[0]}" if fields and not known else ""
+    return Invalid(detail, code="check", errors=[Problem(pointer, "check", detail)])
 
 
 def _taken(model: Model, columns: tuple[str, ...]) -> Conflict:

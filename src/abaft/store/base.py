@@ -40,9 +40,10 @@ class ReferenceViolation(StoreError):
 
 @dataclass(eq=False)
 class CheckViolation(StoreError):
-    """A condition of the table isn't met: its name."""
+    """A condition of the table isn't met: its name; of one column's: the column."""
 
     name: str = ""
+    column: str = ""
 
 
 @dataclass(eq=False)

@@ -32,7 +32,10 @@ _DUPLICATES = {1062, 1586, 1859}
 _REFERENCES = {1216, 1217, 1451, 1452}
 _CHECKS = {3819, 4025}
 # A value that its column can't hold, as one of an existing table may be narrower than its field.
-_UNFIT = {1048, 1153, 1264, 1265, 1292, 1364, 1366, 1367, 1406, 1411, 1525, 1690, 3140, 3156, 4078}
+_UNFIT = {
+    *(1048, 1153, 1264, 1265, 1292, 1364, 1366, 1367, 1406, 1411, 1525, 1690),
+    *(3140, 3156, 3157, 4078),
+}
 _SIGNAL = 1644
 _READ_ONLY = {1021, 1030, 1114, 1290, 1792, 1836}
 _GONE = {
@@ -44,6 +47,7 @@ _NAME = r"(?:`((?:[^`]|``)+)`|(\w+))"
 _WRITTEN = re.compile(
     rf"\s*(?:INSERT INTO|UPDATE|DELETE FROM) (?:{_NAME}\.)?{_NAME}", re.IGNORECASE
 )
+_COLUMN = re.compile(r"olumn (?:`[^`]*`\.`[^`]*`\.)?['`]([^'`]+)['`]")
 _CONSTRAINT = re.compile(r"[Cc](?:ONSTRAINT|heck constraint) [`']([^`']+)[`']")
 
 
@@ -83,9 +87,11 @@ def translate(error: Exception, columns: Columns) -> Exception:
     if number in _REFERENCES:
         return ReferenceViolation(_named(text))
     if number in _CHECKS:
-        return CheckViolation(_named(text))
+        name = _named(text)
+        return CheckViolation(name, name.rpartition(".")[2])
     if number in _UNFIT:
-        return CheckViolation("a value fits its column")
+        found = _COLUMN.search(text)
+        return CheckViolation("a value fits its column", found.group(1) if found else "")
     if number == _SIGNAL:
         return CheckViolation("a trigger takes it")
     if number in _TIMEOUTS:

@@ -18,6 +18,8 @@ from servers.private import PrivateServer, Server, ServerMissing, memory_folder
 Opened = TypeVar("Opened")
 
 ENGINES = ("sqlite", "postgres", "mariadb")
+QUICK = ("mariadb",)
+"""Engines whose slow tests wait until `--engine` names them, but for those marked `everywhere`."""
 LEFT_OUT = "LEFT OUT: "  # begins the reason of every skip that the closing summary repeats
 
 # Timing is never a test.
@@ -31,7 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="engines",
         action="append",
         choices=ENGINES,
-        help="run tests of behaviour on this engine; may be repeated; all by default",
+        help="run tests of behaviour on this engine; may be repeated; all by default, the slow"
+        f" ones without {', '.join(QUICK)}",
     )
 
 
@@ -40,12 +43,20 @@ def chosen_engines(config: pytest.Config) -> list[str]:
     return [engine for engine in ENGINES if engine in chosen]
 
 
+def engines_of(test: pytest.Metafunc) -> list[str]:
+    """The engines that a test runs on."""
+    chosen, mark = chosen_engines(test.config), test.definition.get_closest_marker
+    if test.config.getoption("engines") or not mark("slow") or mark("everywhere"):
+        return chosen
+    return [engine for engine in chosen if engine not in QUICK]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    engines = engines_of(metafunc)
     if "engine" in metafunc.fixturenames:
-        engines = chosen_engines(metafunc.config)
         metafunc.parametrize("engine", engines, indirect=True, scope="session")
     for fixture in {"shared_server", "private_server"} & {*metafunc.fixturenames}:
-        servers = [engine for engine in chosen_engines(metafunc.config) if engine != "sqlite"]
+        servers = [engine for engine in engines if engine != "sqlite"]
         metafunc.parametrize(fixture, servers, indirect=True)
 
 

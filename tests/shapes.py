@@ -284,6 +284,7 @@ _MARIADB = {
     "AUTOINCREMENT": "AUTO_INCREMENT",
     'ID" TEXT': 'ID" VARCHAR(40)',
     '"Size")': '"Size" TEXT)',
+    " NUMERIC(": " DECIMAL(",
     " NUMERIC": " DECIMAL(12,4)",
     " REAL": " DOUBLE",
 }

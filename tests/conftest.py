@@ -167,6 +167,15 @@ def module_database_url(engine: str, request: pytest.FixtureRequest) -> Iterator
         yield url
 
 
+@pytest.fixture
+def mariadb_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database of MariaDB, for what is of it alone."""
+    if "mariadb" not in chosen_engines(request.config):
+        pytest.skip("--engine leaves MariaDB out")
+    with fresh_database("mariadb", request) as url:
+        yield url
+
+
 @contextmanager
 def fresh_databases(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     with ExitStack() as stack:

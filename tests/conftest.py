@@ -19,7 +19,8 @@ Opened = TypeVar("Opened")
 
 ENGINES = ("sqlite", "postgres", "mariadb")
 QUICK = ("mariadb",)
-"""Engines whose slow tests wait until `--engine` names them, but for those marked `everywhere`."""
+"""Engines on which tests that are slow, or marked `named`, wait until `--engine` names them, but
+for those marked `everywhere`."""
 LEFT_OUT = "LEFT OUT: "  # begins the reason of every skip that the closing summary repeats
 
 # Timing is never a test.
@@ -46,7 +47,8 @@ def chosen_engines(config: pytest.Config) -> list[str]:
 def engines_of(test: pytest.Metafunc) -> list[str]:
     """The engines that a test runs on."""
     chosen, mark = chosen_engines(test.config), test.definition.get_closest_marker
-    if test.config.getoption("engines") or not mark("slow") or mark("everywhere"):
+    waits = (mark("slow") or mark("named")) and not mark("everywhere")
+    if test.config.getoption("engines") or not waits:
         return chosen
     return [engine for engine in chosen if engine not in QUICK]
 

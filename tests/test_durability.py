@@ -64,6 +64,7 @@ async def kill_the_database(server: PrivateServer, rounds: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.everywhere
 async def test_dur_1_a_killed_server_keeps_every_answered_write(
     private_server: PrivateServer,
 ) -> None:

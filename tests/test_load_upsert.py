@@ -8,7 +8,7 @@ import pytest
 from loads import Loader
 from projects import said
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.everywhere]
 
 MODELS = """
 from abaft import App, Many, Model, Ref, before, field

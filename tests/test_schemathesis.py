@@ -93,6 +93,7 @@ def test_the_operations_are_those_of_the_document() -> None:
     assert [row.ok().label for row in whole().get_all_operations()] == LABELS
 
 
+@pytest.mark.named
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.usefixtures("running")
 def test_val_1_the_api_does_as_it_says(label: str) -> None:
@@ -145,6 +146,7 @@ def journeys(rounds: int) -> None:
         assert faults == []
 
 
+@pytest.mark.named
 @pytest.mark.usefixtures("running")
 def test_val_1_one_request_after_another() -> None:
     travel(1)

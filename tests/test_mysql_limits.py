@@ -10,6 +10,7 @@ import pytest
 from pydantic import JsonValue
 
 from abaft import App, Many, Me, Model, Ref, Settings, allow, field
+from abaft.base.errors import SetupError
 from abaft.observe.events import Event, Limited
 from abaft.plan.loads import Load
 from existing import dialled
@@ -110,6 +111,16 @@ async def test_val_what_a_column_does_not_hold_is_told_by_its_field(url: str) ->
             assert refused.status_code == 422
             assert [error["pointer"] for error in refused.json()["errors"]] == [pointer]
         assert (await api.items("/api/pages")) == []
+
+
+async def test_a_table_that_has_no_room_is_refused_at_the_start_by_its_name(url: str) -> None:
+    fields = {f"f{n}": str for n in range(22)}
+    wide = {name: field(index=True, max_length=768, default="") for name in fields}
+    model = type("Wide", (Model,), {"__annotations__": fields, "__module__": __name__, **wide})
+    app = App(model, settings=Settings(database=url), sinks=())
+    with pytest.raises(SetupError, match=r"refuses CREATE TABLE wides: Row size too large"):
+        await app.start()
+    await app.stop()
 
 
 class Pair(Model, key=("left", "right"), stamps=False):

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from abaft.base.errors import SetupError
 from abaft.model.spec import Schema
 from abaft.store.mysql_changes import FEED
+from abaft.store.mysql_errors import FAILURES, gone
 from abaft.store.mysql_pool import Connection
 from abaft.store.sql.dialect import Dialect
 from abaft.store.sql.indexes import index_groups
@@ -96,7 +97,7 @@ async def upgrade(
         if differences:
             return [], differences
         for sql in statements:
-            await connection.run(sql)
+            await _define(connection, sql)
         await connection.run(f"INSERT IGNORE INTO {FEED} (id, last) VALUES (1, 0)")
         await connection.run(f"INSERT IGNORE INTO {LOCKS} (id) VALUES ({TURN})")
         return statements, []
@@ -105,6 +106,17 @@ async def upgrade(
             # The session's manners were for statements of requests.
             await connection.run(f"DO release_lock({name})")
             connection.terminate()
+
+
+async def _define(connection: Connection, sql: str) -> None:
+    """Runs a definition. SetupError where the server has no room for it, or no right is given."""
+    try:
+        await connection.run(sql)
+    except FAILURES as error:
+        if gone(error):
+            raise
+        told = error.args[-1] if error.args else type(error).__name__
+        raise SetupError(f"the database refuses {_title(sql)}: {told}") from error
 
 
 def _unhurried(server: Server) -> str:

@@ -267,6 +267,10 @@ class Dialect(ABC):
         """Whether the text begins so: a range, which an index serves."""
         return sa.and_(element >= low, element < high)
 
+    def upheld(self, condition: Element) -> Element:
+        """A condition as a table's check takes it."""
+        return condition
+
     def fold(self, element: Element) -> Element:
         """The text with A-Z as a-z."""
         return sa.func.lower(element)

@@ -266,6 +266,10 @@ class MysqlDialect(Dialect):
         made = None if table is None else table.c.get(Columns.low(name))
         return lowered(element) if made is None else made
 
+    def upheld(self, condition: Element) -> Element:
+        # To MySQL what coalesce gives is a number, and a check must be a comparison.
+        return condition if self.server.maria else condition.op("=")(number(1))
+
     def gather(self, element: Element) -> Element:
         return Gathered(element, [])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import sqlalchemy as sa
@@ -97,6 +98,7 @@ class _Definitions(MySQLDDLCompiler):
         return f" ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET utf8mb4 COLLATE {collation}"
 
 
+_ODD = re.compile(r"['\\]")
 _CASTS: list[tuple[type[Any], str]] = [
     (sa.String, "CHAR"),
     (sa.Integer, "SIGNED"),
@@ -109,8 +111,17 @@ _CASTS: list[tuple[type[Any], str]] = [
 
 
 class _Compiler(MySQLCompiler):
+    dialect: CompilingDialect
+
     def visit_cast(self, cast: sa.Cast[Any], **options: Any) -> str:
         return f"CAST({self.process(cast.clause, **options)} AS {_cast(cast.type)})"
+
+    def render_literal_value(self, value: Any, type_: Any) -> str:
+        if isinstance(value, str) and not self.dialect.maria and _ODD.search(value):
+            # MySQL keeps such expressions as text of its own, with escapes that it can't read back.
+            text = f"convert(x'{value.encode().hex()}' using utf8mb4)"
+            return f"({text} COLLATE {self.dialect.collation})"
+        return super().render_literal_value(value, type_)
 
     def visit_length_func(self, function: Any, **options: Any) -> str:
         return f"char_length{self.function_argspec(function, **options)}"
@@ -191,8 +202,21 @@ def _gathered(element: Gathered, compiler: Any, **options: Any) -> str:
     return f"group_concat({shown}{order} SEPARATOR ','{limit})"
 
 
+def one_row(values: dict[str, str], maria: bool) -> str:
+    """A table of one row: the value of each name, which may look at tables around it.
+
+    MariaDB has no derived tables that do, and MySQL's JSON_TABLE takes no queries that do. Each
+    name has its type besides, which JSON_TABLE wants.
+    """
+    if not maria:
+        rows = (f"{value} AS {name.partition(' ')[0]}" for name, value in values.items())
+        return f"LATERAL (SELECT {', '.join(rows)})"
+    columns = ", ".join(f"{name} PATH '$[{place}]'" for place, name in enumerate(values))
+    return f"json_table(json_array({', '.join(values.values())}), '$' COLUMNS ({columns}))"
+
+
 class Named(FunctionElement[Any]):
-    """A table of one row of values, which may be those of tables around it: JSON_TABLE."""
+    """A table of one row of values, which may be those of tables around it."""
 
     name = "abaft_named"
     inherit_cache = False
@@ -205,11 +229,9 @@ class Named(FunctionElement[Any]):
 @compiles(Named)
 def _named(element: Named, compiler: Any, **options: Any) -> str:
     options.pop("asfrom", None)
-    values = ", ".join(compiler.process(clause, **options) for clause in element.clauses)
-    columns = ", ".join(
-        f"v{place} {type_} PATH '$[{place}]'" for place, type_ in enumerate(element.types)
-    )
-    return f"json_table(json_array({values}), '$' COLUMNS ({columns}))"
+    values = [compiler.process(clause, **options) for clause in element.clauses]
+    names = [f"v{place} {type_}" for place, type_ in enumerate(element.types)]
+    return one_row(dict(zip(names, values, strict=True)), compiler.dialect.maria)
 
 
 class CompilingDialect(MySQLDialect):

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from abaft.store.sql.mysql_compiler import one_row
+
 # A large float is exactly `v`, the whole number `m` times two to the `e`, and its digits tell `n`.
 # Where this lies midway to the next float, PostgreSQL takes more digits (see `base/floats.py`).
 # That is below 1e40: what so few digits tell is five to its exponent times what has 54 bits.
@@ -51,12 +53,6 @@ _OTHERWISE = (
 )
 
 
-def _named(values: dict[str, str], label: str) -> str:
-    """A table of one row: what each name stands for."""
-    columns = ", ".join(f"{name} PATH '$[{place}]'" for place, name in enumerate(values))
-    return f"json_table(json_array({', '.join(values.values())}), '$' COLUMNS ({columns})) {label}"
-
-
 class Spelled(FunctionElement[Any]):
     """The JSON of a float; null where there is none."""
 
@@ -68,8 +64,10 @@ class Spelled(FunctionElement[Any]):
 @compiles(Spelled)
 def _spelled(element: Spelled, compiler: Any, **options: Any) -> str:
     [value] = (compiler.process(clause, **options) for clause in element.clauses)
-    # Adding zero turns -0.0 into 0.0.
+    # Adding zero turns -0.0 into 0.0. MySQL shows all digits in JSON alone.
     text = f"CAST({value} + 0e0 AS CHAR)"
+    if not compiler.dialect.maria:
+        text = f"trim(TRAILING '.0' FROM CAST(CAST({value} + 0e0 AS JSON) AS CHAR))"
     usual = f"{value} = 0 OR (abs({value}) >= 1e-4 AND abs({value}) < 1e15"
     large = f"abs({value}) >= {_LARGE} AND abs({value}) < {_LARGEST}"
     # A logarithm may be off by a little: so there is a bit more than a float has.
@@ -80,9 +78,8 @@ def _spelled(element: Spelled, compiler: Any, **options: Any) -> str:
         "m BIGINT": f"CASE WHEN {large} THEN CAST(abs({value}) / pow(2, {exponent}) AS SIGNED) END",
         "e INT": f"CASE WHEN {large} THEN {exponent} END",
     }
-    named = ", ".join(
-        [_named(whole, "abaft_1"), _named(_PARTS, "abaft_2"), _named(_DIGITS, "abaft_3")]
-    )
+    steps, maria = (whole, _PARTS, _DIGITS), compiler.dialect.maria
+    named = ", ".join(f"{one_row(step, maria)} abaft_{n}" for n, step in enumerate(steps))
     return (
         f"CASE WHEN {usual} AND locate('e', {text}) = 0) THEN {text}"
         f" WHEN {value} IS NOT NULL THEN (SELECT {_OTHERWISE} FROM {named}) END"

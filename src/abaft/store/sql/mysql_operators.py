@@ -30,7 +30,9 @@ def _of_items(stored: Element) -> Element:
     """The stored list; what was stored elsewhere may be no list."""
     plain: Any = sa.func.trim(stored, type_=_JSON)
     alone = concat([text_literal("["), plain, text_literal("]")])
-    return sa.case((sa.func.json_type(stored) == text_literal("ARRAY"), plain), else_=alone)
+    # MySQL has names of types in an order that isn't ours, but for what a cast makes of them.
+    type_ = sa.cast(sa.func.json_type(stored), sa.String)
+    return sa.case((type_ == text_literal("ARRAY"), plain), else_=alone)
 
 
 def _append(stored: Element, operand: Element) -> Element:

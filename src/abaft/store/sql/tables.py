@@ -94,7 +94,7 @@ def _checks(dialect: Dialect, model: Model) -> list[sa.CheckConstraint]:
     return [
         # A check must hold: where SQL would answer null it doesn't.
         sa.CheckConstraint(
-            sa.func.coalesce(condition(check.where, [frame]), sa.false()),
+            dialect.upheld(sa.func.coalesce(condition(check.where, [frame]), sa.false())),
             name=f"ck_{model.table}_{check.name}"[:63],
         )
         for check in model.checks

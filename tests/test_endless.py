@@ -243,6 +243,8 @@ async def test_val_2_what_others_wrote_is_null_in_every_form(
     api: Api, engine: str, accept: str
 ) -> None:
     """abaft stores none; who writes to the same table by other means may."""
+    if engine == "mariadb":
+        pytest.skip("its columns hold none")
     spelled = ["9e999", "-9e999"]
     if engine != "sqlite":
         spelled = ["'Infinity'", "'-Infinity'", "'NaN'"]

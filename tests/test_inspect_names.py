@@ -87,17 +87,23 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _held(name: str) -> str:
+    """The name as each database can have it: MariaDB's end with no space, and keep to 16 bits."""
+    kept = "".join(letter for letter in name if letter < "\U00010000")
+    return kept.encode()[:60].decode(errors="ignore").rstrip()
+
+
 def _tables(drawn: list[tuple[str, list[str]]]) -> str:
     """Tables of one row each, whose names differ as the database sees them."""
     script, known = "", set()
     for table, columns in drawn:
-        table = table.encode()[:60].decode(errors="ignore")
+        table = _held(table)
         if not table or table.lower() in known or table.lower().startswith(("abaft_", "sqlite_")):
             continue
         known.add(table.lower())
         parts = {}
         for column in columns:
-            column = column.encode()[:60].decode(errors="ignore")
+            column = _held(column)
             system = column in ("ctid", "xmin", "xmax", "cmin", "cmax", "tableoid")
             if column and column.lower() != "key" and not system:
                 parts[column.lower()] = column
@@ -105,7 +111,7 @@ def _tables(drawn: list[tuple[str, list[str]]]) -> str:
         defined = ", ".join(f"{column} text" for column in listed)
         comma = ", " if listed else ""
         script += (
-            f"CREATE TABLE {_quoted(table)} (key integer NOT NULL PRIMARY KEY{comma}{defined});\n"
+            f'CREATE TABLE {_quoted(table)} ("key" integer NOT NULL PRIMARY KEY{comma}{defined});\n'
             f"INSERT INTO {_quoted(table)} VALUES (1{', ' if listed else ''}"
             f"{', '.join(repr(str(i)) for i in range(len(listed)))});\n"
         )

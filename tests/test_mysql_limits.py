@@ -99,7 +99,7 @@ async def test_val_what_a_column_does_not_hold_is_told_by_its_field(url: str) ->
             return True
 
     deep: Any = 1
-    for _ in range(40):
+    for _ in range(120):
         deep = [deep]
     async with serving(url, Shelf, Page) as api:
         for path, body, pointer in (

@@ -22,7 +22,8 @@ FILL = {
     "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n where i < {count}) "
     + _ROWS
     + "from n",
-    "mysql": _ROWS + "from (select seq as i from seq_1_to_{count}) n",
+    "mysql": _ROWS + "from (with recursive d(n) as (select 0 union all select n + 1 from d "
+    "where n < 999) select a.n * 1000 + b.n + 1 as i from d a, d b) n where i <= {count}",
     "postgres": _ROWS + "from generate_series(1, {count}) n(i)",
 }
 

@@ -36,6 +36,7 @@ _IN_TRANSACTION = 1
 _ROWS, _RECEIVED = 500, 1 << 17
 """Of a stream, at a time, and the bytes that may wait to be read."""
 _STATEMENT_TIMEOUT = 1969
+_SORTED = 1 << 26
 _LEAST_WAIT, _GRACE = 1.2, 1.0
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)|.* FOR UPDATE\s*$", re.IGNORECASE | re.DOTALL)
 # Numbers come as such, and everything else as text.
@@ -263,6 +264,8 @@ def _manners(server: Server, seconds: float) -> str:
         settings |= {"max_statement_time": f"{seconds:.3f}"}
     else:
         settings |= {"max_execution_time": str(int(seconds * 1000))}
+        # It sorts whole rows, of which several must fit; memory is taken as it is needed.
+        settings |= {"sort_buffer_size": str(_SORTED)}
     sets = ", ".join(f"SESSION {name} = {value}" for name, value in settings.items())
     # The name of this one's variable is another on each server and version.
     isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"

@@ -166,9 +166,10 @@ async def _export(
     app: App, model: Model, asked: Asked, format: Format, output: Path | None, raw: bool
 ) -> None:
     begun = clock.monotonic()
-    reading = wanted(_unlimited(app), model, asked)
     await app.start()
     try:
+        # Statements are made for the server that is there.
+        reading = wanted(_unlimited(app), model, asked)
         async with app.store.snapshot() as rows:
             with _progress(output is not None) as told:
                 count = await write_file(reading, rows, output, format, raw, told)
@@ -183,9 +184,10 @@ async def _export_all(app: App, folder: Path, format: Format, raw: bool, hidden:
     begun = clock.monotonic()
     pipeline = _unlimited(app)
     models = [model for model in app.schema.collections.values() if not model.read_only]
-    readings = [wanted(pipeline, model, Asked(hidden=hidden, deleted=True)) for model in models]
     await app.start()
     try:
+        every = Asked(hidden=hidden, deleted=True)
+        readings = [wanted(pipeline, model, every) for model in models]
         async with app.store.snapshot() as rows:
             with _progress(True) as told:
                 counts = await write_all(readings, rows, folder, format, raw, told)

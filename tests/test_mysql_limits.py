@@ -102,10 +102,12 @@ async def test_val_what_a_column_does_not_hold_is_told_by_its_field(url: str) ->
     for _ in range(120):
         deep = [deep]
     async with serving(url, Shelf, Page) as api:
+        # MySQL names no column where JSON is too deep.
+        notes = "/notes" if api.app.store.dialect.server.maria else ""
         for path, body, pointer in (
             ("shelfs", {"name": "x" * 769}, "/name"),
-            ("pages", {"notes": deep}, "/notes"),
-            ("pages", [{"notes": 1}, {"notes": deep}], "/1/notes"),
+            ("pages", {"notes": deep}, notes),
+            ("pages", [{"notes": 1}, {"notes": deep}], f"/1{notes}"),
         ):
             refused = await api.ask(f"POST /api/{path}", json=body)
             assert refused.status_code == 422

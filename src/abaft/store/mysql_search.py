@@ -84,9 +84,11 @@ class _Index:
             await connection.run(self._forget + _listed(gone))
         made = [(*row[: self._size], 0, self._terms(tuple(row[self._size :]))) for row in rows]
         if made:
-            values = ", ".join(map(_tuple, made))
             changed = "ON DUPLICATE KEY UPDATE terms = VALUES(terms), stale = 0"
-            await connection.run(f"{self._renew}{values} {changed}")
+            rows = [*map(_tuple, made)]
+            # MySQL loses words where one statement changes several rows in this way (seen in 9.7).
+            values = [", ".join(rows)] if connection.server.maria else rows
+            await connection.several([f"{self._renew}{some} {changed}" for some in values])
 
     def _terms(self, texts: tuple[Any, ...]) -> str:
         found = []

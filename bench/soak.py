@@ -27,8 +27,8 @@ WARM = 0.5
 """The part of the time in which caches of plans and pages fill up; it isn't judged."""
 FLAT = 0.03
 """The rise over the judged time, as a part of the whole, that is taken for noise."""
-FEW = 3
-"""Open files more or less that are taken for noise: connections come and go."""
+FEW = 10
+"""Open files more or less that are taken for noise: a pool of connections fills as it is needed."""
 OPERATORS = {"content-type": "application/vnd.abaft.operators+json"}
 
 

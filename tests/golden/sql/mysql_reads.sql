@@ -85,7 +85,7 @@ FROM posts AS t1
 WHERE CASE WHEN (? >= (0 - timestampdiff(MICROSECOND, TIMESTAMP'0001-01-01 00:00:00', t1.created)) AND ? <= timestampdiff(MICROSECOND, t1.created, TIMESTAMP'9999-12-31 23:59:59.999999')) THEN date_add(t1.created, INTERVAL (CAST(? AS SIGNED)) MICROSECOND) END > ? AND (SELECT count(*) AS count_1
 FROM topics AS t2 INNER JOIN post_topics AS t3 ON true = 1
 WHERE t3.post = t1.id AND t3.topic = t2.name) > ? AND (SELECT CASE WHEN (abs(abs(f4.v0)) < 10000000000000000) THEN CAST(abs(f4.v0) AS DECIMAL(18, 2)) END AS anon_2
-FROM json_table(json_array(CASE WHEN (abs((t1.price - CAST(? AS DECIMAL(20, 0)))) < 10000000000000000) THEN CAST((t1.price - CAST(? AS DECIMAL(20, 0))) AS DECIMAL(18, 2)) END), '$' COLUMNS (v0 DECIMAL(18, 2) PATH '$[0]')) AS f4) < ? ORDER BY t1.id ASC
+FROM LATERAL (SELECT CASE WHEN (abs((t1.price - CAST(? AS DECIMAL(20, 0)))) < 10000000000000000) THEN CAST((t1.price - CAST(? AS DECIMAL(20, 0))) AS DECIMAL(18, 2)) END AS v0) AS f4) < ? ORDER BY t1.id ASC
 LIMIT ?;
 
 -- sorted: /api/posts?sort=-price,author.name

@@ -34,7 +34,7 @@ CREATE TABLE posts (
 	abaft_sum_title VARBINARY(32) GENERATED ALWAYS AS (unhex(sha2((convert(CAST(lower(convert(CAST(title AS BINARY) using hebrew)) AS BINARY) using utf8mb4) COLLATE utf8mb4_0900_bin), 256))) VIRTUAL INVISIBLE,
 	abaft_begin_title VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin GENERATED ALWAYS AS (left((convert(CAST(lower(convert(CAST(title AS BINARY) using hebrew)) AS BINARY) using utf8mb4) COLLATE utf8mb4_0900_bin), 191)) VIRTUAL INVISIBLE,
 	PRIMARY KEY (id),
-	CONSTRAINT ck_posts_cheap CHECK (coalesce(price <= 1000.00, false))
+	CONSTRAINT ck_posts_cheap CHECK (coalesce(price <= 1000.00, false) = 1)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;
 ALTER TABLE posts ADD CONSTRAINT fk_posts_author FOREIGN KEY(author) REFERENCES users (id) ON DELETE CASCADE;
 CREATE UNIQUE INDEX uq_posts_title_author ON posts (abaft_sum_title, author);

@@ -85,9 +85,9 @@ class _Index:
         made = [(*row[: self._size], 0, self._terms(tuple(row[self._size :]))) for row in rows]
         if made:
             changed = "ON DUPLICATE KEY UPDATE terms = VALUES(terms), stale = 0"
-            rows = [*map(_tuple, made)]
+            lines = [*map(_tuple, made)]
             # MySQL loses words where one statement changes several rows in this way (seen in 9.7).
-            values = [", ".join(rows)] if connection.server.maria else rows
+            values = [", ".join(lines)] if connection.server.maria else lines
             await connection.several([f"{self._renew}{some} {changed}" for some in values])
 
     def _terms(self, texts: tuple[Any, ...]) -> str:

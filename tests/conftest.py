@@ -11,6 +11,7 @@ from typing import TypeVar
 import hypothesis
 import pytest
 
+from servers.mongodb import MongoMissing, MongoServer, ordinary_mongodb
 from servers.postgres import (
     PostgresMissing,
     PostgresServer,
@@ -19,9 +20,10 @@ from servers.postgres import (
     ordinary_postgres,
 )
 
-Server = TypeVar("Server", bound=PostgresServer)
+Server = TypeVar("Server", bound=PostgresServer | MongoServer)
 
-ENGINES = ("sqlite", "postgres")
+ENGINES = ("sqlite", "postgres", "mongodb")
+DEFAULT = ("sqlite", "postgres")
 LEFT_OUT = "LEFT OUT: "  # begins the reason of every skip that the closing summary repeats
 
 # Timing is never a test.
@@ -40,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def chosen_engines(config: pytest.Config) -> list[str]:
-    chosen = config.getoption("engines") or ENGINES
+    chosen = config.getoption("engines") or DEFAULT
     return [engine for engine in ENGINES if engine in chosen]
 
 
@@ -73,7 +75,7 @@ def opened(server: Callable[[], AbstractContextManager[Server]]) -> Iterator[Ser
     with ExitStack() as stack:
         try:
             running = stack.enter_context(server())
-        except PostgresMissing as missing:
+        except (PostgresMissing, MongoMissing) as missing:
             reason = str(missing)
         else:
             yield running
@@ -87,6 +89,13 @@ def opened(server: Callable[[], AbstractContextManager[Server]]) -> Iterator[Ser
 def postgres() -> Iterator[PostgresServer]:
     """The PostgreSQL of ordinary tests, started by the first of them: one a process of xdist."""
     with opened(ordinary_postgres) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[MongoServer]:
+    """The MongoDB of ordinary tests."""
+    with opened(ordinary_mongodb) as server:
         yield server
 
 
@@ -106,7 +115,7 @@ def fresh_database(engine: str, request: pytest.FixtureRequest) -> Iterator[str]
         with TemporaryDirectory(prefix="abaft-sqlite-", dir=memory_folder()) as folder:
             yield f"sqlite:///{folder}/test.db"
     else:
-        server: PostgresServer = request.getfixturevalue("postgres")
+        server: PostgresServer | MongoServer = request.getfixturevalue(engine)
         with server.database() as url:
             yield url
 

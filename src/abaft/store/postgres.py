@@ -77,6 +77,10 @@ class Read:
     lanes: dict[int, ReadLane] = field(default_factory=dict)
     asked: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def decoders(self) -> tuple[Any, ...]:
+        return self.statement.decoders
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Write(WriteStatement):

@@ -77,6 +77,10 @@ class Read:
     settle: Work | None = None
     """What comes before it in a transaction: a search must find what was written there."""
 
+    @property
+    def decoders(self) -> tuple[Any, ...]:
+        return self.statement.decoders
+
 
 PATIENCE = 0.2
 """Seconds that a search waits for what other programs wrote to be indexed."""

@@ -1,0 +1,134 @@
+"""Collections, what their documents must be like, and their indexes: made from the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from abaft.model import expr as e
+from abaft.model.spec import DELETED, LIVING, Model, Schema, Unique
+from abaft.store.mongo.documents import (
+    ANSWERS,
+    CHANGES,
+    STATE,
+    UNIQUE,
+    compared,
+    indexed_by_itself,
+    path,
+    unique_place,
+)
+from abaft.store.mongo.faults import translating
+from abaft.store.mongo.server import Server
+from abaft.store.mongo.template import Query
+from abaft.store.mongo.values import form
+from abaft.store.sql.tables import Index, index_groups
+
+NAMESPACE_EXISTS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A collection as the models want it: its validator, and its indexes by name."""
+
+    name: str
+    validator: Query | None = None
+    indexes: dict[str, Query] = field(default_factory=dict)
+
+
+def wanted(schema: Schema) -> list[Wanted]:
+    """The collections of a schema, and our own."""
+    made = [
+        Wanted(model.table, {"$jsonSchema": json_schema(model)}, indexes(model))
+        for model in schema.models.values()
+    ]
+    feed = {"ix_abaft_changes_record": {"key": {"model": 1, "record": 1, "_id": -1}}}
+    feed["ix_abaft_changes_at"] = {"key": {"at": 1}}
+    answers = {"ix_abaft_idempotency_at": {"key": {"at": 1}}}
+    return [*made, Wanted(CHANGES, None, feed), Wanted(ANSWERS, None, answers), Wanted(STATE)]
+
+
+def json_schema(model: Model) -> Query:
+    """What MongoDB holds each document to, whoever writes it."""
+    properties: Query = {}
+    for name, row in model.fields.items():
+        type_ = form(row.kind).type
+        properties[path(model, name)] = {"bsonType": [type_, "null"] if row.nullable else type_}
+    if len(model.key) > 1:
+        properties["_id"] = {"bsonType": "object"}
+    return {"bsonType": "object", "required": sorted(properties), "properties": properties}
+
+
+def indexes(model: Model) -> dict[str, Query]:
+    """The indexes of a model by name, as createIndexes takes them."""
+    sets = {row.name(model.table): row for row in model.unique_sets()}
+    made = {}
+    for index in index_groups(model):
+        row = sets.get(index.name)
+        if row is not None and index.unique and not indexed_by_itself(model, row):
+            made[f"{index.name}_"] = _told_apart(model, row)
+            continue
+        keys = dict.fromkeys((compared(model, name) for name in index.fields), 1)
+        made[index.name] = {"key": keys} | ({"unique": True} if index.unique else {})
+        if index.where != e.TRUE:
+            made[index.name]["partialFilterExpression"] = _partial(model, index)
+    return made
+
+
+def _told_apart(model: Model, row: Unique) -> Query:
+    place = f"{UNIQUE}.{unique_place(model, row)}"
+    return {
+        "key": {place: 1},
+        "unique": True,
+        "partialFilterExpression": {place: {"$exists": True}},
+    }
+
+
+def _partial(model: Model, index: Index) -> Query:
+    """Of those that were deleted: the only condition that a plain index has."""
+    assert index.where == e.negate(LIVING)
+    return {path(model, DELETED): {"$type": "string"}}
+
+
+async def upgrade(server: Server, schema: Schema, apply: bool) -> tuple[list[str], list[str]]:
+    """(what was done, differences left)."""
+    with translating():
+        listed = await server.database.list_collections()
+        there = {row["name"]: row.get("options", {}) async for row in listed}
+    steps: list[tuple[str, Any]] = []
+    for row in wanted(schema):
+        steps += await _steps(server, row, there)
+    if not apply:
+        return [], [f"missing: {title}" for title, _ in steps]
+    done = []
+    for title, step in steps:
+        with translating():
+            await server.database.command(step)
+        done.append(title)
+    return done, []
+
+
+async def _steps(server: Server, row: Wanted, there: dict[str, Any]) -> list[tuple[str, Any]]:
+    steps: list[tuple[str, Any]] = []
+    held: set[str] = set()
+    if row.name not in there:
+        rules = {"validator": row.validator} if row.validator else {}
+        steps.append((f"create collection {row.name}", {"create": row.name, **rules}))
+    else:
+        with translating():
+            held = set(await server.collection(row.name).index_information())
+        if row.validator and there[row.name].get("validator") != row.validator:
+            change = {"collMod": row.name, "validator": row.validator}
+            steps.append((f"change validator of {row.name}", change))
+        gone = [name for name in sorted(held) if _superseded(name, row)]
+        steps += [(f"drop index {n}", {"dropIndexes": row.name, "index": n}) for n in gone]
+    missing = [{"name": name, **spec} for name, spec in row.indexes.items() if name not in held]
+    if missing:
+        names = ", ".join(str(spec["name"]) for spec in missing)
+        create = {"createIndexes": row.name, "indexes": missing}
+        steps.append((f"create indexes of {row.name}: {names}", create))
+    return steps
+
+
+def _superseded(name: str, row: Wanted) -> bool:
+    """Whether it is a unique index of ours that is declared no more."""
+    return name.startswith(f"uq_{row.name}_") and name not in row.indexes

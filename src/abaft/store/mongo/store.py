@@ -1,0 +1,265 @@
+"""MongoDB 6 or newer, or what speaks its protocol: documents, pipelines, one writer at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import orjson
+from bson import Int64
+from pymongo.errors import PyMongoError
+
+from abaft.base.settings import Settings
+from abaft.model.spec import Model, Schema
+from abaft.plan.change import Change
+from abaft.plan.loads import Load, Match, Matched
+from abaft.plan.types import ReadPlan, WritePlan
+from abaft.store.base import (
+    Capabilities,
+    HeldOff,
+    Item,
+    Row,
+    Rows,
+    Session,
+    Snapshot,
+    StoreError,
+    Values,
+)
+from abaft.store.mongo.documents import CHANGES, Document, check_storable
+from abaft.store.mongo.faults import translating
+from abaft.store.mongo.idempotency import Answers
+from abaft.store.mongo.loading import Loading, Refused, matching, numbers
+from abaft.store.mongo.read import Read, compile_read
+from abaft.store.mongo.schema import upgrade
+from abaft.store.mongo.server import Server
+from abaft.store.mongo.template import Query
+from abaft.store.mongo.unit import Unit
+from abaft.store.mongo.write import Keepers, Write
+from abaft.store.mongo.writer import Work, Writer
+
+SOME = 200
+"""Records whose JSON is made at a time, of a read in bounded memory."""
+
+
+class NoSql(StoreError):
+    """A statement was given to a database that has none."""
+
+
+class MongoStore:
+    """One database of a MongoDB deployment."""
+
+    capabilities = Capabilities("mongodb", shared=True, statement_change=False)
+
+    def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
+        for model in schema.models.values():
+            check_storable(model)
+        self.schema = schema
+        self.settings = settings
+        self.server = Server(url, settings)
+        self.keepers = Keepers(schema)
+        self.answers = Answers()
+        self.writer = Writer(self._begin, settings.query_timeout)
+
+    async def open(self) -> None:
+        await self.server.open()
+
+    async def close(self) -> None:
+        await self.writer.stop()
+        await self.server.close()
+
+    async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
+        return await upgrade(self.server, self.schema, apply)
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[Unit]:
+        """A transaction that its user commits; what isn't is undone."""
+        async with self.server.client.start_session() as session:
+            unit = Unit(self.server, session)
+            await unit.begin()
+            try:
+                yield unit
+            except BaseException:
+                try:
+                    await unit.abort()
+                except PyMongoError:
+                    pass  # its end is the server's business by now
+                raise
+
+    def compile_read(self, plan: ReadPlan) -> Read:
+        return compile_read(self.schema, plan)
+
+    def compile_write(self, plan: WritePlan) -> Write:
+        return Write(self.keepers, plan)
+
+    async def _run(self, collection: str, stages: list[Query]) -> list[Document]:
+        return await self.server.run(collection, stages)
+
+    async def _get(self, collection: str, key: Any) -> Document | None:
+        with translating():
+            return await self.server.collection(collection).find_one({"_id": {"$eq": key}})
+
+    async def read(self, compiled: Read, values: Values) -> Rows:
+        return await compiled.rows(values, self._run)
+
+    async def write(self, compiled: Write, values: Values) -> Row | None:
+        row: Row | None = await self.writer.submit(lambda unit: compiled.run(unit, values))
+        return row
+
+    async def write_all(self, items: Sequence[Item]) -> list[Any]:
+        rows: list[Any] = await self.writer.submit(lambda unit: all_of(unit, items))
+        return rows
+
+    async def probe(self, compiled: Write, values: Values) -> dict[str, bool] | None:
+        return await compiled.probe(values, self._get, self._run)
+
+    async def run(self, program: Any) -> Any:
+        return await self.writer.submit(program())
+
+    async def load(self, load: Load) -> Refused:
+        refused: Refused = await self.writer.submit(Loading(self.keepers, load).run, alone=True)
+        return refused
+
+    async def match(self, match: Match) -> list[Matched | None]:
+        async with self.transaction() as session:
+            return await session.match(match)
+
+    async def numbers(self, model: Model, count: int) -> list[int]:
+        async with self.transaction() as session:
+            return await session.numbers(model, count)
+
+    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        raise NoSql("MongoDB takes no SQL")
+
+    @asynccontextmanager
+    async def transaction(self, patient: bool = False) -> AsyncIterator[Session]:
+        async with self.writer.exclusive(patient) as held:
+            yield MongoSession(self.keepers, held.do)
+
+    async def stream(
+        self, compiled: Read, values: Values, seconds: float = 0
+    ) -> AsyncGenerator[Row, None]:
+        async for row in self._rows(compiled, values, seconds):
+            yield row
+
+    async def _rows(
+        self, compiled: Read, values: Values, seconds: float
+    ) -> AsyncGenerator[Row, None]:
+        stages = compiled.find(values)
+        some: list[Document] = []
+        async for document in self.server.each(compiled.collection, stages, None, seconds):
+            some.append(document)
+            if len(some) == SOME:
+                for row in await compiled.shown(some, values, self._run):
+                    yield row
+                some = []
+        for row in await compiled.shown(some, values, self._run):
+            yield row
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        return self._snapshot()
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Snapshot]:
+        async def rows(compiled: Read, values: Values) -> AsyncIterator[Row]:
+            async for row in self._rows(compiled, values, 0):
+                yield row
+
+        yield rows
+
+    async def changes(self, after: str, limit: int) -> list[Change]:
+        where: Query = {"_id": {"$gt": Int64(after or 0)}}
+        with translating():
+            cursor = self.server.collection(CHANGES).find(where, sort=[("_id", 1)], limit=limit)
+            found = await cursor.to_list()
+        return [_change(row) for row in found]
+
+    async def prune_changes(self, before: str) -> int:
+        kept = self.schema.with_history()
+        where: Query = {"at": {"$lt": _fixed(before)}, "model": {"$nin": kept}}
+        with translating():
+            done = await self.server.collection(CHANGES).delete_many(where)
+        return int(done.deleted_count)
+
+    async def ping(self) -> None:
+        with translating():
+            await self.server.database.command("ping")
+
+
+def _fixed(at: str) -> str:
+    """An RFC 3339 time in the feed's form."""
+    return at if "." in at else at.replace("Z", ".000000Z")
+
+
+def _change(row: Document) -> Change:
+    return Change(
+        str(row["_id"]),
+        row["at"].replace(".000000Z", "Z"),
+        row["actor"],
+        row["model"],
+        row["record"],
+        row["action"],
+        orjson.loads(row["data"]),
+    )
+
+
+async def all_of(unit: Unit, items: Sequence[Item]) -> list[Any]:
+    """One after the other; HeldOff where one doesn't take place."""
+    rows: list[Any] = []
+    for place, item in enumerate(items):
+        values = item.bound(rows)
+        if item.reads:
+            row: Any = await item.compiled.rows(values, unit.run)
+        else:
+            row = await item.compiled.run(unit, values)
+        if item.held_off(row):
+            raise HeldOff(place=place)
+        rows.append(row)
+    return rows
+
+
+class MongoSession:
+    """A transaction's view: what it wrote it reads."""
+
+    def __init__(self, keepers: Keepers, do: Any) -> None:
+        self._keepers = keepers
+        self._do = do
+
+    async def _done(self, work: Work) -> Any:
+        return await self._do(work)
+
+    async def read(self, compiled: Read, values: Values) -> Rows:
+        rows: Rows = await self._done(lambda unit: compiled.rows(values, unit.run))
+        return rows
+
+    async def write(self, compiled: Write, values: Values) -> Row | None:
+        row: Row | None = await self._done(lambda unit: compiled.run(unit, values))
+        return row
+
+    async def write_all(self, items: Sequence[Item]) -> list[Any]:
+        rows: list[Any] = await self._done(lambda unit: all_of(unit, items))
+        return rows
+
+    async def probe(self, compiled: Write, values: Values) -> dict[str, bool] | None:
+        answers: dict[str, bool] | None = await self._done(
+            lambda unit: compiled.probe(values, unit.get, unit.run)
+        )
+        return answers
+
+    async def run(self, program: Any) -> Any:
+        return await self._done(program())
+
+    async def load(self, load: Load) -> Refused:
+        refused: Refused = await self._done(Loading(self._keepers, load).run)
+        return refused
+
+    async def match(self, match: Match) -> list[Matched | None]:
+        found: list[Matched | None] = await self._done(lambda unit: matching(unit, match))
+        return found
+
+    async def numbers(self, model: Model, count: int) -> list[int]:
+        found: list[int] = await self._done(lambda unit: numbers(unit, model, count))
+        return found
+
+    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        raise NoSql("MongoDB takes no SQL")

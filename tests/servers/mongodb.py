@@ -1,0 +1,99 @@
+"""A MongoDB for tests, the best that can be had: by address, `mongod`, DocumentDB, a stand-in."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+
+from pymongo import MongoClient
+
+from servers.documentdb import DocumentDb, available
+
+URL_VARIABLE = "ABAFT_TEST_MONGODB_URL"
+
+
+class MongoMissing(Exception):
+    """No server was named, and none can be started."""
+
+
+class MongoServer:
+    """A server that runs; `name` says which it is."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self.url = url.rstrip("/")
+        self.name = name
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The address of a new, empty database, which is dropped afterwards."""
+        name = f"abaft_test_{uuid.uuid4().hex[:16]}"
+        try:
+            address, _, options = self.url.partition("?")
+            yield f"{address}/{name}" + (f"?{options}" if options else "")
+        finally:
+            self.drop(name)
+
+    def drop(self, name: str) -> None:
+        with MongoClient(self.url, serverSelectionTimeoutMS=5000) as client:
+            client.drop_database(name)
+
+
+@contextmanager
+def ordinary_mongodb() -> Iterator[MongoServer]:
+    """The server of ordinary tests. Raises MongoMissing."""
+    if url := os.environ.get(URL_VARIABLE):
+        yield MongoServer(url, f"the one that {URL_VARIABLE} names")
+    elif binary := shutil.which("mongod"):
+        with _mongod(binary) as server:
+            yield server
+    elif available():
+        with DocumentDb() as engine:
+            yield MongoServer(engine.url, "DocumentDB behind the tests' gateway")
+    elif find_spec("nx_27017"):
+        with _stand_in() as server:
+            yield server
+    else:
+        raise MongoMissing(
+            f"MongoDB is missing: put `mongod` on PATH, let {URL_VARIABLE} name a server, or on"
+            " Debian let script/test make a folder with DocumentDB, as root"
+        )
+
+
+@contextmanager
+def _mongod(binary: str) -> Iterator[MongoServer]:
+    """A replica set of one."""
+    from servers.process import free_port
+
+    port = free_port()
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="abaft-mongod-"))
+        process = subprocess.Popen(
+            [binary, "--dbpath", folder, "--port", str(port), "--bind_ip", "127.0.0.1"]
+            + ["--replSet", "abaft", "--quiet"],
+            stdout=subprocess.DEVNULL,
+        )
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+        url = f"mongodb://127.0.0.1:{port}"
+        with MongoClient(url, directConnection=True) as client:
+            member = {"_id": 0, "host": f"127.0.0.1:{port}"}
+            client.admin.command("replSetInitiate", {"_id": "abaft", "members": [member]})
+        yield MongoServer(f"{url}/?replicaSet=abaft", f"{binary}, a replica set of one")
+
+
+@contextmanager
+def _stand_in() -> Iterator[MongoServer]:
+    """The protocol server of nx-27017, for a smoke run."""
+    from servers.process import free_port
+
+    port = free_port()
+    process = subprocess.Popen(["nx-27017", "--port", str(port)], stdout=subprocess.DEVNULL)
+    try:
+        yield MongoServer(f"mongodb://127.0.0.1:{port}", "nx-27017, for a smoke run alone")
+    finally:
+        process.terminate()
+        process.wait()

@@ -102,10 +102,25 @@ class Gateway:
         self.scram = scram
         self.cursors: dict[int, tuple[Backend, str]] = {}
         self.transactions: dict[bytes, tuple[int, Backend]] = {}
+        self.spare: list[Backend] = []
         self._numbers = count(1)
 
     async def connect(self) -> Backend:
         return Backend(await asyncpg.connect(self.dsn, statement_cache_size=0))
+
+    async def take(self) -> Backend:
+        """A backend for a transaction."""
+        return self.spare.pop() if self.spare else await self.connect()
+
+    async def give_back(self, backend: Backend) -> None:
+        """Ends whatever it was in; the next one has it anew."""
+        try:
+            if backend.connection.is_in_transaction():
+                await backend.execute("rollback")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await backend.connection.close()
+        else:
+            self.spare.append(backend)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = Client(self, await self.connect())
@@ -161,7 +176,7 @@ class Client:
         for key in self.begun:
             found = self.gateway.transactions.pop(key, None)
             if found is not None:
-                await found[1].connection.close()
+                await self.gateway.give_back(found[1])
         gone = [n for n, (backend, _) in self.gateway.cursors.items() if backend is self.backend]
         for number in gone:
             del self.gateway.cursors[number]
@@ -213,7 +228,7 @@ class Client:
         if body.get("startTransaction"):
             if found is not None:
                 await self.abort(body)
-            backend = await self.gateway.connect()
+            backend = await self.gateway.take()
             await backend.execute("begin isolation level repeatable read")
             self.gateway.transactions[key] = (number, backend)
             self.begun.add(key)
@@ -225,7 +240,7 @@ class Client:
     async def abort(self, body: Document) -> None:
         found = self.gateway.transactions.pop(bytes(body["lsid"]["id"]), None)
         if found is not None:
-            await found[1].connection.close()
+            await self.gateway.give_back(found[1])
 
     async def end_transaction(self, body: Document) -> Document:
         key, number = bytes(body["lsid"]["id"]), int(body["txnNumber"])
@@ -238,7 +253,7 @@ class Client:
         except asyncpg.PostgresError as error:
             raise fault_of(error, in_transaction=True) from error
         finally:
-            await found[1].connection.close()
+            await self.gateway.give_back(found[1])
         return {}
 
     def of(self, body: Document) -> Backend:

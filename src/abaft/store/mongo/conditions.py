@@ -285,7 +285,12 @@ def members(node: e.Exists | e.Reduce, scopes: list[Frame]) -> tuple[Frame, Quer
     many = owner.model.many[node.relation]
     target = context.schema.models[many.target]
     inner = Pipe(context)
-    if many.link is None:
+    linked = owner.linked.get(node.relation)
+    if linked is not None:
+        frame = Frame(inner, target)
+        inner.add("$match", {"_id": {"$in": linked}})
+        look: Query = {"from": target.table}
+    elif many.link is None:
         frame = Frame(inner, target)
         look = {"from": target.table, **owner.back(target.one[many.back], frame, pipe)}
     else:
@@ -298,7 +303,7 @@ def members(node: e.Exists | e.Reduce, scopes: list[Frame]) -> tuple[Frame, Quer
         inner.add("$match", {frame.path(target.key[0]): {"$ne": None}})
     # The pipelines within know this one's record by its variable.
     look["let"] = {**look.get("let", {}), pipe.variable: "$$ROOT"}
-    if node.guard is not None and many.link is None:
+    if node.guard is not None and (many.link is None or linked is not None):
         match(node.guard, [Frame(inner, target)])
     match(node.where, [*scopes, frame])
     return frame, look

@@ -2,7 +2,7 @@
 
 A model's key is the document's `_id`, of several fields a document of them. Beside the fields stand
 `_nocase`, texts as comparisons without case see them; `_unique`, values that no two records share,
-where the field itself can't say so; and `_words` and `_stems` of searched fields.
+where the field itself can't say so; and of searched fields `_words` and `_texts`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from abaft.model.spec import Model, Unique
 from abaft.store.mongo.values import decode, encode
 
 Document = dict[str, Any]
-NOCASE, UNIQUE = "_nocase", "_unique"
-OWN = ("_id", NOCASE, UNIQUE, "_words", "_stems")
+NOCASE, UNIQUE, WORDS, TEXTS = "_nocase", "_unique", "_words", "_texts"
+OWN = ("_id", NOCASE, UNIQUE, WORDS, TEXTS)
 CHANGES, ANSWERS, STATE, INTENTS = (
     "abaft_changes",
     "abaft_idempotency",
@@ -83,7 +83,7 @@ class Documents:
         self._cls = type(model.name, (), {"__spec__": model})
 
     def make(self, values: Mapping[str, Any]) -> Document:
-        """The document of a whole record's values."""
+        """The document of a whole record's values, but for what search keeps of them."""
         document: Document = {"_id": id_of(self.model, values)} if self.key else {}
         for name, at, kind in self._paths:
             document[at] = encode(kind, values.get(name))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from pymongo import errors
 
-from abaft.store.base import Busy, CheckViolation, Lost, QueryTimeout, StoreError, UniqueViolation
+from abaft.store.base import CheckViolation, Lost, QueryTimeout, StoreError, UniqueViolation
 
 TIMED_OUT, CONFLICT, INVALID = 50, 112, 121
 
@@ -49,4 +49,4 @@ def _by_code(code: int, error: errors.PyMongoError) -> StoreError:
         return Conflicting(str(error))
     if code == INVALID:
         return CheckViolation(str(error))
-    return Busy(f"the database refused this: {error}")
+    return StoreError(f"the database refused this: {error}")

@@ -54,6 +54,8 @@ class Frame:
         self.pipe = pipe
         self.model = model
         self.prefix = prefix
+        self.linked: dict[str, Any] = {}
+        """Keys in place of a to-many relation's links: those of a record as it was."""
         self._reached: dict[e.Hop, Frame] = {}
 
     def field(self, name: str) -> Field:

@@ -21,6 +21,7 @@ from abaft.store.mongo.documents import (
     values_of,
 )
 from abaft.store.mongo.local import local
+from abaft.store.mongo.search import kept
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.unit import Unit
 from abaft.store.mongo.values import encode
@@ -49,7 +50,7 @@ class Keeper:
         name = self.model.key[0]
         if self.counted:
             values = {**values, name: await self._number(unit, values.get(name))}
-        document = self.documents.make(values)
+        document = self._made(values)
         await self._hold(unit, values, document, None, self.model.fields)
         await unit.insert(self.model.table, document)
         return document
@@ -58,10 +59,14 @@ class Keeper:
         self, unit: Unit, before: Document, values: Mapping[str, Any], assigned: Collection[str]
     ) -> Document:
         """Changes a record; `values` are all of it."""
-        document = {**self._others(before), **self.documents.make(values)}
+        document = {**self._others(before), **self._made(values)}
         await self._hold(unit, values, document, before, assigned)
         await unit.replace(self.model.table, before, document)
         return document
+
+    def _made(self, values: Mapping[str, Any]) -> Document:
+        document = self.documents.make(values)
+        return document | kept(self.model, values) if self.model.searched else document
 
     def _others(self, before: Document) -> Document:
         """What others have put into the document stays."""

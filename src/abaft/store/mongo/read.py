@@ -9,13 +9,15 @@ from typing import Any
 from bson import Int64
 
 from abaft.model import expr as e
+from abaft.model.highlight import MARKED
 from abaft.model.spec import Model, Schema
-from abaft.plan.types import Grouped, ReadPlan, Term
+from abaft.plan.types import Grouped, Highlight, ReadPlan, Term
 from abaft.store.base import Row, Rows
-from abaft.store.mongo.conditions import Compiler, kind_of, match, value
+from abaft.store.mongo.conditions import Compiler, kind_of, match, test, value
 from abaft.store.mongo.documents import Document
 from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.functions import counted_as, reduced
+from abaft.store.mongo.search import find
 from abaft.store.mongo.shapes import Run, Shape, at, projection, sorting
 from abaft.store.mongo.template import Bound, Fill, Query, Values, compiled
 from abaft.store.mongo.values import Convert, decoder
@@ -39,6 +41,8 @@ class Read:
     """The one row of an aggregate over all records, where there are none."""
     rest: Fill | None = None
     """What is done with that row."""
+    marked: tuple[str, ...] = ()
+    """Where the beginnings of texts are, in which what a search finds is to be marked."""
 
     async def rows(self, values: Values, run: Run) -> Rows:
         """What is found, by a function that runs pipelines."""
@@ -80,7 +84,8 @@ class Read:
 
     def _row(self, document: Document, text: str, count: int | None) -> Row:
         row = (text, *(at(document, place) for place in self.order))
-        return row if count is None else (*row, count)
+        texts = [document.get(name) for name in self.marked]
+        return (*row, *texts) if count is None else (*row, count, *texts)
 
 
 def compile_read(schema: Schema, plan: ReadPlan) -> Read:
@@ -100,30 +105,46 @@ def compile_read(schema: Schema, plan: ReadPlan) -> Read:
     if plan.kind == "page":
         pipe.add("$limit", Bound("limit", Int64))
     shape = Shape(frame, plan.selection)
-    pipe.add("$project", projection((*shape.needs, *places)))
+    shows = plan.search.highlights if plan.search is not None else ()
+    marked = tuple(_marked(frame, row) for row in shows)
+    pipe.add("$project", projection((*shape.needs, *places, *marked)))
     decoders = tuple(decoder(step.kind) for step in plan.orders)
-    made = Read(plan, collection, compiled(pipe.stages), counts, shape, places, decoders)
+    find_ = compiled(pipe.stages)
+    made = Read(plan, collection, find_, counts, shape, places, decoders, marked=marked)
     if plan.source is None or any(not term.reduce for term in plan.source.terms):
         return made
     rest = compiled(pipe.stages[begun:])
     return replace(made, empty=_of_nothing(plan.source), rest=rest)
 
 
+def _marked(frame: Frame, row: Highlight) -> str:
+    """The beginning of a text, null where it may not be read."""
+    name = frame.pipe.context.name("h")
+    text = value(e.Column(row.name), [frame])
+    begun = {"$substrCP": [{"$ifNull": [text, ""]}, 0, MARKED]}
+    there = {"$and": [{"$ne": [text, None]}, test(row.mask, [frame])]}
+    frame.pipe.add("$set", {name: {"$cond": [there, begun, None]}})
+    return name
+
+
 def _none(values: Values) -> Sequence[Query]:
     return []
 
 
-def _begin(schema: Schema, plan: ReadPlan) -> tuple[Frame, int]:
+def _begin(schema: Schema, plan: ReadPlan, ranked: bool = True) -> tuple[Frame, int]:
     """The frame of what is read, and with how many stages its documents are made."""
     pipe = Pipe(Context(schema, Compiler()))
     if plan.source is None:
-        return Frame(pipe, plan.model), 0
+        frame = Frame(pipe, plan.model)
+        if plan.search is not None:
+            find(plan.search, frame, ranked and plan.search.ranked)
+        return frame, 0
     frame = _grouped(pipe, plan.model, plan.source)
     return frame, len(pipe.stages)
 
 
 def _counting(schema: Schema, plan: ReadPlan) -> list[Query]:
-    frame, _ = _begin(schema, plan)
+    frame, _ = _begin(schema, plan, ranked=False)
     match(plan.where, [frame])
     if plan.count == "estimated":
         frame.pipe.add("$limit", ESTIMATED_UP_TO)
@@ -142,6 +163,8 @@ def _rows_of(model: Model, source: Grouped) -> Model:
 
 def _grouped(pipe: Pipe, model: Model, source: Grouped) -> Frame:
     frame = Frame(pipe, source.model)
+    if source.search is not None:
+        find(source.search, frame, ranked=False)
     match(source.where, [frame])
     rows = _rows_of(model, source)
     keys: Query = {}

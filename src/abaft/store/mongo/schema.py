@@ -12,12 +12,14 @@ from abaft.store.mongo.documents import (
     CHANGES,
     STATE,
     UNIQUE,
+    WORDS,
     compared,
     indexed_by_itself,
     path,
     unique_place,
 )
 from abaft.store.mongo.faults import translating
+from abaft.store.mongo.search import places
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.values import form
@@ -71,6 +73,8 @@ def indexes(model: Model) -> dict[str, Query]:
         made[index.name] = {"key": keys} | ({"unique": True} if index.unique else {})
         if index.where != e.TRUE:
             made[index.name]["partialFilterExpression"] = _partial(model, index)
+    for name in places(model):
+        made[f"ix_{model.table}_{WORDS}_{name}"] = {"key": {f"{WORDS}.{name}": 1}}
     return made
 
 

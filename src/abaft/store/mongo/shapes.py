@@ -160,10 +160,14 @@ class ToMany:
         self.counts = counts
         self.hidden = e.FALSE in (item.guard, item.link_guard)
         self.target = context.schema.models[self.many.target]
-        linking = context.schema.models[self.many.link] if self.many.link else None
+        linked = frame.linked.get(item.name)
+        self.linked = None if linked is None else compiled(linked)
+        own = self.many.link is None or linked is not None
+        linking = None if own else context.schema.models[str(self.many.link)]
         self.source = linking or self.target
-        self.columns = [path(self.source, name) for name in self.source.one[self.many.back].columns]
-        self.key = [path(model, name) for name in model.key]
+        back = [] if linked is not None else self.source.one[self.many.back].columns
+        self.columns = [path(self.source, name) for name in back]
+        self.key = [path(model, name) for name in model.key] if linked is None else []
         self.needs: tuple[str, ...] = tuple(self.key)
         self.related = Related(context, self.target, item)
         self._tie(item, linking)
@@ -185,7 +189,8 @@ class ToMany:
     def _tie(self, item: ManyItem, linking: Model | None) -> None:
         """From what ties the records to the records, each with its owner's key."""
         pipe = self.related.pipe
-        owner: Any = [f"${column}" for column in self.columns]
+        # An object: records can't be parted by a list.
+        owner: Any = {f"k{at}": f"${column}" for at, column in enumerate(self.columns)}
         if linking is None:
             pipe.add("$set", {OWNER: owner})
             return
@@ -209,7 +214,9 @@ class ToMany:
         pipe.add("$match", {PLACE: {"$lte": item.limit}})
         pipe.add("$sort", {PLACE: 1})
 
-    def _owners(self, documents: Sequence[Document]) -> Query:
+    def _owners(self, documents: Sequence[Document], values: Values) -> Query:
+        if self.linked is not None:
+            return {"_id": {"$in": self.linked(values)}}
         keys = [[at(document, name) for name in self.key] for document in documents]
         if len(self.columns) == 1:
             return {self.columns[0]: {"$in": [key[0] for key in keys]}}
@@ -218,7 +225,7 @@ class ToMany:
     async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
         if self.hidden or not documents:
             return ["0" if self.counts else "[]"] * len(documents)
-        stages = [{"$match": self._owners(documents)}, *self.fill(values)]
+        stages = [{"$match": self._owners(documents, values)}, *self.fill(values)]
         records = await run(self.source.table, stages)
         owners = [hashable([at(document, name) for name in self.key]) for document in documents]
         if self.counts:
@@ -294,10 +301,18 @@ class Shape:
             self.members.append((f'"{item.name}":', member, shown))
         self.needs = tuple(dict.fromkeys(needs))
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
-        """The JSON of each document."""
+    async def texts(
+        self,
+        documents: Sequence[Document],
+        values: Values,
+        run: Run,
+        hidden: frozenset[str] = frozenset(),
+    ) -> Texts:
+        """The JSON of each document, without the members that are hidden."""
         parts: list[Texts] = [[] for _ in documents]
         for name, member, shown in self.members:
+            if name[1:-2] in hidden:
+                continue
             which = [n for n, row in enumerate(documents) if shown is None or row[shown] is True]
             texts = await member.texts([documents[n] for n in which], values, run)
             for place, text in zip(which, texts, strict=True):

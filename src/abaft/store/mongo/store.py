@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import orjson
@@ -29,12 +29,14 @@ from abaft.store.base import (
 from abaft.store.mongo.documents import CHANGES, Document, check_storable
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.idempotency import Answers
+from abaft.store.mongo.journal import Journal
 from abaft.store.mongo.loading import Loading, Refused, matching, numbers
 from abaft.store.mongo.read import Read, compile_read
 from abaft.store.mongo.schema import upgrade
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.unit import Unit
+from abaft.store.mongo.versions import compile_versions
 from abaft.store.mongo.write import Keepers, Write
 from abaft.store.mongo.writer import Work, Writer
 
@@ -69,24 +71,26 @@ class MongoStore:
         await self.server.close()
 
     async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
+        if apply and not self.server.transactional:
+            await self.writer.submit(_nothing)  # what was left in the log is finished
         return await upgrade(self.server, self.schema, apply)
 
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[Unit]:
         """A transaction that its user commits; what isn't is undone."""
-        async with self.server.client.start_session() as session:
-            unit = Unit(self.server, session)
-            await unit.begin()
-            try:
+        if not self.server.transactional:
+            async with _undone(Journal(self.server)) as unit:
                 yield unit
-            except BaseException:
-                try:
-                    await unit.abort()
-                except PyMongoError:
-                    pass  # its end is the server's business by now
-                raise
+            return
+        async with (
+            self.server.client.start_session() as session,
+            _undone(Unit(self.server, session)) as unit,
+        ):
+            yield unit
 
-    def compile_read(self, plan: ReadPlan) -> Read:
+    def compile_read(self, plan: ReadPlan) -> Any:
+        if plan.kind in ("version", "versions"):
+            return compile_versions(self.schema, plan)
         return compile_read(self.schema, plan)
 
     def compile_write(self, plan: WritePlan) -> Write:
@@ -184,6 +188,23 @@ class MongoStore:
     async def ping(self) -> None:
         with translating():
             await self.server.database.command("ping")
+
+
+@asynccontextmanager
+async def _undone(unit: Unit) -> AsyncIterator[Unit]:
+    """Begins the transaction; what isn't committed is undone."""
+    await unit.begin()
+    try:
+        yield unit
+    except BaseException:
+        # Where it can't be, its end is the server's business, or the next writer's.
+        with suppress(PyMongoError, StoreError):
+            await unit.abort()
+        raise
+
+
+async def _nothing(unit: Unit) -> None:
+    """A turn without a step."""
 
 
 def _fixed(at: str) -> str:

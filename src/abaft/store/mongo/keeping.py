@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bson import Int64
@@ -54,6 +54,57 @@ class Keeper:
         await self._hold(unit, values, document, None, self.model.fields)
         await unit.insert(self.model.table, document)
         return document
+
+    async def insert_all(self, unit: Unit, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Stores new records if nothing speaks against any of them; whether it did."""
+        if any(values.get(name) is None for values in rows for name in self.model.key):
+            return False
+        documents = [self._made(values) for values in rows]
+        for values in rows:
+            record = self.documents.record(values)
+            if not all(holds(record, {}) for _, holds in self.checks):
+                return False
+        if not await self._all_free(unit, documents) or not await self._all_refer(unit, rows):
+            return False
+        if self.counted:
+            await self._number(unit, max(values[self.model.key[0]] for values in rows))
+        await unit.insert_all(self.model.table, documents)
+        return True
+
+    async def _all_free(self, unit: Unit, documents: list[Document]) -> bool:
+        """Whether nothing that is to be unique is taken, by others or among themselves."""
+        for places in (["_id"], *(places for _, places in self.uniques)):
+            found = [[_at(document, place) for place in places] for document in documents]
+            found = [values for values in found if None not in values]
+            if len({repr(values) for values in found}) < len(found):
+                return False
+            if len(places) == 1:
+                where: Query = {places[0]: {"$in": [value for [value] in found]}}
+            else:
+                ways = [dict(zip(places, values, strict=True)) for values in found]
+                where = {"$or": [{at: {"$eq": v} for at, v in way.items()} for way in ways]}
+            if found and await unit.find(self.model.table, where, 1):
+                return False
+        return True
+
+    async def _all_refer(self, unit: Unit, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether all relations lead to records that are there already."""
+        for one in self.ones:
+            target = self.schema.models[one.target]
+            held = [[values.get(column) for column in one.columns] for values in rows]
+            keys = {
+                repr(key): key
+                for values in held
+                if None not in values
+                for key in [id_of(target, dict(zip(target.key, values, strict=True)))]
+            }
+            stages: list[Query] = [
+                {"$match": {"_id": {"$in": list(keys.values())}}},
+                {"$project": {"_id": 1}},
+            ]
+            if keys and len(await unit.run(target.table, stages)) < len(keys):
+                return False
+        return True
 
     async def replace(
         self, unit: Unit, before: Document, values: Mapping[str, Any], assigned: Collection[str]

@@ -32,6 +32,8 @@ class Loading:
         self.schema = keepers.schema
 
     async def run(self, unit: Unit) -> Refused:
+        if self.load.action == "create" and await self._all(unit):
+            return {}
         refused: Refused = {}
         late: list[int] = []
         for place in range(len(self.load.rows)):
@@ -41,6 +43,28 @@ class Loading:
             elif error is not None:
                 refused[place] = error
         return refused | await self._again(unit, late)
+
+    async def _all(self, unit: Unit) -> bool:
+        """Stores all at once, where nothing speaks against any."""
+        mark = unit.mark()
+        rows = [dict(zip(self.load.names, row, strict=True)) for row in self.load.rows]
+        if not rows or not await self.keeper.insert_all(unit, rows):
+            return not rows
+        for name, lists in self.load.links.items():
+            many = self.model.many[name]
+            assert many.link is not None and many.forward is not None
+            link, at = self.keepers.of(self.schema.models[many.link]), self.model.key[0]
+            pairs = [
+                {many.back: values[at], many.forward: theirs}
+                for values, keys in zip(rows, lists, strict=True)
+                for theirs in keys
+            ]
+            if pairs and not await link.insert_all(unit, pairs):
+                await unit.back(mark)
+                return False
+        for place in range(len(rows)):
+            unit.tell(self._told(place))
+        return True
 
     async def _again(self, unit: Unit, places: list[int]) -> Refused:
         """Those whose relation led to a record that came later, as long as some are stored."""
@@ -74,6 +98,10 @@ class Loading:
             held = self.keeper.values(before) | given
             document = await self.keeper.replace(unit, before, held, self.load.names)
         await self._tie(unit, key_of(self.model, document), place)
+        unit.tell(self._told(place))
+
+    def _told(self, place: int) -> Document:
+        """What the feed keeps of a row."""
         record, data = self.load.changes[place]
         told: Values = {
             "change.at": self.load.at,
@@ -83,7 +111,7 @@ class Loading:
             "change.action": self.load.action,
             "change.data": data,
         }
-        unit.tell(change(told))
+        return change(told)
 
     async def _tie(self, unit: Unit, key: Mapping[str, Any], place: int) -> None:
         ours = key[self.model.key[0]]

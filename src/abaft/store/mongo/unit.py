@@ -71,6 +71,12 @@ class Unit:
         with translating():
             await self.server.collection(collection).insert_one(document, session=self.session)
 
+    async def insert_all(self, collection: str, documents: list[Document]) -> None:
+        for document in documents:
+            await self._note(collection, document["_id"], None)
+        with translating():
+            await self.server.collection(collection).insert_many(documents, session=self.session)
+
     async def replace(self, collection: str, before: Document, document: Document) -> None:
         await self._note(collection, before["_id"], before)
         with translating():
@@ -99,10 +105,24 @@ class Unit:
     async def back(self, mark: Mark) -> None:
         """Undoes what came after the mark."""
         steps, told = mark
+        if self.session is not None:
+            await self._forget_new(steps)
         while len(self.done) > steps:
             await self._undo(self.done[-1])
             self.done.pop()
         del self.changes[told:]
+
+    async def _forget_new(self, steps: int) -> None:
+        """Undoes at once what the last steps have only added."""
+        added: dict[str, list[Any]] = {}
+        while len(self.done) > steps and self.done[-1][2] is None:
+            name, key, _ = self.done.pop()
+            added.setdefault(name, []).append(key)
+        for name, keys in added.items():
+            with translating():
+                await self.server.collection(name).delete_many(
+                    {"_id": {"$in": keys}}, session=self.session
+                )
 
     async def _undo(self, step: Before) -> None:
         name, key, before = step

@@ -13,6 +13,7 @@ from abaft.model.evaluate import fold
 from abaft.model.kinds import Kind, own_key
 from abaft.store.mongo.frame import Expression, Frame, Pipe
 from abaft.store.mongo.functions import call, counted_as, reduced
+from abaft.store.mongo.local import is_local
 from abaft.store.mongo.template import Bound, Ordering, Query
 from abaft.store.mongo.values import encode
 from abaft.store.texts import after_prefix
@@ -34,10 +35,9 @@ def match(expr: e.Expr, scopes: list[Frame]) -> None:
     pipe = scopes[-1].pipe
     begun, early, late = len(pipe.stages), [], []
     for item in expr.items if isinstance(expr, e.And) else (expr,):
-        before = len(pipe.stages)
         found = query(item, scopes)
         if found:
-            (early if len(pipe.stages) == before else late).append(found)
+            (early if is_local(item) else late).append(found)
     if early:
         pipe.stages.insert(begun, {"$match": _all(early)})
     if late:

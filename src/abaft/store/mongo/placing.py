@@ -79,7 +79,7 @@ class Placing:
         found = await self._found(unit, stored, group, values)
         if len(found) <= LONGEST:
             return found
-        await self._number(unit, group, values)
+        await self._number(unit, stored, group, values)
         return await self._found(unit, stored, group, values)
 
     async def _found(self, unit: Unit, stored: Document, group: Any, values: Values) -> str:
@@ -106,16 +106,21 @@ class Placing:
             raise GuardFailed(guard="anchor")
         return str(found[0][self.place])
 
-    async def _number(self, unit: Unit, group: Any, values: Values) -> None:
-        """Gives all of the list new places above the old ones."""
+    async def _number(self, unit: Unit, stored: Document, group: Any, values: Values) -> None:
+        """Gives all others of the list new places above the old ones.
+
+        The record itself is still held against its ETag, so it has its place until it is moved.
+        """
         stages: list[Query] = [{"$match": self._list(group)}, {"$sort": {self.place: 1}}]
+        last = await self._end(unit, self._list(group), -1)
         rows = await unit.run(self.model.table, stages)
+        rows = [row for row in rows if row["_id"] != stored["_id"]]
         recorder = self.keepers.recorder
         before = []
         for row in rows:
             before += await recorder.before(unit, self.model, key_of(self.model, row))
         recorder.baselines(unit, before, values)
-        places = places_after(rows[-1][self.place] if rows else None, len(rows))
+        places = places_after(last, len(rows))
         for row, place in zip(rows, places, strict=True):
             held = self.keeper.values(row) | {POSITION: place}
             await self.keeper.replace(unit, row, held, (POSITION,))

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 from bson import Decimal128, Int64
 
+from abaft.base.floats import spell
 from abaft.model.documents import dump_json
 from abaft.model.kinds import Choice, Kind, Number
 from abaft.model.times import MICROSECOND
@@ -88,7 +89,7 @@ _FORMS: Mapping[str, Form] = {
     "email": _TEXT,
     "url": _TEXT,
     "integer": Form("long", Int64, int, str),
-    "float": Form("double", float, _same, lambda value: repr(float(value))),
+    "float": Form("double", float, _same, spell),
     "boolean": Form("bool", bool, _same, lambda value: "true" if value else "false"),
     "datetime": Form(
         "string",

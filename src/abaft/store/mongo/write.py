@@ -10,7 +10,7 @@ import orjson
 
 from abaft.model.spec import POSITION, Model, Schema
 from abaft.plan.types import FieldItem, WritePlan
-from abaft.store.base import GuardFailed, Row
+from abaft.store.base import GuardFailed, HeldOff, Row
 from abaft.store.mongo.documents import Document, id_of, key_of, values_of
 from abaft.store.mongo.guards import Condition, Guards
 from abaft.store.mongo.keeping import Keeper
@@ -63,6 +63,13 @@ class Write:
             if placed is None:
                 return None
             values = placed
+        row = await self._run(unit, values)
+        if row is None and self.placing is not None and self.placing.moves:
+            # The list may have been numbered anew for it: that goes with it.
+            raise HeldOff
+        return row
+
+    async def _run(self, unit: Unit, values: Values) -> Row | None:
         if self.plan.action == "create":
             return await self._create(unit, values)
         stored = await self._stored(unit.get, values)

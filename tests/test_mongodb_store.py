@@ -1,0 +1,195 @@
+"""MongoDB: what is refused at the start, what is kept how, and writes without transactions."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+from pymongo.errors import DuplicateKeyError, WriteError
+
+from abaft import App, Me, Model, allow, field
+from abaft.base.actor import SYSTEM
+from abaft.base.errors import ModelError
+from apps.journal import Page, Word, make_app
+from conftest import chosen_engines
+from scenarios import Api, serving
+from servers.mongodb import MongoServer
+
+JOURNAL = Path(__file__).parent / "apps" / "journal.py"
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> Any:
+    if "mongodb" not in chosen_engines(request.config):
+        pytest.skip("--engine leaves MongoDB out")
+    server: MongoServer = request.getfixturevalue("mongodb")
+    with server.database() as found:
+        yield found
+
+
+class Note(Model, stamps=False):
+    id: int = field(key=True)
+    text: str = field(search=True, default="")
+    code: str | None = field(unique=True, collate="nocase", default=None)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @allow("read", "create", "update", "delete")
+    def anybody(note, me: Me) -> bool:
+        return True
+
+
+@pytest.fixture
+async def api(url: str) -> AsyncIterator[Api]:
+    async with serving(url, Note) as found:
+        yield found
+
+
+ODD: list[Any] = [
+    {"$ne": None},
+    {"$gt": ""},
+    {"$where": "sleep(1000)"},
+    {"a.b": 1, "$set": {"x": 1}},
+    {"$expr": {"$function": {"body": "f", "args": [], "lang": "js"}}},
+]
+STRINGS = ["$facts", "$$ROOT", "a.b", '{"$ne": null}', "$where", "^a.*$", "$$NOW", "[$ne]"]
+
+
+@pytest.mark.parametrize("value", ODD)
+async def test_inj_3_json_with_operators_is_kept_as_it_is(api: Api, value: Any) -> None:
+    made = await api.ask("POST /api/notes", json={"text": "a", "facts": value})
+    assert made.status_code == 201, made.text
+    assert made.json()["facts"] == value
+    again = await api.ask(f"GET /api/notes/{made.json()['id']}")
+    assert again.json()["facts"] == value
+
+
+@pytest.mark.parametrize("value", ODD)
+async def test_inj_3_no_object_takes_the_place_of_text(api: Api, value: Any) -> None:
+    await api.ask("POST /api/notes", json={"text": "a"})
+    for body in ({"text": value}, {"code": value}, {"id": value}):
+        assert (await api.ask("POST /api/notes", json=body)).status_code == 422
+        assert (await api.ask("PATCH /api/notes/1", json=body)).status_code == 422
+
+
+@pytest.mark.parametrize("text", STRINGS)
+async def test_inj_3_text_is_never_an_operator_or_a_path(api: Api, text: str) -> None:
+    made = await api.ask("POST /api/notes", json={"text": text, "code": text})
+    assert made.json()["text"] == text, made.text
+    await api.ask("POST /api/notes", json={"text": "other"})
+    for query in ("text", "text[contains]", "text[startswith]", "text[endswith]", "text[in]"):
+        found = await api.ask("GET /api/notes", params={query: text})
+        assert [item["text"] for item in found.json()["items"]] == [text], (query, found.text)
+    found = await api.ask("GET /api/notes", params={"search": text})
+    assert found.status_code == 200
+    named = await api.ask("GET /api/notes", params={f"text[{text}]": "a"})
+    assert named.status_code == 400
+    changed = await api.ask(f"PATCH /api/notes/{made.json()['id']}", json={"facts": {text: text}})
+    assert changed.json()["facts"] == {text: text}
+
+
+async def test_others_are_held_to_the_models_too(api: Api, url: str) -> None:
+    await api.ask("POST /api/notes", json={"text": "a", "code": "Ab"})
+    async with AsyncMongoClient(url) as client:
+        notes = client.get_default_database()["notes"]
+        kept = await notes.find_one({})
+        assert kept is not None
+        with pytest.raises(WriteError):
+            await notes.insert_one({"_id": "x"})
+        with pytest.raises(DuplicateKeyError):
+            await notes.insert_one(kept | {"_id": kept["_id"] + 1})
+
+
+def test_what_a_document_cannot_hold_is_refused_at_the_start() -> None:
+    class Old(Model, managed=False):
+        id: int = field(key=True)
+
+    with pytest.raises(ModelError, match="managed=False"):
+        App(Old, database="mongodb://127.0.0.1:1/test")
+
+    class Dotted(Model):
+        text: str = field(column="a.b")
+
+    with pytest.raises(ModelError, match=r"'a\.b'"):
+        App(Dotted, database="mongodb://127.0.0.1:1/test")
+
+
+async def _state(url: str) -> tuple[Any, ...]:
+    """What is stored, and what the feed tells, once all is finished that was begun."""
+    app = make_app(url)
+    await app.start()
+    db = app.db(SYSTEM)
+    pages = await db.list(Page, sort="id", expand=["words"])
+    shown = [(page.id, page.title, [word.id for word in page.words]) for page in pages]
+    feed = [
+        (change.model, change.id, change.action) for change in await app.store.changes("", 100)
+    ]
+    server: Any = app.store.server  # type: ignore[attr-defined]
+    left = await server.collection("abaft_intents").count_documents({})
+    await app.stop()
+    return shown, feed, left
+
+
+async def _begin(url: str) -> None:
+    app = make_app(url)
+    await app.start()
+    db = app.db(SYSTEM)
+    for number in (1, 2):
+        await db.create(Word(id=number, text=f"word {number}"))
+    await db.create(Page(id=1, title="one"))
+    await db.create(Page(id=2, title="two"))
+    await app.stop()
+
+
+BEFORE = [(1, "one", []), (2, "two", [])]
+AFTER = [(1, "changed", [1, 2]), (3, "new", [1])]
+TOLD = [("Page", "1", "update"), ("Page", "3", "create"), ("Page", "2", "delete")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True])
+async def test_rec_1_killed_between_any_two_steps_it_is_whole_or_not_at_all(
+    mongodb_of_its_own: Any, after: bool
+) -> None:
+    outcomes = []
+    for step in range(1, 60):
+        with mongodb_of_its_own() as url:
+            await _begin(url)
+            told = (await _state(url))[1]
+            command = [sys.executable, str(JOURNAL), url, str(step), str(int(after))]
+            ended = await asyncio.to_thread(subprocess.run, command, check=False)
+            shown, feed, left = await _state(url)
+        outcomes.append(shown)
+        assert left == 0
+        assert (shown, feed) in ((BEFORE, told), (AFTER, [*told, *TOLD])), step
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == 9
+    assert outcomes[0] == BEFORE
+    assert outcomes[-1] == AFTER
+    assert len(outcomes) > 15
+
+
+@pytest.fixture
+def mongodb_of_its_own(request: pytest.FixtureRequest) -> Any:
+    if "mongodb" not in chosen_engines(request.config):
+        pytest.skip("--engine leaves MongoDB out")
+    server: MongoServer = request.getfixturevalue("mongodb")
+    return server.database
+
+
+async def test_a_server_alone_undoes_what_is_refused(url: str) -> None:
+    await _begin(url)
+    app = make_app(url)
+    await app.start()
+    db = app.db(SYSTEM)
+    with pytest.raises(RuntimeError):
+        async with db.transaction() as both:
+            await both.update(await both.get(Page, 1), title="changed")
+            raise RuntimeError
+    assert (await db.get(Page, 1)).title == "one"
+    await app.stop()
+    assert (await _state(url))[2] == 0

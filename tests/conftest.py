@@ -26,6 +26,8 @@ ENGINES = ("sqlite", "postgres", "mongodb")
 DEFAULT = ("sqlite", "postgres")
 LEFT_OUT = "LEFT OUT: "  # begins the reason of every skip that the closing summary repeats
 
+MONGODB = pytest.StashKey[str]()
+
 # Timing is never a test.
 hypothesis.settings.register_profile("abaft", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("abaft")
@@ -61,6 +63,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if name := terminalreporter.config.stash.get(MONGODB, ""):
+        terminalreporter.line(f"MongoDB was {name}")
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(str(report.longrepr[2]) for report in skipped)
     for reason, count in reasons.items():
@@ -93,10 +97,12 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def mongodb() -> Iterator[MongoServer]:
-    """The MongoDB of ordinary tests."""
+def mongodb(request: pytest.FixtureRequest) -> Iterator[MongoServer]:
+    """The MongoDB of ordinary tests; the closing summary says which it was."""
     with opened(ordinary_mongodb) as server:
+        request.config.stash[MONGODB] = server.name
         yield server
+        server.close()
 
 
 @pytest.fixture

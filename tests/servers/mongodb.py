@@ -26,6 +26,7 @@ class MongoServer:
     def __init__(self, url: str, name: str) -> None:
         self.url = url.rstrip("/")
         self.name = name
+        self._client: MongoClient[dict[str, object]] = MongoClient(url)
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -38,8 +39,10 @@ class MongoServer:
             self.drop(name)
 
     def drop(self, name: str) -> None:
-        with MongoClient(self.url, serverSelectionTimeoutMS=5000) as client:
-            client.drop_database(name)
+        self._client.drop_database(name)
+
+    def close(self) -> None:
+        self._client.close()
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from abaft.store.mongo.values import speller, text_json
 
 Run = Callable[[str, list[Query]], Awaitable[list[Document]]]
 """Runs a pipeline on a collection."""
-OWNER, PLACE = "_owner", "_place"
+OWNER = "_owner"
 Texts = list[str]
 
 
@@ -205,14 +205,12 @@ class ToMany:
     def _cut(self, item: ManyItem) -> None:
         pipe, frame = self.related.pipe, self.related.frame
         order, _ = sorting(frame, item.orders)
-        if item.limit is None:
-            pipe.add("$sort", order)
-            return
-        number = {PLACE: {"$documentNumber": {}}}
-        window = {"partitionBy": f"${OWNER}", "sortBy": order, "output": number}
-        pipe.add("$setWindowFields", window)
-        pipe.add("$match", {PLACE: {"$lte": item.limit}})
-        pipe.add("$sort", {PLACE: 1})
+        pipe.add("$sort", order)
+        if item.limit is not None:
+            first = {"$firstN": {"n": item.limit, "input": "$$ROOT"}}
+            pipe.add("$group", {"_id": f"${OWNER}", "first": first})
+            pipe.add("$unwind", "$first")
+            pipe.add("$replaceWith", "$first")
 
     def _owners(self, documents: Sequence[Document], values: Values) -> Query:
         if self.linked is not None:

@@ -30,8 +30,9 @@ class Deletion:
 
     def __init__(self, keepers: Keepers, model: Model) -> None:
         self.keepers, self.schema, self.model = keepers, keepers.schema, model
-        self.gone: dict[Place, tuple[Model, Document]] = {}
-        self.emptied: list[tuple[Model, One, Document]] = []
+        self.gone: set[Place] = set()
+        self.taken: list[tuple[Model, Document, One | None]] = []
+        """What goes along, in the order found, and the relation that is emptied; None: deleted."""
         self.held: list[Place] = []
 
     async def run(self, unit: Unit, stored: Document, values: Values) -> Row:
@@ -39,28 +40,25 @@ class Deletion:
         if any(place not in self.gone for place in self.held):
             raise ReferenceViolation
         recorder = self.keepers.recorder
-        before: list[Before] = await recorder.before(
-            unit, self.model, key_of(self.model, stored)
-        )
-        others = [pair for place, pair in self.gone.items() if place != _place(self.model, stored)]
-        let_go = [row for row in self.emptied if _place(row[0], row[2]) not in self.gone]
-        for model, document in [*others, *((model, document) for model, _, document in let_go)]:
+        before: list[Before] = await recorder.before(unit, self.model, key_of(self.model, stored))
+        taken = [row for row in self.taken if row[2] is None or self._stays(row[0], row[1])]
+        for model, document, _ in taken:
             before += await recorder.before(unit, model, key_of(model, document))
         await unit.delete(self.model.table, stored)
-        for model, document in others:
-            await unit.delete(model.table, document)
-        for model, one, document in let_go:
-            await self._empty(unit, model, one, document)
+        for model, document, one in taken:
+            if one is None:
+                await unit.delete(model.table, document)
+            else:
+                await self._empty(unit, model, one, document)
         recorder.baselines(unit, before, values)
         unit.tell(change(values))
-        for model, document in others:
-            told = {**values, "change.action": "delete", "change.data": "{}"}
-            await recorder.after(unit, model, key_of(model, document), told, gone=True)
-        for model, one, document in let_go:
-            data = orjson.dumps({one.columns[0]: None}).decode()
-            told = {**values, "change.action": "update", "change.data": data}
-            await recorder.after(unit, model, key_of(model, document), told)
+        for model, document, one in taken:
+            told = {**values, **_change(one)}
+            await recorder.after(unit, model, key_of(model, document), told, gone=one is None)
         return (None, None)
+
+    def _stays(self, model: Model, document: Document) -> bool:
+        return _place(model, document) not in self.gone
 
     async def _empty(self, unit: Unit, model: Model, one: One, document: Document) -> None:
         keeper = self.keepers.of(model)
@@ -72,7 +70,7 @@ class Deletion:
     async def _collect(self, unit: Unit, stored: Document) -> None:
         """Walks from the record to all that goes with it, each once."""
         queue = [(self.model, stored)]
-        self.gone[_place(self.model, stored)] = queue[0]
+        self.gone.add(_place(self.model, stored))
         while queue:
             model, document = queue.pop()
             for source, one in self.schema.inbound(model):
@@ -82,10 +80,17 @@ class Deletion:
                     if one.on_delete == "restrict":
                         self.held.append(place)
                     elif one.on_delete == "set null":
-                        self.emptied.append((source, one, row))
+                        self.taken.append((source, row, one))
                     elif place not in self.gone:
-                        self.gone[place] = (source, row)
+                        self.gone.add(place)
+                        self.taken.append((source, row, None))
                         queue.append((source, row))
+
+
+def _change(one: One | None) -> Values:
+    """What the feed is told of a record that lost its relation, or is gone."""
+    data = "{}" if one is None else orjson.dumps({one.columns[0]: None}).decode()
+    return {"change.action": "update" if one else "delete", "change.data": data}
 
 
 @dataclass(slots=True)

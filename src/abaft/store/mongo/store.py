@@ -10,6 +10,7 @@ import orjson
 from bson import Int64
 from pymongo.errors import PyMongoError
 
+from abaft.base.errors import BadRequest
 from abaft.base.settings import Settings
 from abaft.model.spec import Model, Schema
 from abaft.plan.change import Change
@@ -44,8 +45,8 @@ SOME = 200
 """Records whose JSON is made at a time, of a read in bounded memory."""
 
 
-class NoSql(StoreError):
-    """A statement was given to a database that has none."""
+def no_sql() -> BadRequest:
+    return BadRequest("MongoDB takes no SQL: ask by the models", code="not_offered")
 
 
 class MongoStore:
@@ -133,7 +134,7 @@ class MongoStore:
             return await session.numbers(model, count)
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        raise NoSql("MongoDB takes no SQL")
+        raise no_sql()
 
     @asynccontextmanager
     async def transaction(self, patient: bool = False) -> AsyncIterator[Session]:
@@ -283,4 +284,4 @@ class MongoSession:
         return found
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        raise NoSql("MongoDB takes no SQL")
+        raise no_sql()

@@ -36,6 +36,7 @@ class Unit:
         self.done: list[Before] = []
         self.seconds: float | None = None
         self._number = 0
+        self._told = 0
 
     async def take(self) -> None:
         """The turn to write, and the number of the feed's last record."""
@@ -51,6 +52,8 @@ class Unit:
 
     async def run(self, collection: str, stages: list[Query]) -> list[Document]:
         """The documents of a pipeline, as this transaction sees them."""
+        if collection == CHANGES and self.session is not None:
+            await self._tell_feed()
         return await self.server.run(collection, stages, self.session, self.seconds)
 
     async def find(self, collection: str, where: Query, limit: int = 0) -> list[Document]:
@@ -111,6 +114,7 @@ class Unit:
             await self._undo(self.done[-1])
             self.done.pop()
         del self.changes[told:]
+        self._told = min(self._told, told)
 
     async def _forget_new(self, steps: int) -> None:
         """Undoes at once what the last steps have only added."""
@@ -147,13 +151,20 @@ class Unit:
         await self.session.start_transaction(read_concern=SNAPSHOT, write_concern=DURABLE)
         await self.take()
 
+    async def _tell_feed(self) -> list[Document]:
+        """Puts into the feed what isn't there yet; all of it."""
+        feed = self.numbered()
+        if feed[self._told :]:
+            await self.insert_all(CHANGES, feed[self._told :])
+        self._told = len(feed)
+        return feed
+
     async def commit(self) -> None:
         """Tells the feed, and makes all of it durable."""
         assert self.session is not None
-        feed = self.numbered()
+        feed = await self._tell_feed()
         with translating():
             if feed:
-                await self.server.collection(CHANGES).insert_many(feed, session=self.session)
                 await self.server.collection(STATE).update_one(
                     {"_id": WRITER}, {"$set": {"feed": feed[-1]["_id"]}}, session=self.session
                 )

@@ -10,6 +10,7 @@ from click.testing import Result
 
 from abaft import Actor
 from abaft.cli.target import find
+from asking import asked
 from projects import run, write_app
 
 MODELS = """
@@ -92,7 +93,7 @@ class Loader:
         return result.stdout
 
     def sql(self, text: str) -> list[dict[str, Any]]:
-        return asyncio.run(self._ask(lambda db: db.sql(text)))
+        return asyncio.run(self._ask(lambda db: asked(db, text)))
 
     def changes(self) -> list[Any]:
         return asyncio.run(self._ask(lambda db: db.changes(limit=1000)))

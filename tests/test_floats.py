@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from abaft import Me, Model, allow, computed, field
 from abaft.base.floats import spell
+from asking import emptied
 from conftest import fresh_database
 from scenarios import Api, serving
 
@@ -74,7 +75,7 @@ def test_every_engine_spells_floats_so(
 
 
 async def spelled(api: Api, values: list[float]) -> None:
-    await api.app.pipeline.store.sql("delete from gauges", [])
+    await emptied(api.db, "gauges")
     made = await api.ask("POST /api/gauges", json=[{"level": value} for value in values])
     assert made.status_code == 201, made.text
     keys = [item["id"] for item in made.json()["items"]]

@@ -15,6 +15,7 @@ from bson import Int64
 from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 
+from abaft.store.base import Busy, QueryTimeout
 from abaft.store.mongo.documents import CHANGES, STATE, Document
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.server import DURABLE, SNAPSHOT, Server
@@ -40,14 +41,19 @@ class Unit:
 
     async def take(self) -> None:
         """The turn to write, and the number of the feed's last record."""
-        with translating():
-            state = await self.server.collection(STATE).find_one_and_update(
-                {"_id": WRITER},
-                {"$inc": {"turn": Int64(1)}},
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=self.session,
-            )
+        try:
+            with translating():
+                state = await self.server.collection(STATE).find_one_and_update(
+                    {"_id": WRITER},
+                    {"$inc": {"turn": Int64(1)}},
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                    session=self.session,
+                    maxTimeMS=max(1, int(self.server.seconds * 1000)),
+                )
+        except QueryTimeout as error:
+            # MongoDB refuses at once; what waits for a lock does so no longer.
+            raise Busy("others keep writing") from error
         self._number = int((state or {}).get("feed", 0))
 
     async def run(self, collection: str, stages: list[Query]) -> list[Document]:

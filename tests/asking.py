@@ -1,4 +1,4 @@
-"""What tests ask of tables in plain SQL, answered of MongoDB's documents where these take its place."""
+"""What tests ask of tables in plain SQL, answered of MongoDB's documents in their place."""
 
 from __future__ import annotations
 

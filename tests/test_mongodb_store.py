@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import Int64
 from pymongo import AsyncMongoClient
 from pymongo.errors import DuplicateKeyError, WriteError
 
@@ -100,7 +101,7 @@ async def test_others_are_held_to_the_models_too(api: Api, url: str) -> None:
         with pytest.raises(WriteError):
             await notes.insert_one({"_id": "x"})
         with pytest.raises(DuplicateKeyError):
-            await notes.insert_one(kept | {"_id": kept["_id"] + 1})
+            await notes.insert_one(kept | {"_id": Int64(kept["_id"] + 1)})
 
 
 def test_what_a_document_cannot_hold_is_refused_at_the_start() -> None:
@@ -124,9 +125,7 @@ async def _state(url: str) -> tuple[Any, ...]:
     db = app.db(SYSTEM)
     pages = await db.list(Page, sort="id", expand=["words"])
     shown = [(page.id, page.title, [word.id for word in page.words]) for page in pages]
-    feed = [
-        (change.model, change.id, change.action) for change in await app.store.changes("", 100)
-    ]
+    feed = [(change.model, change.id, change.action) for change in await app.store.changes("", 100)]
     server: Any = app.store.server  # type: ignore[attr-defined]
     left = await server.collection("abaft_intents").count_documents({})
     await app.stop()
@@ -186,10 +185,14 @@ async def test_a_server_alone_undoes_what_is_refused(url: str) -> None:
     app = make_app(url)
     await app.start()
     db = app.db(SYSTEM)
-    with pytest.raises(RuntimeError):
+
+    async def refused() -> None:
         async with db.transaction() as both:
             await both.update(await both.get(Page, 1), title="changed")
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await refused()
     assert (await db.get(Page, 1)).title == "one"
     await app.stop()
     assert (await _state(url))[2] == 0

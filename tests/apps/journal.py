@@ -13,6 +13,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from abaft import App, Many, Me, Model, Ref, allow, field
 from abaft.base.actor import SYSTEM
+from abaft.store.mongo import journal
 
 WRITES = ("insert_one", "insert_many", "replace_one", "update_one", "delete_one", "delete_many")
 
@@ -38,6 +39,8 @@ class Page(Model, stamps=False):
 
 
 def make_app(url: str) -> App:
+    # Who was killed still has its turn, and is waited for.
+    journal.LEASE = 400
     app = App(Word, Page, database=url, sinks=())
     server: Any = app.store.server  # type: ignore[attr-defined]
     opened = server.open

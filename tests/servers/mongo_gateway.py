@@ -265,7 +265,9 @@ class Client:
     async def run(self, function: str, body: Document, spec: Document | None = None) -> Document:
         given = plain(body) if spec is None else spec
         row = await self.of(body).row(
-            f"select * from {function}($1::text, $2{_BSON})", body.get("$db", "test"), encoded(given)
+            f"select * from {function}($1::text, $2{_BSON})",
+            body.get("$db", "test"),
+            encoded(given),
         )
         return decoded(row[0])
 

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pymongo import MongoClient
 
 from servers.documentdb import DocumentDb, available
+from servers.process import free_port
 
 URL_VARIABLE = "ABAFT_TEST_MONGODB_URL"
 
@@ -69,19 +70,18 @@ def ordinary_mongodb() -> Iterator[MongoServer]:
 @contextmanager
 def _mongod(binary: str) -> Iterator[MongoServer]:
     """A replica set of one."""
-    from servers.process import free_port
-
     port = free_port()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="abaft-mongod-"))
+        options = ["--replSet", "abaft", "--quiet"]
         process = subprocess.Popen(
-            [binary, "--dbpath", folder, "--port", str(port), "--bind_ip", "127.0.0.1"]
-            + ["--replSet", "abaft", "--quiet"],
+            [binary, "--dbpath", folder, "--port", str(port), "--bind_ip", "127.0.0.1", *options],
             stdout=subprocess.DEVNULL,
         )
         stack.callback(process.wait)
         stack.callback(process.terminate)
         url = f"mongodb://127.0.0.1:{port}"
+        client: MongoClient[dict[str, object]]
         with MongoClient(url, directConnection=True) as client:
             member = {"_id": 0, "host": f"127.0.0.1:{port}"}
             client.admin.command("replSetInitiate", {"_id": "abaft", "members": [member]})
@@ -91,8 +91,6 @@ def _mongod(binary: str) -> Iterator[MongoServer]:
 @contextmanager
 def _stand_in() -> Iterator[MongoServer]:
     """The protocol server of nx-27017, for a smoke run."""
-    from servers.process import free_port
-
     port = free_port()
     process = subprocess.Popen(["nx-27017", "--port", str(port)], stdout=subprocess.DEVNULL)
     try:

@@ -26,7 +26,9 @@ class Settings:
         "development", "production checks the schema instead of changing it, and needs a secret_key"
     )
     database: str = setting(
-        "sqlite:///abaft.db", "where the data lives: sqlite:///FILE, postgresql://… or mongodb://…", secret=True
+        "sqlite:///abaft.db",
+        "where the data lives: sqlite:///FILE, postgresql://… or mongodb://…",
+        secret=True,
     )
     secret_key: str = setting(
         "", "signs cursors; at least 32 characters, the same in every worker", secret=True

@@ -141,18 +141,18 @@ Program = Generator[Step, Any, Any]
 
 
 class KeptAnswers(Protocol):
-    """Programs over the answers that are kept by their Idempotency-Key."""
+    """Programs over the answers that are kept by their Idempotency-Key; the store's own to run."""
 
-    def claim(self, values: Values) -> Program:
+    def claim(self, values: Values) -> Any:
         """Takes a key (actor, key, digest, at); gives what is Kept of it, None where it was free.
 
         UniqueViolation where another has just taken it: ask again.
         """
 
-    def keep(self, values: Values) -> Program:
+    def keep(self, values: Values) -> Any:
         """Adds the answer (actor, key, status, headers, body) to a key that was claimed."""
 
-    def prune(self, before: Any) -> Program:
+    def prune(self, before: Any) -> Any:
         """Deletes some that are older than this datetime; how many, 0 when none are left."""
 
 

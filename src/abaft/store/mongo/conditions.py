@@ -33,7 +33,9 @@ class Compiler:
 def match(expr: e.Expr, scopes: list[Frame]) -> None:
     """Adds the stages that leave what meets the condition: what looks at others comes last."""
     pipe = scopes[-1].pipe
-    begun, early, late = len(pipe.stages), [], []
+    begun = len(pipe.stages)
+    early: list[Query] = []
+    late: list[Query] = []
     for item in expr.items if isinstance(expr, e.And) else (expr,):
         found = query(item, scopes)
         if found:
@@ -186,7 +188,9 @@ def _column(node: e.Column, scopes: list[Frame], nocase: bool) -> Expression:
     if node.mask is not None:
         found = masked(frame, node, nocase)
         return found if frame.pipe is pipe else _kept(frame, found)
-    found = frame.at(frame.compared(node.name) if nocase and field.nocase else frame.path(node.name), pipe)
+    found = frame.at(
+        frame.compared(node.name) if nocase and field.nocase else frame.path(node.name), pipe
+    )
     if nocase and not field.nocase:
         return {"$cond": [{"$eq": [{"$ifNull": [found, None]}, None]}, None, {"$toLower": found}]}
     outer = frame.pipe is not pipe
@@ -278,7 +282,7 @@ def exists(node: e.Exists, scopes: list[Frame]) -> str:
 
 
 def members(node: e.Exists | e.Reduce, scopes: list[Frame]) -> tuple[Frame, Query]:
-    """The frame of a relation's records that meet the condition, and the look-up that finds them."""
+    """The frame of a relation's records that meet the condition, and what looks them up."""
     pipe = scopes[-1].pipe
     context = pipe.context
     owner = scopes[node.scope].reach(node.hops)

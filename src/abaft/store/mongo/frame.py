@@ -117,7 +117,9 @@ class Frame:
             for ours, theirs in zip(one.columns, self.model.key, strict=True)
         ]
         if len(pairs) > 1 or self.pipe is not pipe:
-            return self.tied(pairs, source.pipe)
+            found = self.tied(pairs, source.pipe)
+            # A record of an outer pipeline has its variable already.
+            return found if self.pipe is pipe else {}
         [(ours, theirs)] = pairs
         if self.prefix:
             # A record that isn't there has no key, which is no more than null.

@@ -6,6 +6,7 @@ no place in its kind is null.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -243,7 +244,7 @@ def _summed(value: Expression, kind: Kind | None, prefix: str) -> Group:
 def _sum(value: Expression, kind: Kind | None, result: Kind, prefix: str) -> Any:
     total = f"${prefix}"
     if result.name == "float":
-        fits = {"$lt": [{"$abs": total}, HUGE * HUGE]}
+        fits = {"$lte": [{"$abs": total}, sys.float_info.max]}
         found: Expression = {"$cond": [fits, {"$add": [total, 0.0]}, None]}
     else:
         found = _exact({"$toDecimal": total}, result)

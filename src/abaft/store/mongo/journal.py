@@ -22,7 +22,7 @@ from abaft.store.mongo.faults import Conflicting, translating
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.unit import WRITER, Unit
 
-LEASE = 10_000
+LEASE = 4_000
 """Milliseconds for which a turn lasts, unless it is prolonged; clocks may be half of it apart."""
 
 

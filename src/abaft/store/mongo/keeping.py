@@ -28,7 +28,7 @@ from abaft.store.mongo.values import encode
 
 
 class Keeper:
-    """Stores the records of one model as a table would: what breaks a rule of the model's raises."""
+    """Stores the records of one model as a table would: what breaks its rules raises."""
 
     def __init__(self, schema: Schema, model: Model) -> None:
         self.schema, self.model = schema, model

@@ -9,7 +9,6 @@ from bson import Int64
 
 from abaft.model.evaluate import fold
 from abaft.model.spec import DELETED, Model
-from abaft.model.times import DateTime
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import ReferenceViolation, StoreError, Values
 from abaft.store.mongo.documents import STATE, Document, compared, id_of, key_of, path

@@ -53,5 +53,3 @@ def _holds(limit: str, result: Any, bound: Any, operand: Any) -> bool:
         up = operand > type(operand)()
         return bool(up != (limit in ("le", "lt")))
     return BOUNDS[limit][2](result, bound)
-
-

@@ -78,7 +78,7 @@ class Recorder:
             if (told["model"], told["record"]) == (model.name, record):
                 return model.key[0] in orjson.loads(told["data"])
         where: Query = {"model": {"$eq": model.name}, "record": {"$eq": record}}
-        stages = [{"$match": where}, {"$sort": {"_id": -1}}, {"$limit": 1}]
+        stages: list[Query] = [{"$match": where}, {"$sort": {"_id": -1}}, {"$limit": 1}]
         last = await unit.run(CHANGES, stages)
         return bool(last) and model.key[0] in orjson.loads(last[0]["data"])
 

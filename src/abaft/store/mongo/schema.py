@@ -19,13 +19,12 @@ from abaft.store.mongo.documents import (
     unique_place,
 )
 from abaft.store.mongo.faults import translating
+from abaft.store.mongo.renewing import Step, ordered, renewals, shaped
 from abaft.store.mongo.search import places
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.values import form
 from abaft.store.sql.tables import Index, index_groups
-
-NAMESPACE_EXISTS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,42 +93,52 @@ def _partial(model: Model, index: Index) -> Query:
 
 
 async def upgrade(server: Server, schema: Schema, apply: bool) -> tuple[list[str], list[str]]:
-    """(what was done, differences left)."""
+    """(what was done, differences left); nothing is done while some need a person."""
     with translating():
         listed = await server.database.list_collections()
         there = {row["name"]: row.get("options", {}) async for row in listed}
-    steps: list[tuple[str, Any]] = []
+    steps: list[Step] = []
+    differences: list[str] = []
+    for model in schema.models.values():
+        if model.table in there:
+            found, wrong = await renewals(server, model)
+            steps += found
+            differences += wrong
     for row in wanted(schema):
         steps += await _steps(server, row, there)
+    steps += [shaped(server, model) for model in schema.models.values()]
+    named = [step for step in steps if step.title]
     if not apply:
-        return [], [f"missing: {title}" for title, _ in steps]
-    done = []
-    for title, step in steps:
-        with translating():
-            await server.database.command(step)
-        done.append(title)
-    return done, []
+        return [], differences + [f"missing: {step.title}" for step in named]
+    if differences:
+        return [], differences
+    for step in steps:
+        await step.run()
+    return [step.title for step in named], []
 
 
-async def _steps(server: Server, row: Wanted, there: dict[str, Any]) -> list[tuple[str, Any]]:
-    steps: list[tuple[str, Any]] = []
+async def _steps(server: Server, row: Wanted, there: dict[str, Any]) -> list[Step]:
+    steps: list[Step] = []
     held: set[str] = set()
     if row.name not in there:
         rules = {"validator": row.validator} if row.validator else {}
-        steps.append((f"create collection {row.name}", {"create": row.name, **rules}))
+        command = {"create": row.name, **rules}
+        steps.append(ordered(server, f"create collection {row.name}", command))
     else:
         with translating():
             held = set(await server.collection(row.name).index_information())
         if row.validator and there[row.name].get("validator") != row.validator:
             change = {"collMod": row.name, "validator": row.validator}
-            steps.append((f"change validator of {row.name}", change))
-        gone = [name for name in sorted(held) if _superseded(name, row)]
-        steps += [(f"drop index {n}", {"dropIndexes": row.name, "index": n}) for n in gone]
+            steps.append(ordered(server, f"change validator of {row.name}", change))
+        for name in sorted(held):
+            if _superseded(name, row):
+                drop = {"dropIndexes": row.name, "index": name}
+                steps.append(ordered(server, f"drop index {name}", drop))
     missing = [{"name": name, **spec} for name, spec in row.indexes.items() if name not in held]
     if missing:
         names = ", ".join(str(spec["name"]) for spec in missing)
         create = {"createIndexes": row.name, "indexes": missing}
-        steps.append((f"create indexes of {row.name}: {names}", create))
+        steps.append(ordered(server, f"create indexes of {row.name}: {names}", create))
     return steps
 
 

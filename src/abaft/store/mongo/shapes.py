@@ -37,9 +37,12 @@ Texts = list[str]
 class Member(Protocol):
     """One member of the JSON: its text for each of the documents."""
 
-    needs: tuple[str, ...]
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The members of the document that it is made of."""
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts: ...
+    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
+        """The text for each document."""
 
 
 def at(document: Document, place: str) -> Any:
@@ -56,7 +59,7 @@ def hashable(value: Any) -> Hashable:
     """A key of a document, to look records up by."""
     if isinstance(value, dict):
         return tuple(value.values())
-    return tuple(value) if isinstance(value, list) else value  # type: ignore[no-any-return]
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,4 +343,3 @@ def _field(frame: Frame, item: FieldItem) -> Member:
     name = frame.pipe.context.name("c")
     frame.pipe.add("$set", {name: value(item.value, [frame], kind)})
     return Stored((name,), speller(kind))
-

@@ -10,6 +10,7 @@ import orjson
 from bson import Int64
 from pymongo.errors import PyMongoError
 
+from abaft.base import clock
 from abaft.base.errors import BadRequest
 from abaft.base.settings import Settings
 from abaft.model.spec import Model, Schema
@@ -17,6 +18,7 @@ from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store.base import (
+    Busy,
     Capabilities,
     HeldOff,
     Item,
@@ -30,7 +32,7 @@ from abaft.store.base import (
 from abaft.store.mongo.documents import CHANGES, Document, check_storable
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.idempotency import Answers
-from abaft.store.mongo.journal import Journal
+from abaft.store.mongo.journal import LEASE, Journal
 from abaft.store.mongo.loading import Loading, Refused, matching, numbers
 from abaft.store.mongo.read import Read, compile_read
 from abaft.store.mongo.schema import upgrade
@@ -73,8 +75,19 @@ class MongoStore:
 
     async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
         if apply and not self.server.transactional:
-            await self.writer.submit(_nothing)  # what was left in the log is finished
+            await self._settle()
         return await upgrade(self.server, self.schema, apply)
+
+    async def _settle(self) -> None:
+        """Finishes what was left in the log; who left it may still have its turn for a while."""
+        until = clock.monotonic() + 2 * LEASE / 1000
+        while True:
+            try:
+                await self.writer.submit(_nothing)
+                return
+            except Busy:
+                if clock.monotonic() > until:
+                    raise
 
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[Unit]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import orjson
 from bson import Decimal128, Int64
@@ -79,6 +80,10 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
+def _uuid_json(value: Any) -> str:
+    return f'"{value}"'
+
+
 def _duration_json(kind: Kind) -> Spell:
     return lambda value: f'"{kind.show(value * MICROSECOND)}"'
 
@@ -103,7 +108,8 @@ _FORMS: Mapping[str, Form] = {
         time.fromisoformat,
         lambda value: _quoted(value.replace(".000000", "")),
     ),
-    "uuid": Form("binData", _same, _same, lambda value: f'"{value}"'),
+    # A key that a program read from JSON is text.
+    "uuid": Form("binData", lambda v: v if isinstance(v, UUID) else UUID(v), _same, _uuid_json),
     "json": Form("string", dump_json, json.loads, _same),
 }
 

@@ -152,19 +152,22 @@ class Write:
         if self.model.history:
             data = await self.recorder.whole(unit, self.model, key) or "{}"
         unit.tell(change({**values, "change.data": data}))
-        if (self.links or self.plan.late) and not self.guards.after.always:
-            if not await self.guards.after.holds(document, values, unit.run, stored=True):
-                raise GuardFailed(guard="after")
+        if not await self._allowed(unit, document, values):
+            raise GuardFailed(guard="after")
         return (await self._shown(document, values, unit.run), made)
+
+    async def _allowed(self, unit: Unit, document: Document, values: Values) -> bool:
+        """What could not be asked of the result before it was stored."""
+        if not (self.links or self.plan.late) or self.guards.after.always:
+            return True
+        return await self.guards.after.holds(document, values, unit.run, stored=True)
 
     async def _shown(self, document: Document, values: Values, run: Run) -> str | None:
         """The record's JSON, where the actor may see what it has become."""
         if self.plan.action == "delete":
             return None
-        if not self.visible.always:
-            if not await self.visible.holds(document, values, run, stored=True):
-                return None
-        return await self.guards.shown.of(document, values, run)
+        seen = self.visible.always or await self.visible.holds(document, values, run, stored=True)
+        return await self.guards.shown.of(document, values, run) if seen else None
 
     async def probe(self, values: Values, get: Any, run: Run) -> dict[str, bool] | None:
         """Why it was held off: "read", and each guard by name; None where there is no record."""

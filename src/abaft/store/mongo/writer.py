@@ -126,7 +126,12 @@ class Writer:
         """A transaction for who asks, step by step; others wait."""
         held = Held(None if patient else self._seconds)
         done = self.queue(held.work, alone=True)
-        await asyncio.wait({done, held.begun}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait({done, held.begun}, return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            # Who gave it up before its turn holds nobody.
+            held.end(False)
+            raise
         if not held.begun.done():
             await done  # it couldn't begin
         try:
@@ -178,8 +183,9 @@ class Held:
         while not self._ended.done():
             self._touched.clear()
             touched = asyncio.ensure_future(self._touched.wait())
+            waits: set[asyncio.Future[Any]] = {touched, self._ended}
             await asyncio.wait(
-                {touched, self._ended},
+                waits,
                 timeout=self._deadline,
                 return_when=asyncio.FIRST_COMPLETED,
             )

@@ -10,6 +10,7 @@ TRANSIENT = "TransientTransactionError"
 NAMES = {
     2: "BadValue",
     8: "UnknownError",
+    9: "FailedToParse",
     13: "Unauthorized",
     18: "AuthenticationFailed",
     26: "NamespaceNotFound",
@@ -26,7 +27,19 @@ NAMES = {
     11000: "DuplicateKey",
     11600: "InterruptedAtShutdown",
 }
-STATES = {"M001C": 11000, "M000Y": 121, "40001": 112, "40P01": 112, "57014": 50, "57P01": 11600}
+STATES = {
+    "M0003": 9,
+    "M000F": 48,
+    "M001C": 11000,
+    "M0037": 17276,
+    "M007U": 40324,
+    "M00CO": 121,
+    "23P01": 11000,
+    "40001": 112,
+    "40P01": 112,
+    "57014": 50,
+    "57P01": 11600,
+}
 """MongoDB's codes of the engine's and PostgreSQL's states; of others it is BadValue."""
 
 

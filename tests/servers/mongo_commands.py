@@ -93,7 +93,7 @@ class Backend:
 class Client:
     """One connection of a driver."""
 
-    def __init__(self, gateway: Gateway, backend: Backend) -> None:
+    def __init__(self, gateway: "Gateway", backend: Backend) -> None:
         self.gateway = gateway
         self.backend = backend
         self.begun: set[bytes] = set()

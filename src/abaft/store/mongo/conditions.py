@@ -30,10 +30,13 @@ class Compiler:
         match(expr, scopes)
 
 
-def match(expr: e.Expr, scopes: list[Frame]) -> None:
-    """Adds the stages that leave what meets the condition: what looks at others comes last."""
+def match(expr: e.Expr, scopes: list[Frame], begun: int | None = None) -> None:
+    """Adds the stages that leave what meets the condition: what looks at others comes last.
+
+    What an index may have goes to the place `begun`, ahead of what was added since.
+    """
     pipe = scopes[-1].pipe
-    begun = len(pipe.stages)
+    begun = len(pipe.stages) if begun is None else begun
     early: list[Query] = []
     late: list[Query] = []
     for item in expr.items if isinstance(expr, e.And) else (expr,):

@@ -11,7 +11,7 @@ from abaft.model import expr as e
 from abaft.model.spec import Model, Schema
 from abaft.plan.types import Selection, WritePlan
 from abaft.store.mongo.conditions import Compiler, match
-from abaft.store.mongo.documents import Document, Documents, id_of, values_of
+from abaft.store.mongo.documents import STATE, Document, Documents, id_of, values_of
 from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.local import is_local, local
 from abaft.store.mongo.reckoning import limits
@@ -22,8 +22,12 @@ Answers = dict[str, bool]
 
 
 def literal(document: Document) -> list[Query]:
-    """The stages that bring a document, of whose values none is read as an expression."""
-    return [{"$documents": [{"d": {"$literal": document}}]}, {"$replaceWith": "$d"}]
+    """The stages, on the state's collection, that bring a document in place of one there.
+
+    None of its values is read as an expression. A pipeline without a collection would be shorter,
+    but not every deployment takes one within a transaction.
+    """
+    return [{"$limit": 1}, {"$replaceWith": {"$literal": document}}]
 
 
 class Condition:
@@ -49,7 +53,7 @@ class Condition:
         if stored:
             by_key: Query = {"$match": {"_id": {"$eq": document["_id"]}}}
             return bool(await run(self.model.table, [by_key, *rest]))
-        return bool(await run("", [*literal(document), *rest]))
+        return bool(await run(STATE, [*literal(document), *rest]))
 
 
 class Text:

@@ -14,9 +14,11 @@ from abaft.model.spec import Model, Schema
 from abaft.plan.types import Grouped, Highlight, ReadPlan, Term
 from abaft.store.base import Row, Rows
 from abaft.store.mongo.conditions import Compiler, kind_of, match, test, value
-from abaft.store.mongo.documents import Document
+from abaft.store.mongo.documents import STATE, Document
 from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.functions import counted_as, reduced
+from abaft.store.mongo.guards import literal
+from abaft.store.mongo.local import is_local
 from abaft.store.mongo.search import find
 from abaft.store.mongo.shapes import Run, Shape, at, projection, sorting
 from abaft.store.mongo.template import Bound, Fill, Query, Values, compiled
@@ -75,7 +77,7 @@ class Read:
     async def _of_nothing(self, values: Values, run: Run) -> list[Document]:
         if self.empty is None or self.rest is None:
             return []
-        return await run("", [{"$documents": [self.empty]}, *self.rest(values)])
+        return await run(STATE, [*literal(self.empty), *self.rest(values)])
 
     async def _counted(self, values: Values, run: Run) -> int:
         assert self.count is not None
@@ -95,11 +97,13 @@ def compile_read(schema: Schema, plan: ReadPlan) -> Read:
     if plan.kind == "count":
         return Read(plan, collection, counts or _none, counts, None, (), ())
     frame, begun = _begin(schema, plan)
-    match(e.all_of((plan.where, plan.beyond)), [frame])
     pipe = frame.pipe
-    order, places = sorting(frame, plan.orders)
-    if order:
-        pipe.add("$sort", order)
+    place = len(pipe.stages)
+    # In an order of its own an index may bring records, until enough have met what looks at others.
+    early = all(is_local(step.column) for step in plan.orders)
+    places = _sorted(frame, plan) if early else ()
+    match(e.all_of((plan.where, plan.beyond)), [frame], place)
+    places = places if early else _sorted(frame, plan)
     if plan.offset:
         pipe.add("$skip", Bound("offset", Int64))
     if plan.kind == "page":
@@ -115,6 +119,14 @@ def compile_read(schema: Schema, plan: ReadPlan) -> Read:
         return made
     rest = compiled(pipe.stages[begun:])
     return replace(made, empty=_of_nothing(plan.source), rest=rest)
+
+
+def _sorted(frame: Frame, plan: ReadPlan) -> tuple[str, ...]:
+    """Sorts; where each step's value is found."""
+    order, places = sorting(frame, plan.orders)
+    if order:
+        frame.pipe.add("$sort", order)
+    return places
 
 
 def _marked(frame: Frame, row: Highlight) -> str:

@@ -61,6 +61,10 @@ def json_schema(model: Model) -> Query:
 
 def indexes(model: Model) -> dict[str, Query]:
     """The indexes of a model by name, as createIndexes takes them."""
+
+    def column(name: str) -> str:
+        return model.fields[name].column
+
     sets = {row.name(model.table): row for row in model.unique_sets()}
     made = {}
     for index in index_groups(model):
@@ -72,6 +76,9 @@ def indexes(model: Model) -> dict[str, Query]:
         made[index.name] = {"key": keys} | ({"unique": True} if index.unique else {})
         if index.where != e.TRUE:
             made[index.name]["partialFilterExpression"] = _partial(model, index)
+    if len(model.key) > 1:
+        # The key is a document: its parts alone are found by this.
+        made[f"ix_{model.table}_key"] = {"key": dict.fromkeys(map(column, model.key), 1)}
     for name in places(model):
         made[f"ix_{model.table}_{WORDS}_{name}"] = {"key": {f"{WORDS}.{name}": 1}}
     return made

@@ -86,8 +86,8 @@ class Server:
         session: AsyncClientSession | None = None,
         seconds: float | None = None,
     ) -> AsyncIterator[Document]:
-        """The documents of a pipeline one by one; without a collection it brings its own."""
-        source = self.collection(collection) if collection else self.database
+        """The documents of a pipeline one by one."""
+        source = self.collection(collection)
         limit = self.seconds if seconds is None else seconds
         options: dict[str, Any] = {"maxTimeMS": max(1, int(limit * 1000))} if limit else {}
         with translating():

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from bson import Int64
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import PyMongoError
 
 from abaft.base import clock
@@ -157,21 +158,28 @@ class MongoStore:
     async def stream(
         self, compiled: Read, values: Values, seconds: float = 0
     ) -> AsyncGenerator[Row, None]:
-        async for row in self._rows(compiled, values, seconds):
+        async for row in self._rows(compiled, values, seconds, None):
             yield row
 
     async def _rows(
-        self, compiled: Read, values: Values, seconds: float
+        self,
+        compiled: Read,
+        values: Values,
+        seconds: float,
+        session: AsyncClientSession | None,
     ) -> AsyncGenerator[Row, None]:
+        async def run(collection: str, stages: list[Query]) -> list[Document]:
+            return await self.server.run(collection, stages, session)
+
         stages = compiled.find(values)
         some: list[Document] = []
-        async for document in self.server.each(compiled.collection, stages, None, seconds):
+        async for document in self.server.each(compiled.collection, stages, session, seconds):
             some.append(document)
             if len(some) == SOME:
-                for row in await compiled.shown(some, values, self._run):
+                for row in await compiled.shown(some, values, run):
                     yield row
                 some = []
-        for row in await compiled.shown(some, values, self._run):
+        for row in await compiled.shown(some, values, run):
             yield row
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
@@ -179,11 +187,15 @@ class MongoStore:
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Snapshot]:
-        async def rows(compiled: Read, values: Values) -> AsyncIterator[Row]:
-            async for row in self._rows(compiled, values, 0):
-                yield row
+        # A server alone has none to give: there each read is of a moment of its own.
+        alone = not self.server.transactional
+        async with self.server.client.start_session(snapshot=not alone) as session:
 
-        yield rows
+            async def rows(compiled: Read, values: Values) -> AsyncIterator[Row]:
+                async for row in self._rows(compiled, values, 0, None if alone else session):
+                    yield row
+
+            yield rows
 
     async def changes(self, after: str, limit: int) -> list[Change]:
         where: Query = {"_id": {"$gt": Int64(after or 0)}}

@@ -13,7 +13,7 @@ from abaft.model.times import DateTime
 from abaft.plan.types import ReadPlan
 from abaft.store.base import Row, Rows
 from abaft.store.mongo.conditions import Compiler, match, test
-from abaft.store.mongo.documents import CHANGES, Document, path
+from abaft.store.mongo.documents import CHANGES, STATE, Document, path
 from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.guards import literal
 from abaft.store.mongo.shapes import Run, Shape
@@ -69,7 +69,7 @@ class Version:
         if not found:
             return []
         stages = [*literal(self._overlaid(found[0], values)), *self._was(values)]
-        then = await run("", stages)
+        then = await run(STATE, stages)
         hidden = frozenset(name for name, flag in self.masks.items() if not found[0][flag])
         texts = await self._shape.texts(then, values, run, hidden)
         rows: list[Row] = [(text,) for text in texts]

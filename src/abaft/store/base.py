@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from abaft.base.errors import AbaftError
 from abaft.model.spec import Model
 from abaft.plan.change import Change
-from abaft.plan.loads import Load, Match, Matched
+from abaft.plan.loads import Load, Match, Matched, Progress
 from abaft.plan.types import ReadPlan, WritePlan
 
 Pace = Literal["", "steady", "hasty", "queued"]
@@ -156,6 +156,16 @@ class KeptAnswers(Protocol):
         """Deletes some that are older than this datetime; how many, 0 when none are left."""
 
 
+class KeptProgress(Protocol):
+    """Programs over how far loads have come; the store's own to run."""
+
+    def read(self, name: str) -> Any:
+        """The Progress of the load of that name, None where there is none."""
+
+    def keep(self, progress: Progress) -> Any:
+        """Puts the progress in the place of what was known before."""
+
+
 class Session(Protocol):
     """What can be done with the data, in or outside of a transaction."""
 
@@ -205,6 +215,10 @@ class Store(Session, Protocol):
     @property
     def answers(self) -> KeptAnswers:
         """What requests were answered, by their Idempotency-Key."""
+
+    @property
+    def progresses(self) -> KeptProgress:
+        """How far loads have come."""
 
     async def open(self) -> None:
         """Connects. Raises Lost when the database can't be reached."""

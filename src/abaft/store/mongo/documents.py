@@ -19,9 +19,10 @@ from abaft.store.mongo.values import decode, encode
 Document = dict[str, Any]
 NOCASE, UNIQUE, WORDS, TEXTS = "_nocase", "_unique", "_words", "_texts"
 OWN = ("_id", NOCASE, UNIQUE, WORDS, TEXTS)
-CHANGES, ANSWERS, STATE, INTENTS = (
+CHANGES, ANSWERS, LOADS, STATE, INTENTS = (
     "abaft_changes",
     "abaft_idempotency",
+    "abaft_loads",
     "abaft_state",
     "abaft_intents",
 )

@@ -10,6 +10,7 @@ from abaft.model.spec import DELETED, LIVING, Model, Schema, Unique
 from abaft.store.mongo.documents import (
     ANSWERS,
     CHANGES,
+    LOADS,
     STATE,
     UNIQUE,
     WORDS,
@@ -45,7 +46,13 @@ def wanted(schema: Schema) -> list[Wanted]:
     feed = {"ix_abaft_changes_record": {"key": {"model": 1, "record": 1, "_id": -1}}}
     feed["ix_abaft_changes_at"] = {"key": {"at": 1}}
     answers = {"ix_abaft_idempotency_at": {"key": {"at": 1}}}
-    return [*made, Wanted(CHANGES, None, feed), Wanted(ANSWERS, None, answers), Wanted(STATE)]
+    return [
+        *made,
+        Wanted(CHANGES, None, feed),
+        Wanted(ANSWERS, None, answers),
+        Wanted(LOADS),
+        Wanted(STATE),
+    ]
 
 
 def json_schema(model: Model) -> Query:

@@ -32,8 +32,8 @@ from abaft.store.base import (
 )
 from abaft.store.mongo.documents import CHANGES, Document, check_storable
 from abaft.store.mongo.faults import translating
-from abaft.store.mongo.idempotency import Answers
 from abaft.store.mongo.journal import LEASE, Journal
+from abaft.store.mongo.kept import Answers, Progresses
 from abaft.store.mongo.loading import Loading, Refused, matching, numbers
 from abaft.store.mongo.read import Read, compile_read
 from abaft.store.mongo.schema import upgrade
@@ -65,6 +65,7 @@ class MongoStore:
         self.server = Server(url, settings)
         self.keepers = Keepers(schema)
         self.answers = Answers()
+        self.progresses = Progresses()
         self.writer = Writer(self._begin, settings.query_timeout)
 
     async def open(self) -> None:

@@ -1,15 +1,17 @@
-"""Answers kept by their Idempotency-Key: documents whose key is (actor, key)."""
+"""What is kept beside the records: answers by their Idempotency-Key, and how far loads have come."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 from bson import Int64
 
 from abaft.model.times import DateTime
+from abaft.plan.loads import Progress
 from abaft.store.base import Kept, Values
-from abaft.store.mongo.documents import ANSWERS, Document
+from abaft.store.mongo.documents import ANSWERS, LOADS, Document
 from abaft.store.mongo.unit import Unit
 from abaft.store.mongo.values import encode
 
@@ -66,5 +68,41 @@ class Answers:
             for row in old:
                 await unit.delete(ANSWERS, row)
             return len(old)
+
+        return program
+
+
+class Progresses:
+    """Reads and keeps the progress of loads, by their names."""
+
+    def read(self, name: str) -> Program:
+        """The progress of the load of that name, None where there is none."""
+
+        async def program(unit: Unit) -> Progress | None:
+            found = await unit.get(LOADS, name)
+            if found is None:
+                return None
+            counts = {part: int(count) for part, count in found["counts"].items()}
+            at = datetime.fromisoformat(found["at"])
+            return Progress(name, int(found["rows"]), found["digest"], counts, at)
+
+        return program
+
+    def keep(self, progress: Progress) -> Program:
+        """Puts the progress in the place of what was known before."""
+
+        async def program(unit: Unit) -> None:
+            before = await unit.get(LOADS, progress.name)
+            kept: Document = {
+                "_id": progress.name,
+                "rows": Int64(progress.rows),
+                "digest": progress.digest,
+                "counts": {name: Int64(count) for name, count in progress.counts.items()},
+                "at": encode(DateTime(), progress.at),
+            }
+            if before is None:
+                await unit.insert(LOADS, kept)
+            else:
+                await unit.replace(LOADS, before, kept)
 
         return program

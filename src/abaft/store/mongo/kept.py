@@ -1,4 +1,4 @@
-"""What is kept beside the records: answers by their Idempotency-Key, and how far loads have come."""
+"""What is kept beside the records: answers by their Idempotency-Key, and progress of loads."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from bson import Int64
 from pymongo.errors import DuplicateKeyError
 
 from abaft.base import clock, ids
+from abaft.store.base import Lost, Unknown
 from abaft.store.mongo.documents import CHANGES, INTENTS, STATE, Document
 from abaft.store.mongo.faults import Conflicting, translating
 from abaft.store.mongo.server import Server
@@ -38,6 +39,7 @@ class Journal(Unit):
         self.owner = ids.secret()
         self._until = 0
         self._logged = 0
+        self._decided = False
 
     @property
     def _log(self) -> Any:
@@ -83,12 +85,19 @@ class Journal(Unit):
             feed = self.numbered()
             for record in feed:
                 await self._write({"feed": record})
-            with translating():
-                await self._log.insert_one({"_id": f"{self.owner}.done", "done": True})
-            await self._complete(self.owner, feed)
+            self._decided = True
+            try:
+                with translating():
+                    await self._log.insert_one({"_id": f"{self.owner}.done", "done": True})
+                await self._complete(self.owner, feed)
+            except Lost as error:
+                raise Unknown(f"the commit's outcome isn't known: {error}") from error
         await self._release()
 
     async def abort(self) -> None:
+        if self._decided:
+            # The mark may be there: whoever writes next sees, and finishes it either way.
+            return
         await self.back((0, 0))
         await self._forget(self.owner)
         await self._release()

@@ -116,7 +116,8 @@ class Writer:
             await unit.commit()
         except PyMongoError as error:
             found = translated(error)
-            if isinstance(found, Lost):
+            unknown = error.has_error_label("UnknownTransactionCommitResult")
+            if unknown or isinstance(found, Lost):
                 # The server may have done it and not been able to say so.
                 raise Unknown(f"the commit's outcome isn't known: {error}") from error
             raise found from error

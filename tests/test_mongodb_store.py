@@ -180,6 +180,33 @@ def mongodb_of_its_own(request: pytest.FixtureRequest) -> Any:
     return server.database
 
 
+class Count(Model, stamps=False):
+    id: int = field(key=True)
+    n: int = 0
+
+
+async def test_several_apps_write_one_after_the_other(url: str) -> None:
+    apps = [App(Count, database=url, sinks=()) for _ in range(3)]
+    for app in apps:
+        await app.start()
+    await apps[0].db(SYSTEM).create(Count())
+
+    async def work(app: App) -> None:
+        for _ in range(8):
+            async with app.db(SYSTEM).transaction() as db:
+                count = await db.get(Count, 1)
+                await db.update(count, n=count.n + 1)
+            await app.db(SYSTEM).create(Count())
+
+    await asyncio.gather(*map(work, apps))
+    feed = await apps[0].store.changes("", 1000)
+    counts = await apps[0].db(SYSTEM).list(Count, sort="id", limit=100)
+    for app in apps:
+        await app.stop()
+    assert [count.n for count in counts] == [24] + [0] * 24
+    assert [int(change.position) for change in feed] == [*range(1, 50)]
+
+
 async def test_a_server_alone_undoes_what_is_refused(url: str) -> None:
     await _begin(url)
     app = make_app(url)

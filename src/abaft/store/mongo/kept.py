@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from abaft.store.mongo.values import encode
 
 PRUNED = 1_000
 """Answers that are deleted at a time, so that nobody has to wait for it."""
-Program = Callable[[Unit], Awaitable[Any]]
+Program = Callable[[Unit], Coroutine[Any, Any, Any]]
 """Steps of one transaction."""
 
 

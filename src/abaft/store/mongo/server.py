@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from bson.binary import UuidRepresentation
@@ -69,6 +69,17 @@ class Server:
     def collection(self, name: str) -> AsyncCollection[dict[str, Any]]:
         return self.database[name]
 
+    async def delete(self, collection: str, where: Query) -> int:
+        """Deletes what meets a condition; how many."""
+        with translating():
+            done = await self.collection(collection).delete_many(where)
+        return int(done.deleted_count)
+
+    async def ping(self) -> None:
+        """Raises Lost unless the server answers."""
+        with translating():
+            await self.database.command("ping")
+
     async def run(
         self,
         collection: str,
@@ -85,7 +96,7 @@ class Server:
         stages: list[Query],
         session: AsyncClientSession | None = None,
         seconds: float | None = None,
-    ) -> AsyncIterator[Document]:
+    ) -> AsyncGenerator[Document, None]:
         """The documents of a pipeline one by one."""
         source = self.collection(collection)
         limit = self.seconds if seconds is None else seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import orjson
@@ -31,6 +31,7 @@ from abaft.store.base import (
     Values,
 )
 from abaft.store.mongo.documents import CHANGES, Document, check_storable
+from abaft.store.mongo.ending import Endings
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.journal import LEASE, Journal
 from abaft.store.mongo.kept import Answers, Progresses
@@ -66,19 +67,21 @@ class MongoStore:
         self.keepers = Keepers(schema)
         self.answers = Answers()
         self.progresses = Progresses()
+        self.endings = Endings()
         self.writer = Writer(self._begin, settings.query_timeout)
 
     async def open(self) -> None:
-        await self.server.open()
+        await self.endings.unharmed(self.server.open())
 
     async def close(self) -> None:
         await self.writer.stop()
+        await self.endings.all()
         await self.server.close()
 
     async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
         if apply and not self.server.transactional:
             await self._settle()
-        return await upgrade(self.server, self.schema, apply)
+        return await self.endings.unharmed(upgrade(self.server, self.schema, apply))
 
     async def _settle(self) -> None:
         """Finishes what was left in the log; who left it may still have its turn for a while."""
@@ -120,7 +123,7 @@ class MongoStore:
             return await self.server.collection(collection).find_one({"_id": {"$eq": key}})
 
     async def read(self, compiled: Read, values: Values) -> Rows:
-        return await compiled.rows(values, self._run)
+        return await self.endings.unharmed(compiled.rows(values, self._run))
 
     async def write(self, compiled: Write, values: Values) -> Row | None:
         row: Row | None = await self.writer.submit(lambda unit: compiled.run(unit, values))
@@ -131,7 +134,7 @@ class MongoStore:
         return rows
 
     async def probe(self, compiled: Write, values: Values) -> dict[str, bool] | None:
-        return await compiled.probe(values, self._get, self._run)
+        return await self.endings.unharmed(compiled.probe(values, self._get, self._run))
 
     async def run(self, program: Any) -> Any:
         return await self.writer.submit(program())
@@ -170,18 +173,14 @@ class MongoStore:
         session: AsyncClientSession | None,
     ) -> AsyncGenerator[Row, None]:
         async def run(collection: str, stages: list[Query]) -> list[Document]:
-            return await self.server.run(collection, stages, session)
+            return await self.endings.unharmed(self.server.run(collection, stages, session))
 
         stages = compiled.find(values)
-        some: list[Document] = []
-        async for document in self.server.each(compiled.collection, stages, session, seconds):
-            some.append(document)
-            if len(some) == SOME:
+        found = self.server.each(compiled.collection, stages, session, seconds)
+        async with aclosing(self.endings.parts(found, SOME)) as parts:
+            async for some in parts:
                 for row in await compiled.shown(some, values, run):
                     yield row
-                some = []
-        for row in await compiled.shown(some, values, run):
-            yield row
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         return self._snapshot()
@@ -200,21 +199,17 @@ class MongoStore:
 
     async def changes(self, after: str, limit: int) -> list[Change]:
         where: Query = {"_id": {"$gt": Int64(after or 0)}}
-        with translating():
-            cursor = self.server.collection(CHANGES).find(where, sort=[("_id", 1)], limit=limit)
-            found = await cursor.to_list()
+        stages: list[Query] = [{"$match": where}, {"$sort": {"_id": 1}}, {"$limit": limit}]
+        found = await self.endings.unharmed(self.server.run(CHANGES, stages))
         return [_change(row) for row in found]
 
     async def prune_changes(self, before: str) -> int:
         kept = self.schema.with_history()
         where: Query = {"at": {"$lt": _fixed(before)}, "model": {"$nin": kept}}
-        with translating():
-            done = await self.server.collection(CHANGES).delete_many(where)
-        return int(done.deleted_count)
+        return await self.endings.unharmed(self.server.delete(CHANGES, where))
 
     async def ping(self) -> None:
-        with translating():
-            await self.server.database.command("ping")
+        await self.endings.unharmed(self.server.ping())
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from abaft.store.base import Busy, Lost, StoreError, Unknown
 from abaft.store.mongo.faults import Conflicting, translated
 from abaft.store.mongo.unit import Unit
 
-Work = Callable[[Unit], Awaitable[Any]]
+Work = Callable[[Unit], Coroutine[Any, Any, Any]]
 MOST = 128
 PAUSE = 0.002
 """Seconds after the first transaction that was in another's way; then twice as long, and so on."""
@@ -216,8 +216,14 @@ class Held:
         if unit is None or self._ended.done():
             raise Busy("the transaction has ended")
         mark = unit.mark()
+        step = asyncio.ensure_future(work(unit))
         try:
-            return await work(unit)
+            return await asyncio.shield(step)
+        except asyncio.CancelledError:
+            # Nothing else may be asked of the transaction before the step has come to its end.
+            await asyncio.wait({step})
+            step.exception()
+            raise
         except (Conflicting, Lost) as error:
             self._broken = Busy(f"the transaction is undone: {error}")
             raise self._broken from error

@@ -51,6 +51,8 @@ def chosen_engines(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
         engines = chosen_engines(metafunc.config)
+        if metafunc.definition.get_closest_marker("sql"):
+            engines = [engine for engine in engines if engine != "mongodb"]
         metafunc.parametrize("engine", engines, indirect=True, scope="session")
 
 

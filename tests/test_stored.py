@@ -16,6 +16,8 @@ from abaft.plan.operators import operators_for
 from existing import ddl, fetch, run
 from scenarios import Api, serving
 
+pytestmark = pytest.mark.sql
+
 UTC = dt.UTC
 
 SQLITE = """

@@ -12,12 +12,12 @@ from abaft.base.digest import fingerprint
 from abaft.model.places import places_after
 from abaft.model.spec import POSITION, Field, Model
 from abaft.model.words import SIMPLE
-from abaft.store.mongo.documents import STATE, Documents, path, values_of
+from abaft.store.mongo.documents import OWN, STATE, Documents, path, values_of
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.search import kept
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query
-from abaft.store.mongo.values import encode
+from abaft.store.mongo.values import encode, form
 
 _WORDS = 1
 """How documents are made beside their fields: where that changes, all are made anew."""
@@ -53,8 +53,13 @@ def shape(model: Model) -> Query:
         [repr(row) for row in model.unique_sets()],
         [(row.name, row.language) for row in model.searched] + [SIMPLE, str(_WORDS)],
     ]
-    fields = sorted(path(model, name) for name in model.fields)
+    fields = {path(model, name): types(field) for name, field in model.fields.items()}
     return {"fields": fields, "beside": fingerprint(repr(beside))}
+
+
+def types(field: Field) -> list[str]:
+    """What BSON types the field may have."""
+    return [form(field.kind).type, *(["null"] if field.nullable else [])]
 
 
 def shaped(server: Server, model: Model) -> Step:
@@ -78,9 +83,13 @@ async def renewals(server: Server, model: Model) -> tuple[list[Step], list[str]]
         return [], []
     steps: list[Step] = []
     differences: list[str] = []
+    known = {} if noted is None else noted["fields"]
     for field in model.fields.values():
+        if known.get(path(model, field.name)) == types(field):
+            continue
         if await _lacking(server, model, field):
             _fill(server, model, field, steps, differences)
+        differences += await _odd(server, model, field)
     stale = noted is None or noted["beside"] != wanted["beside"]
     if stale and await _any(server, model, {}):
         steps.append(_remade(server, model))
@@ -97,6 +106,17 @@ async def _lacking(server: Server, model: Model, field: Field) -> bool:
     return await _any(server, model, {path(model, field.name): {"$exists": False}})
 
 
+async def _odd(server: Server, model: Model, field: Field) -> list[str]:
+    """What is stored there and can't be by what the model says now."""
+    place, allowed = path(model, field.name), types(field)
+    if not await _any(server, model, {place: {"$exists": True, "$not": {"$type": allowed}}}):
+        return []
+    return [
+        f"{model.table}.{place} has values that are no {' or '.join(allowed)}, as "
+        f"{model.name}.{field.name} needs them: change these documents first"
+    ]
+
+
 def _fill(
     server: Server, model: Model, field: Field, steps: list[Step], differences: list[str]
 ) -> None:
@@ -105,7 +125,7 @@ def _fill(
     if field.name == POSITION and model.order:
         steps.append(Step(title, lambda: _number(server, model)))
         return
-    default = field.default() if field.default is not None else None
+    default = None if field.nullable or field.default is None else field.default()
     if not field.nullable and (default is None or field.key):
         differences.append(
             f"{model.table}.{place} isn't there: make {model.name}.{field.name} optional or "
@@ -150,7 +170,10 @@ def _remade(server: Server, model: Model) -> Step:
                 fresh = made.make(values) | (kept(model, values) if model.searched else {})
                 beside = {name: value for name, value in fresh.items() if name[0] == "_"}
                 beside.pop("_id", None)
-                if any(row.get(name) != value for name, value in beside.items()):
-                    await collection.update_one({"_id": row["_id"]}, {"$set": beside})
+                gone = {name: "" for name in OWN[1:] if name in row and name not in beside}
+                change = {"$set": beside, "$unset": gone}
+                change = {operator: part for operator, part in change.items() if part}
+                if gone or any(row.get(name) != value for name, value in beside.items()):
+                    await collection.update_one({"_id": row["_id"]}, change)
 
     return Step(f"make anew what {model.table} has beside its fields", run)

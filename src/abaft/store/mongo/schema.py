@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from abaft.model import expr as e
@@ -20,12 +20,13 @@ from abaft.store.mongo.documents import (
     unique_place,
 )
 from abaft.store.mongo.faults import translating
-from abaft.store.mongo.renewing import Step, ordered, renewals, shaped
+from abaft.store.mongo.renewing import Step, ordered, renewals, shaped, types
 from abaft.store.mongo.search import places
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query
-from abaft.store.mongo.values import form
 from abaft.store.sql.tables import Index, index_groups
+
+SEARCH = "abaft_search"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,7 @@ def json_schema(model: Model) -> Query:
     """What MongoDB holds each document to, whoever writes it."""
     properties: Query = {}
     for name, row in model.fields.items():
-        type_ = form(row.kind).type
-        properties[path(model, name)] = {"bsonType": [type_, "null"] if row.nullable else type_}
+        properties[path(model, name)] = {"bsonType": types(row)}
     if len(model.key) > 1:
         properties["_id"] = {"bsonType": "object"}
     return {"bsonType": "object", "required": sorted(properties), "properties": properties}
@@ -87,7 +87,7 @@ def indexes(model: Model) -> dict[str, Query]:
         # The key is a document: its parts alone are found by this.
         made[f"ix_{model.table}_key"] = {"key": dict.fromkeys(map(column, model.key), 1)}
     for name in places(model):
-        made[f"ix_{model.table}_{WORDS}_{name}"] = {"key": {f"{WORDS}.{name}": 1}}
+        made[f"{SEARCH}_{model.table}_{name}"] = {"key": {f"{WORDS}.{name}": 1}}
     return made
 
 
@@ -118,8 +118,12 @@ async def upgrade(server: Server, schema: Schema, apply: bool) -> tuple[list[str
             found, wrong = await renewals(server, model)
             steps += found
             differences += wrong
+    told = {step.title.rpartition(" to ")[2] for step in steps if step.title.startswith("add ")}
     for row in wanted(schema):
-        steps += await _steps(server, row, there)
+        found = await _steps(server, row, there)
+        # A new field is told once: the validator goes with it.
+        quiet = f"change validator of {row.name}" if row.name in told else ""
+        steps += [replace(step, title="") if step.title == quiet else step for step in found]
     steps += [shaped(server, model) for model in schema.models.values()]
     named = [step for step in steps if step.title]
     if not apply:
@@ -157,5 +161,6 @@ async def _steps(server: Server, row: Wanted, there: dict[str, Any]) -> list[Ste
 
 
 def _superseded(name: str, row: Wanted) -> bool:
-    """Whether it is a unique index of ours that is declared no more."""
-    return name.startswith(f"uq_{row.name}_") and name not in row.indexes
+    """Whether it is an index of ours for what is declared no more."""
+    ours = name.startswith((f"uq_{row.name}_", f"{SEARCH}_{row.name}_"))
+    return ours and name not in row.indexes

@@ -45,6 +45,8 @@ from abaft.store.mongo.versions import compile_versions
 from abaft.store.mongo.write import Keepers, Write
 from abaft.store.mongo.writer import Work, Writer
 
+PATIENCE = 1.0
+"""Seconds that a write waits for its turn, if a query has less time."""
 SOME = 200
 """Records whose JSON is made at a time, of a read in bounded memory."""
 
@@ -68,7 +70,7 @@ class MongoStore:
         self.answers = Answers()
         self.progresses = Progresses()
         self.endings = Endings()
-        self.writer = Writer(self._begin, settings.query_timeout)
+        self.writer = Writer(self._begin, max(settings.query_timeout, PATIENCE))
 
     async def open(self) -> None:
         await self.endings.unharmed(self.server.open())

@@ -49,7 +49,7 @@ class Unit:
                     upsert=True,
                     return_document=ReturnDocument.AFTER,
                     session=self.session,
-                    maxTimeMS=max(1, int(self.server.seconds * 1000)),
+                    maxTimeMS=max(1000, int(self.server.seconds * 1000)),
                 )
         except QueryTimeout as error:
             # MongoDB refuses at once; what waits for a lock does so no longer.

@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError, WriteError
 
 from abaft import App, Me, Model, allow, field
 from abaft.base.actor import SYSTEM
-from abaft.base.errors import ModelError
+from abaft.base.errors import ModelError, SchemaMismatch
 from apps.journal import Page, Word, make_app
 from conftest import chosen_engines
 from scenarios import Api, serving
@@ -223,3 +223,48 @@ async def test_a_server_alone_undoes_what_is_refused(url: str) -> None:
     assert (await db.get(Page, 1)).title == "one"
     await app.stop()
     assert (await _state(url))[2] == 0
+
+
+def _thing(**fields: Any) -> type[Model]:
+    namespace = {"__annotations__": {"id": int} | {name: row[0] for name, row in fields.items()}}
+    namespace |= {"id": field(key=True)} | {n: row[1] for n, row in fields.items() if row[1:]}
+    return type(Model)("Thing", (Model,), namespace, stamps=False)
+
+
+async def test_documents_are_brought_up_to_a_changed_model(url: str) -> None:
+    async with serving(url, _thing(name=(str,))) as api:
+        for name in ("Running", "runs"):
+            await api.ask("POST /api/things", "admin", json={"name": name})
+    later = _thing(name=(str, field(search="english", collate="nocase")), size=(int | None,))
+    async with serving(url, later) as api:
+        found = await api.items("/api/things?search=run&name[gt]=RUNN&sort=-name", "admin")
+        assert [row["name"] for row in found] == ["runs", "Running"]
+        assert found[0]["size"] is None
+        names = set(await _collection(api).index_information())
+        assert {"abaft_search_things_w0", "abaft_search_things_s0"} <= names
+    async with serving(url, _thing(name=(str,), size=(int | None,))) as api:
+        kept = await _collection(api).find_one({})
+        assert set(kept) == {"_id", "name", "size"}
+        names = set(await _collection(api).index_information())
+        assert not any(name.startswith("abaft_search") for name in names)
+
+
+def _collection(api: Api) -> Any:
+    store: Any = api.app.store
+    return store.server.collection("things")
+
+
+async def test_what_stored_documents_speak_against_is_told(url: str) -> None:
+    async with serving(url, _thing(name=(str | None,))) as api:
+        await api.ask("POST /api/things", "admin", json={"name": None})
+    for model, told in (
+        (_thing(name=(str,)), "things.name has values that are no string"),
+        (_thing(name=(int | None,)), "things.name has values"),
+        (_thing(name=(str | None,), new=(int,)), "things.new isn't there"),
+    ):
+        if told.endswith("values"):
+            async with serving(url, _thing(name=(str | None,))) as api:
+                await api.ask("POST /api/things", "admin", json={"name": "x"})
+        with pytest.raises(SchemaMismatch, match=told):
+            async with serving(url, model):
+                pass

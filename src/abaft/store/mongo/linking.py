@@ -44,8 +44,8 @@ class Link:
             return None
         left = await self._links(unit, ours)
         kind = self.target.fields[self.target.key[0]].kind
-        found = sorted(row[path(self.keeper.model, self.forward)] for row in left)
-        return [str(decode(kind, value)) for value in found]
+        place = path(self.keeper.model, self.forward)
+        return [str(key) for key in sorted(decode(kind, row[place]) for row in left)]
 
     async def _links(self, unit: Unit, ours: Any) -> list[Document]:
         model = self.keeper.model

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bson import Decimal128
+
 from abaft.model import expr as e
 from abaft.model.spec import Model, One
 from abaft.plan.types import (
@@ -58,8 +60,10 @@ def at(document: Document, place: str) -> Any:
 def hashable(value: Any) -> Hashable:
     """A key of a document, to look records up by."""
     if isinstance(value, dict):
-        return tuple(value.values())
-    return tuple(value) if isinstance(value, list) else value
+        return tuple(map(hashable, value.values()))
+    if isinstance(value, list):
+        return tuple(map(hashable, value))
+    return value.bid if isinstance(value, Decimal128) else value  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)

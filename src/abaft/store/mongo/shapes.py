@@ -63,7 +63,7 @@ def hashable(value: Any) -> Hashable:
         return tuple(map(hashable, value.values()))
     if isinstance(value, list):
         return tuple(map(hashable, value))
-    return value.bid if isinstance(value, Decimal128) else value  # type: ignore[no-any-return]
+    return value.bid if isinstance(value, Decimal128) else value
 
 
 @dataclass(frozen=True, slots=True)

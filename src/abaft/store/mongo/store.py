@@ -23,6 +23,7 @@ from abaft.store.base import (
     Capabilities,
     HeldOff,
     Item,
+    Pace,
     Row,
     Rows,
     Session,
@@ -157,7 +158,8 @@ class MongoStore:
         raise no_sql()
 
     @asynccontextmanager
-    async def transaction(self, patient: bool = False) -> AsyncIterator[Session]:
+    async def transaction(self, patient: bool = False, pace: Pace = "") -> AsyncIterator[Session]:
+        # One writes at a time: none can cross another, at whatever pace.
         async with self.writer.exclusive(patient) as held:
             yield MongoSession(self.keepers, held.do)
 

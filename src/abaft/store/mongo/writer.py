@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from abaft.base import clock
-from abaft.store.base import Busy, Lost, StoreError, Unknown
+from abaft.base import clock, ids
+from abaft.store.base import Busy, Crossed, Lost, StoreError, Unknown
 from abaft.store.mongo.faults import Conflicting, translated
 from abaft.store.mongo.unit import Unit
 
@@ -102,7 +101,7 @@ class Writer:
                 if clock.monotonic() > until or batch[0].future.done():
                     raise Busy(f"others keep writing: {error}") from error
             # Not all at once again.
-            await asyncio.sleep(pause * random.random())  # noqa: S311 - no secret
+            await asyncio.sleep(pause * ids.fraction())
             pause = min(pause * 2, 0.2)
 
     async def _transaction(self, batch: list[Job]) -> list[Any]:
@@ -178,7 +177,7 @@ class Held:
         """The job itself: waits for the end; raises to roll back."""
         if self.begun.done():
             # A second try has nobody to do the steps again.
-            raise Busy("another transaction was in the way")
+            raise Crossed("another transaction was in the way")
         self._unit = unit
         self.begun.set_result(None)
         while not self._ended.done():
@@ -225,7 +224,9 @@ class Held:
             step.exception()
             raise
         except (Conflicting, Lost) as error:
-            self._broken = Busy(f"the transaction is undone: {error}")
+            crossed = isinstance(error, Conflicting)
+            told = f"the transaction is undone: {error}"
+            self._broken = Crossed(told) if crossed else Busy(told)
             raise self._broken from error
         except Exception:
             await unit.back(mark)

@@ -11,6 +11,7 @@ import apsw
 import asyncpg
 import httpx
 import pytest
+from pymongo import AsyncMongoClient
 
 from servers.process import TESTS, AppProcess
 from servers.storm import Storm, paced, prepare, reckon
@@ -100,6 +101,14 @@ async def locked(database: str) -> AsyncIterator[None]:
         yield
         connection.execute("rollback")
         connection.close()
+        return
+    if database.startswith("mongodb"):
+        async with AsyncMongoClient(database) as client, client.start_session() as session:
+            state = client.get_default_database()["abaft_state"]
+            await session.start_transaction()
+            await state.update_one({"_id": "writer"}, {"$inc": {"turn": 1}}, session=session)
+            yield
+            await session.abort_transaction()
         return
     other = await asyncpg.connect(database)
     await other.execute("begin; lock table counters in exclusive mode")

@@ -13,22 +13,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from bson import Int64
-from pymongo.errors import DuplicateKeyError
-
-from abaft.base import clock, ids
+from abaft.base import ids
 from abaft.store.base import Lost, Unknown
 from abaft.store.mongo.documents import CHANGES, INTENTS, STATE, Document
 from abaft.store.mongo.faults import Conflicting, translating
 from abaft.store.mongo.server import Server
+from abaft.store.mongo.turns import lease, now, release
 from abaft.store.mongo.unit import WRITER, Unit
 
 LEASE = 4_000
 """Milliseconds for which a turn lasts, unless it is prolonged; clocks may be half of it apart."""
-
-
-def _now() -> int:
-    return int(clock.now().timestamp() * 1000)
 
 
 class Journal(Unit):
@@ -51,22 +45,13 @@ class Journal(Unit):
         await self.take()
 
     async def _lease(self) -> None:
-        now = _now()
-        taken = {"owner": self.owner, "until": Int64(now + LEASE)}
-        free = {"$or": [{"owner": None}, {"until": {"$lt": Int64(now)}}, {"owner": self.owner}]}
-        state = self.server.collection(STATE)
-        with translating():
-            found = await state.update_one({"_id": WRITER, **free}, {"$set": taken})
-            if not found.matched_count:
-                try:
-                    await state.insert_one({"_id": WRITER, **taken})
-                except DuplicateKeyError:
-                    raise Conflicting("another writes") from None
-        self._until = now + LEASE
+        if not await lease(self.server, WRITER, self.owner, LEASE):
+            raise Conflicting("another writes")
+        self._until = now() + LEASE
 
     async def _hold(self) -> None:
         """Prolongs the turn when half of it is over; who has lost it must stop."""
-        if _now() > self._until - LEASE // 2:
+        if now() > self._until - LEASE // 2:
             await self._lease()
 
     async def _note(self, collection: str, key: Any, before: Document | None) -> None:
@@ -92,7 +77,7 @@ class Journal(Unit):
                 await self._complete(self.owner, feed)
             except Lost as error:
                 raise Unknown(f"the commit's outcome isn't known: {error}") from error
-        await self._release()
+        await release(self.server, WRITER, self.owner)
 
     async def abort(self) -> None:
         if self._decided:
@@ -100,13 +85,7 @@ class Journal(Unit):
             return
         await self.back((0, 0))
         await self._forget(self.owner)
-        await self._release()
-
-    async def _release(self) -> None:
-        free = {"$set": {"owner": None}}
-        with translating():
-            state = self.server.collection(STATE)
-            await state.update_one({"_id": WRITER, "owner": self.owner}, free)
+        await release(self.server, WRITER, self.owner)
 
     async def _complete(self, owner: str, feed: list[Document]) -> None:
         """Tells the feed what was committed; again is nothing."""

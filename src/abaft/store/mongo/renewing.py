@@ -62,7 +62,7 @@ def types(field: Field) -> list[str]:
     return [form(field.kind).type, *(["null"] if field.nullable else [])]
 
 
-def shaped(server: Server, model: Model) -> Step:
+def noting(server: Server, model: Model) -> Step:
     """Notes what the documents are made of by now."""
 
     async def run() -> None:
@@ -74,12 +74,21 @@ def shaped(server: Server, model: Model) -> Step:
     return Step("", run)
 
 
+async def _noted(server: Server, model: Model) -> Query | None:
+    with translating():
+        found = await server.collection(STATE).find_one({"_id": f"shape_{model.table}"})
+    return None if found is None else {name: found[name] for name in shape(model)}
+
+
+async def is_noted(server: Server, model: Model) -> bool:
+    """Whether the documents are known to be as the model says."""
+    return await _noted(server, model) == shape(model)
+
+
 async def renewals(server: Server, model: Model) -> tuple[list[Step], list[str]]:
     """What is to be done to the documents there are, and what needs a person."""
-    with translating():
-        noted = await server.collection(STATE).find_one({"_id": f"shape_{model.table}"})
-    wanted = shape(model)
-    if noted is not None and {name: noted[name] for name in wanted} == wanted:
+    noted, wanted = await _noted(server, model), shape(model)
+    if noted == wanted:
         return [], []
     steps: list[Step] = []
     differences: list[str] = []

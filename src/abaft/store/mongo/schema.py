@@ -20,13 +20,16 @@ from abaft.store.mongo.documents import (
     unique_place,
 )
 from abaft.store.mongo.faults import translating
-from abaft.store.mongo.renewing import Step, ordered, renewals, shaped, types
+from abaft.store.mongo.renewing import Step, is_noted, noting, ordered, renewals, types
 from abaft.store.mongo.search import places
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query
+from abaft.store.mongo.turns import alone
 from abaft.store.sql.tables import Index, index_groups
 
 SEARCH = "abaft_search"
+TURN = 30_000
+"""Milliseconds for which one has the upgrade to itself, from each step on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,28 @@ def _partial(model: Model, index: Index) -> Query:
 
 
 async def upgrade(server: Server, schema: Schema, apply: bool) -> tuple[list[str], list[str]]:
-    """(what was done, differences left); nothing is done while some need a person."""
+    """(what was done, differences left); nothing is done while some need a person.
+
+    Of several that start together one does it, and the others find it done.
+    """
+    steps, differences = await _compared(server, schema)
+    named = [step.title for step in steps if step.title]
+    if not apply:
+        return [], differences + [f"missing: {title}" for title in named]
+    if differences or not steps:
+        return [], differences
+    async with alone(server, "upgrade", TURN) as prolong:
+        steps, differences = await _compared(server, schema)
+        if differences:
+            return [], differences
+        for step in steps:
+            await prolong()
+            await step.run()
+    return [step.title for step in steps if step.title], []
+
+
+async def _compared(server: Server, schema: Schema) -> tuple[list[Step], list[str]]:
+    """What is to be done, and what needs a person."""
     with translating():
         listed = await server.database.list_collections()
         there = {row["name"]: row.get("options", {}) async for row in listed}
@@ -124,15 +148,10 @@ async def upgrade(server: Server, schema: Schema, apply: bool) -> tuple[list[str
         # A new field is told once: the validator goes with it.
         quiet = f"change validator of {row.name}" if row.name in told else ""
         steps += [replace(step, title="") if step.title == quiet else step for step in found]
-    steps += [shaped(server, model) for model in schema.models.values()]
-    named = [step for step in steps if step.title]
-    if not apply:
-        return [], differences + [f"missing: {step.title}" for step in named]
-    if differences:
-        return [], differences
-    for step in steps:
-        await step.run()
-    return [step.title for step in named], []
+    for model in schema.models.values():
+        if not await is_noted(server, model):
+            steps.append(noting(server, model))
+    return steps, differences
 
 
 async def _steps(server: Server, row: Wanted, there: dict[str, Any]) -> list[Step]:

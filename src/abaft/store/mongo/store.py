@@ -71,7 +71,8 @@ class MongoStore:
         self.answers = Answers()
         self.progresses = Progresses()
         self.endings = Endings()
-        self.writer = Writer(self._begin, max(settings.query_timeout, PATIENCE))
+        patience = max(settings.query_timeout, PATIENCE)
+        self.writer = Writer(self._begin, patience, settings.query_timeout)
 
     async def open(self) -> None:
         await self.endings.unharmed(self.server.open())

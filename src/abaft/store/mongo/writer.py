@@ -37,9 +37,11 @@ class RolledBack(StoreError):
 class Writer:
     """Takes jobs in order; each is whole or not at all, and is answered once it is durable."""
 
-    def __init__(self, begin: Callable[[], Any], seconds: float) -> None:
+    def __init__(self, begin: Callable[[], Any], seconds: float, idle: float) -> None:
+        """`seconds` are for its turn to come, `idle` for the next step of who holds one."""
         self._begin = begin
         self._seconds = seconds
+        self._idle = idle
         self._jobs: list[Job] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -124,7 +126,7 @@ class Writer:
     @asynccontextmanager
     async def exclusive(self, patient: bool) -> AsyncIterator[Held]:
         """A transaction for who asks, step by step; others wait."""
-        held = Held(None if patient else self._seconds)
+        held = Held(None if patient else self._idle)
         done = self.queue(held.work, alone=True)
         try:
             await asyncio.wait({done, held.begun}, return_when=asyncio.FIRST_COMPLETED)

@@ -65,6 +65,7 @@ class Journal(Unit):
             await self._log.insert_one({"_id": f"{self.owner}.{self._logged:08d}", **entry})
 
     async def commit(self) -> None:
+        await self.settle()
         if self.done or self.changes:
             await self._hold()
             feed = self.numbered()
@@ -83,7 +84,7 @@ class Journal(Unit):
         if self._decided:
             # The mark may be there: whoever writes next sees, and finishes it either way.
             return
-        await self.back((0, 0))
+        await self.back((0, 0, 0))
         await self._forget(self.owner)
         await release(self.server, WRITER, self.owner)
 

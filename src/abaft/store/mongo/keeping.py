@@ -98,6 +98,9 @@ class Keeper:
                 if None not in values
                 for key in [id_of(target, dict(zip(target.key, values, strict=True)))]
             }
+            if unit.deferring and target.name == self.model.name:
+                unit.later += [(target.table, key) for key in keys.values()]
+                continue
             stages: list[Query] = [
                 {"$match": {"_id": {"$in": list(keys.values())}}},
                 {"$project": {"_id": 1}},
@@ -185,7 +188,8 @@ class Keeper:
             return
         target = self.schema.models[one.target]
         key = id_of(target, dict(zip(target.key, held, strict=True)))
-        if target.name == self.model.name and key == document["_id"]:
+        if target.name == self.model.name and (unit.deferring or key == document["_id"]):
+            unit.later.append((target.table, key))
             return
         if await unit.get(target.table, key) is None:
             raise ReferenceViolation(constraint=f"fk_{self.model.table}_{one.name}"[:63])

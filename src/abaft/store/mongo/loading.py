@@ -10,7 +10,7 @@ from bson import Int64
 from abaft.model.evaluate import fold
 from abaft.model.spec import DELETED, Model
 from abaft.plan.loads import Load, Match, Matched
-from abaft.store.base import ReferenceViolation, StoreError, Values
+from abaft.store.base import StoreError, Values
 from abaft.store.mongo.documents import STATE, Document, compared, id_of, key_of, path
 from abaft.store.mongo.recording import change
 from abaft.store.mongo.template import Query
@@ -31,17 +31,21 @@ class Loading:
         self.schema = keepers.schema
 
     async def run(self, unit: Unit) -> Refused:
+        unit.deferring = self.load.deferred
+        try:
+            return await self._run(unit)
+        finally:
+            unit.deferring = False
+
+    async def _run(self, unit: Unit) -> Refused:
         if self.load.action == "create" and await self._all(unit):
             return {}
         refused: Refused = {}
-        late: list[int] = []
         for place in range(len(self.load.rows)):
             error = await self._one(unit, place)
-            if self.load.deferred and isinstance(error, ReferenceViolation):
-                late.append(place)
-            elif error is not None:
+            if error is not None:
                 refused[place] = error
-        return refused | await self._again(unit, late)
+        return refused
 
     async def _all(self, unit: Unit) -> bool:
         """Stores all at once, where nothing speaks against any."""

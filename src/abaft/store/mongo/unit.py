@@ -15,7 +15,7 @@ from bson import Int64
 from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from abaft.store.base import Busy, QueryTimeout
+from abaft.store.base import Busy, QueryTimeout, ReferenceViolation
 from abaft.store.mongo.documents import CHANGES, STATE, Document
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.server import DURABLE, SNAPSHOT, Server
@@ -24,7 +24,8 @@ from abaft.store.mongo.template import Query
 WRITER = "writer"
 Before = tuple[str, Any, Document | None]
 """A collection, a document's key there, and the document as it was; None: there was none."""
-Mark = tuple[int, int]
+Mark = tuple[int, int, int]
+SOME = 1_000
 
 
 class Unit:
@@ -36,6 +37,10 @@ class Unit:
         self.changes: list[Document] = []
         self.done: list[Before] = []
         self.seconds: float | None = None
+        self.deferring = False
+        """Whether a relation to a record of the same model may lead to one that comes later."""
+        self.later: list[tuple[str, Any]] = []
+        """What must be there at the end: collections and keys."""
         self._number = 0
         self._told = 0
 
@@ -109,11 +114,12 @@ class Unit:
 
     def mark(self) -> Mark:
         """How far it has come, to go back to."""
-        return len(self.done), len(self.changes)
+        return len(self.done), len(self.changes), len(self.later)
 
     async def back(self, mark: Mark) -> None:
         """Undoes what came after the mark."""
-        steps, told = mark
+        steps, told, later = mark
+        del self.later[later:]
         if self.session is not None:
             await self._forget_new(steps)
         while len(self.done) > steps:
@@ -121,6 +127,19 @@ class Unit:
             self.done.pop()
         del self.changes[told:]
         self._told = min(self._told, told)
+
+    async def settle(self) -> None:
+        """Raises where a relation still leads nowhere."""
+        wanted: dict[str, dict[str, Any]] = {}
+        for collection, key in self.later:
+            wanted.setdefault(collection, {})[repr(key)] = key
+        for collection, keys in wanted.items():
+            listed = list(keys.values())
+            for start in range(0, len(listed), SOME):
+                some = listed[start : start + SOME]
+                there: Query = {"$match": {"_id": {"$in": some}}}
+                if len(await self.run(collection, [there, {"$project": {"_id": 1}}])) < len(some):
+                    raise ReferenceViolation
 
     async def _forget_new(self, steps: int) -> None:
         """Undoes at once what the last steps have only added."""
@@ -168,6 +187,7 @@ class Unit:
     async def commit(self) -> None:
         """Tells the feed, and makes all of it durable."""
         assert self.session is not None
+        await self.settle()
         feed = await self._tell_feed()
         with translating():
             if feed:

@@ -26,6 +26,9 @@ _SETTINGS = {
     "dynamic_shared_memory_type": "mmap",
     "shared_preload_libraries": "pg_cron,pg_documentdb_core,pg_documentdb",
     "cron.database_name": "postgres",
+    # Cursors outlive the connection that opened them, as drivers expect.
+    "documentdb.useFileBasedPersistedCursors": "on",
+    "documentdb.defaultCursorExpiryTimeLimitSeconds": "600",
     "max_connections": "300",
     "fsync": "off",
     "synchronous_commit": "off",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -129,9 +130,6 @@ class Client:
             found = self.gateway.transactions.pop(key, None)
             if found is not None:
                 await self.gateway.give_back(found[1])
-        gone = [n for n, (backend, _) in self.gateway.cursors.items() if backend is self.backend]
-        for number in gone:
-            del self.gateway.cursors[number]
         with contextlib.suppress(OSError, asyncpg.PostgresError):
             await self.backend.connection.close()
 
@@ -242,7 +240,7 @@ class Client:
 
     async def first_page(self, body: Document) -> Document:
         function = FIRST_PAGES[next(iter(body)).lower()]
-        number = next(self.gateway.numbers)
+        number = secrets.randbits(62) + 1
         backend = self.of(body)
         row = await backend.row(
             "select cursorpage::text, continuation::text, cursorid "
@@ -253,15 +251,15 @@ class Client:
         )
         answer = decoded(row[0])
         if row[1] is not None and answer["cursor"]["id"]:
-            self.gateway.cursors[int(answer["cursor"]["id"])] = (backend, row[1])
+            self.gateway.cursors[int(answer["cursor"]["id"])] = row[1]
         return answer
 
     async def get_more(self, body: Document) -> Document:
         number = int(body["getMore"])
         if number not in self.gateway.cursors:
             raise Fault(43, f"cursor id {number} not found")
-        backend, continuation = self.gateway.cursors[number]
-        row = await backend.row(
+        continuation = self.gateway.cursors[number]
+        row = await self.of(body).row(
             "select cursorpage::text, continuation::text "
             f"from documentdb_api.cursor_get_more($1::text, $2{_BSON}, $3{_BSON})",
             body["$db"],
@@ -272,12 +270,14 @@ class Client:
         if row[1] is None or not answer["cursor"]["id"]:
             del self.gateway.cursors[number]
         else:
-            self.gateway.cursors[number] = (backend, row[1])
+            self.gateway.cursors[number] = row[1]
         return answer
 
     async def kill_cursors(self, body: Document) -> Document:
         killed = [n for n in body["cursors"] if self.gateway.cursors.pop(int(n), None) is not None]
         gone = [n for n in body["cursors"] if n not in killed]
+        function = "documentdb_api_internal.delete_cursors"
+        await self.of(body).row(f"select {function}($1::bigint[])", [int(n) for n in killed])
         return {
             "cursorsKilled": killed,
             "cursorsNotFound": gone,

@@ -7,7 +7,6 @@ engine's functions offer, and answers errors with MongoDB's codes and labels.
 import asyncio
 import contextlib
 import sys
-from itertools import count
 
 import asyncpg
 
@@ -22,10 +21,9 @@ class Gateway:
     def __init__(self, dsn: str, scram: Scram | None) -> None:
         self.dsn = dsn
         self.scram = scram
-        self.cursors: dict[int, tuple[Backend, str]] = {}
+        self.cursors: dict[int, str] = {}
         self.transactions: dict[bytes, tuple[int, Backend]] = {}
         self.spare: list[Backend] = []
-        self.numbers = count(1)
 
     async def connect(self) -> Backend:
         return Backend(await asyncpg.connect(self.dsn, statement_cache_size=0))

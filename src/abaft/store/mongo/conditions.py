@@ -40,9 +40,11 @@ def match(expr: e.Expr, scopes: list[Frame], begun: int | None = None) -> None:
     early: list[Query] = []
     late: list[Query] = []
     for item in expr.items if isinstance(expr, e.And) else (expr,):
+        before = len(pipe.stages)
         found = query(item, scopes)
         if found:
-            (early if is_local(item) else late).append(found)
+            plain = is_local(item) and len(pipe.stages) == before
+            (early if plain else late).append(found)
     if early:
         pipe.stages.insert(begun, {"$match": _all(early)})
     if late:
@@ -174,7 +176,7 @@ def value(
             return {"$literal": bound(node, own, nocase)}
         case e.Call(name, args, result):
             kinds = [(kind_of(arg, scopes) or result).own for arg in args]
-            made = call(name, [value(arg, scopes, result) for arg in args], kinds, result)
+            made = call(name, [_argument(arg, scopes, result) for arg in args], kinds, result)
         case e.Choose(where, then, otherwise, result):
             first, second = value(then, scopes, result), value(otherwise, scopes, result)
             made = {"$cond": [test(where, scopes), first, second]}
@@ -183,6 +185,21 @@ def value(
         case _:
             raise TypeError(f"not a value: {node!r}")
     return {"$toLower": made} if nocase else made
+
+
+def _argument(node: e.Value, scopes: list[Frame], kind: Kind) -> Expression:
+    """The argument of a function, which may need it several times.
+
+    What is reckoned has a place of its own in the document, so that it is reckoned once: not every
+    server does so with variables, and functions within functions would double it at each step.
+    """
+    found = value(node, scopes, kind)
+    if not isinstance(node, (e.Call, e.Choose, e.Reduce)):
+        return found
+    pipe = scopes[-1].pipe
+    name = pipe.context.name("f")
+    pipe.add("$set", {name: found})
+    return f"${name}"
 
 
 def _column(node: e.Column, scopes: list[Frame], nocase: bool) -> Expression:

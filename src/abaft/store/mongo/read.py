@@ -66,6 +66,8 @@ class Read:
             return await self.found(values, run), None
         # One after the other: a transaction takes no two commands at once.
         found = await self.found(values, run)
+        if self.empty is not None:
+            return found, len(found)  # one group of all records, or none
         return found, await self._counted(values, run)
 
     async def found(self, values: Values, run: Run) -> list[Document]:

@@ -104,6 +104,18 @@ async def test_others_are_held_to_the_models_too(api: Api, url: str) -> None:
             await notes.insert_one(kept | {"_id": Int64(kept["_id"] + 1)})
 
 
+async def test_dos_2_a_record_has_no_more_bytes_than_a_document(url: str) -> None:
+    async with serving(url, Note, settings={"max_body_bytes": 20_000_000}) as api:
+        await api.ask("POST /api/notes", "admin", json={"facts": {"a": "x" * 9_000_000}})
+        for path in ("POST /api/notes", "PATCH /api/notes/1"):
+            body = {"text": "x" * 17_000_000}
+            refused = await api.ask(path, "admin", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (422, "record_too_large"), path
+        kept = await api.items("/api/notes?fields=text", "admin")
+        assert [row["text"] for row in kept] == [""]
+        assert len(await api.app.store.changes("", 10)) == 1
+
+
 def test_what_a_document_cannot_hold_is_refused_at_the_start() -> None:
     class Old(Model, managed=False):
         id: int = field(key=True)

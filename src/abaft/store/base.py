@@ -71,6 +71,10 @@ class AnswerTooLarge(StoreError):
     """What was found has more bytes than an answer may have."""
 
 
+class RecordTooLarge(StoreError):
+    """A record has more bytes than the database keeps of one; nothing was changed."""
+
+
 class Busy(StoreError):
     """Others hold what a write needs for longer than its deadline; nothing was changed."""
 

@@ -7,9 +7,19 @@ from contextlib import contextmanager
 
 from pymongo import errors
 
-from abaft.store.base import CheckViolation, Lost, QueryTimeout, StoreError, UniqueViolation
+from abaft.store.base import (
+    AnswerTooLarge,
+    CheckViolation,
+    Lost,
+    QueryTimeout,
+    RecordTooLarge,
+    StoreError,
+    UniqueViolation,
+)
 
-TIMED_OUT, CONFLICT, INVALID = 50, 112, 121
+TIMED_OUT, CONFLICT, INVALID, TOO_LARGE, TAKEN = 50, 112, 121, 10334, 11_000
+TOO_MUCH = (146, 292)
+"""More than a stage of a pipeline may hold in memory."""
 
 
 class Conflicting(StoreError):
@@ -21,6 +31,8 @@ def translating() -> Iterator[None]:
     """Turns the driver's errors into the store's."""
     try:
         yield
+    except errors.DocumentTooLarge as error:
+        raise RecordTooLarge(str(error)) from error
     except errors.PyMongoError as error:
         raise translated(error) from error
 
@@ -41,12 +53,16 @@ def translated(error: errors.PyMongoError) -> StoreError:
 
 
 def _by_code(code: int, error: errors.PyMongoError) -> StoreError:
-    if code == 11000:
+    if code == TAKEN:
         return UniqueViolation()
     if code == TIMED_OUT or isinstance(error, errors.ExecutionTimeout):
         return QueryTimeout()
     if code == CONFLICT:
         return Conflicting(str(error))
+    if code == TOO_LARGE:
+        return RecordTooLarge(str(error))
+    if code in TOO_MUCH:
+        return AnswerTooLarge()
     if code == INVALID:
         return CheckViolation(str(error))
     return StoreError(f"the database refused this: {error}")

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pymongo.errors import BulkWriteError
+
 from abaft.base import ids
 from abaft.store.base import Lost, Unknown
 from abaft.store.mongo.documents import CHANGES, INTENTS, STATE, Document
-from abaft.store.mongo.faults import Conflicting, translating
+from abaft.store.mongo.faults import TAKEN, Conflicting, translating
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.turns import lease, now, release
 from abaft.store.mongo.unit import WRITER, Unit
@@ -91,13 +93,23 @@ class Journal(Unit):
     async def _complete(self, owner: str, feed: list[Document]) -> None:
         """Tells the feed what was committed; again is nothing."""
         with translating():
-            for record in feed:
-                changes = self.server.collection(CHANGES)
-                await changes.replace_one({"_id": record["_id"]}, record, upsert=True)
             if feed:
+                await self._tell(feed)
                 last = {"$max": {"feed": feed[-1]["_id"]}}
                 await self.server.collection(STATE).update_one({"_id": WRITER}, last)
         await self._forget(owner)
+
+    async def _tell(self, feed: list[Document]) -> None:
+        """In order: who reads the feed meanwhile must miss none. Some may be there already."""
+        while feed:
+            try:
+                await self.server.collection(CHANGES).insert_many(feed)
+                return
+            except BulkWriteError as error:
+                wrong = (error.details or {})["writeErrors"][0]
+                if wrong["code"] != TAKEN:
+                    raise
+                feed = feed[wrong["index"] + 1 :]
 
     async def _forget(self, owner: str) -> None:
         """Empties the log of a turn, the mark last."""

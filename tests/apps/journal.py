@@ -1,7 +1,7 @@
-"""Writes on a MongoDB without transactions, killed at a step: `python journal.py URL STEP AFTER`.
+"""Writes on a MongoDB without transactions, killed at every step: `python journal.py URL`.
 
-STEP counts what is written from the first write of the request on; AFTER is 1 to be killed once it
-has been done. Ends with status 0 when the request came to its end.
+Each kill has a database of its own, whose name goes on by the step; where who starts next is killed
+as well, by its step too. Prints these names, and 0 where the last one came to its end.
 """
 
 import asyncio
@@ -15,7 +15,15 @@ from abaft import App, Many, Me, Model, Ref, allow, field
 from abaft.base.actor import SYSTEM
 from abaft.store.mongo import journal
 
-WRITES = ("insert_one", "insert_many", "replace_one", "update_one", "delete_one", "delete_many")
+WRITES = (
+    "insert_one",
+    "insert_many",
+    "replace_one",
+    "update_one",
+    "delete_one",
+    "delete_many",
+    "find_one_and_update",
+)
 
 
 class Word(Model, stamps=False):
@@ -53,20 +61,17 @@ def make_app(url: str) -> App:
     return app
 
 
-def killing(step: int, after: bool) -> None:
-    """Ends the process at the given write, before or after it."""
+def killing(step: int) -> None:
+    """Ends the process before the given write."""
     count = 0
 
     def wrapped(write: Any) -> Any:
         async def run(self: Any, *args: Any, **options: Any) -> Any:
             nonlocal count
             count += 1
-            if count == step and not after:
-                os._exit(9)
-            done = await write(self, *args, **options)
             if count == step:
                 os._exit(9)
-            return done
+            return await write(self, *args, **options)
 
         return run
 
@@ -74,12 +79,25 @@ def killing(step: int, after: bool) -> None:
         setattr(AsyncCollection, name, wrapped(getattr(AsyncCollection, name)))
 
 
-async def main(url: str, step: int, after: bool) -> None:
+async def begin(url: str) -> None:
+    app = make_app(url)
+    await app.start()
+    db = app.db(SYSTEM)
+    for number in (1, 2):
+        await db.create(Word(id=number, text=f"word {number}"))
+    await db.create(Page(id=1, title="one"))
+    await db.create(Page(id=2, title="two"))
+    await app.stop()
+
+
+async def change(url: str, step: int) -> None:
+    """Changes, creates and deletes in one transaction, until it is killed."""
+    await begin(url)
     app = make_app(url)
     await app.start()
     db = app.db(SYSTEM)
     words = await db.list(Word, sort="id")
-    killing(step, after)
+    killing(step)
     async with db.transaction() as both:
         page = await both.get(Page, 1)
         await both.update(page, title="changed", words=words)
@@ -88,5 +106,43 @@ async def main(url: str, step: int, after: bool) -> None:
     await app.stop()
 
 
+async def restart(url: str, step: int) -> None:
+    """Finishes what another left, until it is killed."""
+    killing(step)
+    app = make_app(url)
+    await app.start()
+    await app.stop()
+
+
+def ended(work: Any, url: str, step: int) -> int:
+    """The status of a process of its own."""
+    child = os.fork()
+    if child == 0:
+        try:
+            asyncio.run(work(url, step))
+        except BaseException as error:
+            print(repr(error), file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def main(url: str) -> None:
+    step, status = 0, 9
+    while status == 9:
+        step += 1
+        status = ended(change, f"{url}_{step}", step)
+        print(f"_{step}", status)
+    # In the midst of its steps, and in the midst of telling the feed.
+    for killed in (step // 2, step - 3):
+        again, status = 0, 9
+        while status == 9:
+            again += 1
+            name = f"_{killed}_{again}"
+            ended(change, url + name, killed)
+            status = ended(restart, url + name, again)
+            print(name, status)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "1"))
+    main(sys.argv[1])

@@ -11,7 +11,8 @@ from typing import Any
 from abaft.model import expr as e
 from abaft.model.evaluate import fold
 from abaft.model.kinds import Kind, own_key
-from abaft.store.mongo.frame import Expression, Frame, Pipe
+from abaft.model.spec import Model
+from abaft.store.mongo.frame import Expression, Frame, Ties
 from abaft.store.mongo.functions import call, counted_as, reduced
 from abaft.store.mongo.local import is_local
 from abaft.store.mongo.template import Bound, Ordering, Query
@@ -79,7 +80,7 @@ def query(expr: e.Expr, scopes: list[Frame]) -> Query:
             if at is not None and isinstance(right, (e.Param, e.Const)):
                 return {at: {"$in": options(left, right, nocase, scopes)}}
         case e.Exists():
-            return {exists(expr, scopes): {"$ne": []}}
+            return {exists(expr, scopes): {"$ne": None}}
         case e.Beyond():
             return _beyond(expr, scopes)
     return {"$expr": test(expr, scopes)}
@@ -166,7 +167,6 @@ def value(
     node: e.Value, scopes: list[Frame], kind: Kind | None = None, nocase: bool = False
 ) -> Expression:
     """The value as an expression, null where it isn't there; `nocase` folds text."""
-    pipe = scopes[-1].pipe
     match node:
         case e.Column():
             return _column(node, scopes, nocase)
@@ -181,7 +181,7 @@ def value(
             first, second = value(then, scopes, result), value(otherwise, scopes, result)
             made = {"$cond": [test(where, scopes), first, second]}
         case e.Reduce():
-            made = _reduce(node, scopes, pipe)
+            made = _reduce(node, scopes)
         case _:
             raise TypeError(f"not a value: {node!r}")
     return {"$toLower": made} if nocase else made
@@ -250,7 +250,7 @@ def test(expr: e.Expr, scopes: list[Frame]) -> Expression:
             among = {"$literal": options(left, right, nocase, scopes)}
             return {"$in": [value(left, scopes, nocase=folds), among]}
         case e.Exists():
-            return {"$ne": [f"${exists(expr, scopes)}", []]}
+            return {"$ne": [{"$ifNull": [f"${exists(expr, scopes)}", None]}, None]}
         case e.Beyond():
             return _row_beyond(expr, scopes)
     raise TypeError(f"not a condition: {expr!r}")
@@ -291,60 +291,73 @@ _TEXTS: dict[str, Expression] = {
 
 
 def exists(node: e.Exists, scopes: list[Frame]) -> str:
-    """Looks for one record of a to-many relation; the name of the list that it is put in."""
-    pipe = scopes[-1].pipe
-    inner, look = members(node, scopes)
-    inner.pipe.add("$limit", 1)
-    inner.pipe.add("$project", {"_id": 1})
-    name = pipe.context.name("e")
-    pipe.add("$lookup", {**look, "pipeline": inner.pipe.stages, "as": name})
-    return name
+    """Looks for one record of a to-many relation; the name that it is put by."""
+    members = Members(node, scopes)
+    members.inner.add("$limit", 1)
+    members.inner.add("$project", {"_id": 1})
+    return members.looked_up("e")
 
 
-def members(node: e.Exists | e.Reduce, scopes: list[Frame]) -> tuple[Frame, Query]:
-    """The frame of a relation's records that meet the condition, and what looks them up."""
-    pipe = scopes[-1].pipe
-    context = pipe.context
-    owner = scopes[node.scope].reach(node.hops)
-    many = owner.model.many[node.relation]
-    target = context.schema.models[many.target]
-    inner = Pipe(context)
-    linked = owner.linked.get(node.relation)
-    if linked is not None:
-        frame = Frame(inner, target)
-        inner.add("$match", {"_id": {"$in": linked}})
-        look: Query = {"from": target.table}
-    elif many.link is None:
-        frame = Frame(inner, target)
-        look = {"from": target.table, **owner.back(target.one[many.back], frame, pipe)}
-    else:
-        link = Frame(inner, context.schema.models[many.link])
-        look = {"from": link.model.table, **owner.back(link.model.one[many.back], link, pipe)}
-        if node.link_guard is not None:
-            match(node.link_guard, [link])
-        assert many.forward is not None
-        frame = link.hop(e.Hop(many.forward, node.guard))
-        inner.add("$match", {frame.path(target.key[0]): {"$ne": None}})
-    # The pipelines within know this one's record by its variable.
-    look["let"] = {**look.get("let", {}), pipe.variable: "$$ROOT"}
-    if node.guard is not None and (many.link is None or linked is not None):
-        match(node.guard, [Frame(inner, target)])
-    match(node.where, [*scopes, frame])
-    return frame, look
+class Members:
+    """A relation's records that meet the condition, each by its frame."""
+
+    def __init__(self, node: e.Exists | e.Reduce, scopes: list[Frame]) -> None:
+        self.pipe = scopes[-1].pipe
+        self.inner = self.pipe.within()
+        self.ties: Ties = []
+        self.frame = self._found(node, scopes)
+        match(node.where, [*scopes, self.frame])
+
+    def _found(self, node: e.Exists | e.Reduce, scopes: list[Frame]) -> Frame:
+        """What the relation leads to, as far as it may be seen."""
+        schema = self.pipe.context.schema
+        owner = scopes[node.scope].reach(node.hops)
+        many = owner.model.many[node.relation]
+        target = schema.models[many.target]
+        linked = owner.linked.get(node.relation)
+        if many.link is not None and linked is None:
+            link = self._tie(owner, schema.models[many.link], many.back)
+            if node.link_guard is not None:
+                match(node.link_guard, [link])
+            assert many.forward is not None
+            frame = link.hop(e.Hop(many.forward, node.guard))
+            self.inner.add("$match", {frame.path(target.key[0]): {"$ne": None}})
+            return frame
+        if linked is None:
+            frame = self._tie(owner, target, many.back)
+        else:
+            self.table, frame = target.table, Frame(self.inner, target)
+            self.inner.add("$match", {"_id": {"$in": linked}})
+        if node.guard is not None:
+            match(node.guard, [Frame(self.inner, target)])
+        return frame
+
+    def _tie(self, owner: Frame, source: Model, back: str) -> Frame:
+        """The records whose to-one relation leads to the owner."""
+        self.table, frame = source.table, Frame(self.inner, source)
+        ties = owner.back(source.one[back], frame)
+        if owner.pipe is self.pipe:
+            self.ties = ties
+        else:
+            # A record of an outer pipeline has its variable already.
+            self.inner.stages.append(owner.pipe.tied(ties))
+        return frame
+
+    def looked_up(self, prefix: str) -> str:
+        """Looks them up; the name that what is made of them is put by."""
+        return self.pipe.look_up(self.table, self.ties, self.inner, prefix)
 
 
-def _reduce(node: e.Reduce, scopes: list[Frame], pipe: Pipe) -> Expression:
-    inner, look = members(node, scopes)
-    of = [*scopes, inner]
+def _reduce(node: e.Reduce, scopes: list[Frame]) -> Expression:
+    members = Members(node, scopes)
+    of = [*scopes, members.frame]
     kind = None if node.value is None else (kind_of(node.value, of) or node.kind).own
     given = None if node.value is None else value(node.value, of)
     group, found = reduced(node.name, given, kind, node.kind)
-    inner.pipe.add("$group", {"_id": None, **group})
-    inner.pipe.add("$project", {"_id": 0, "v": found})
-    name = pipe.context.name("r")
-    pipe.add("$lookup", {**look, "pipeline": inner.pipe.stages, "as": name})
+    members.inner.add("$group", {"_id": None, **group})
+    members.inner.add("$project", {"_id": 0, "v": found})
     empty = counted_as(node.name)
-    return {"$ifNull": [{"$first": f"${name}.v"}, empty]}
+    return {"$ifNull": [f"${members.looked_up('r')}.v", empty]}
 
 
 def _beyond(node: e.Beyond, scopes: list[Frame]) -> Query:

@@ -11,6 +11,7 @@ from abaft.store.mongo.documents import compared, path
 from abaft.store.mongo.template import Query
 
 RANK = "_rank"
+Ties = list[tuple[str, str]]
 Expression = Any
 """An expression of MongoDB's: an operator's object, a path, or a constant."""
 
@@ -38,13 +39,52 @@ class Context:
 class Pipe:
     """A pipeline that is being built; those within it know its documents by a variable."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, depth: int = 0) -> None:
         self.context = context
+        self.depth = depth
         self.stages: list[Query] = []
         self.variable = context.name("s").replace("_", "")
 
+    def within(self) -> Pipe:
+        """A pipeline that looks something up for this one's documents."""
+        return Pipe(self.context, self.depth + 1)
+
     def add(self, operator: str, value: Any) -> None:
         self.stages.append({operator: value})
+
+    def look_up(self, table: str, ties: Ties, inner: Pipe, prefix: str) -> str:
+        """Puts the one that another pipeline finds, or none, into each document; its name.
+
+        `ties` are our fields, and theirs that equal them. Only a pipeline that asks for our
+        document gets it: what is the same for all of them servers find once. Unwound at once it
+        isn't looked up again by each stage that uses it, as DocumentDB would do.
+        """
+        name = self.context.name(prefix)
+        look: Query = {"from": table}
+        asks = f"$${self.variable}" in repr(inner.stages)
+        if len(ties) == 1 and not asks and not self.depth:
+            [(ours, theirs)] = ties
+            look |= {"localField": ours, "foreignField": theirs}
+            if "." in ours and theirs != "_id":
+                # What isn't there is no more than null, which leads nowhere.
+                inner.stages.insert(0, {"$match": {theirs: {"$ne": None}}})
+        elif ties:
+            inner.stages.insert(0, self.tied(ties))
+            asks = True
+        if asks:
+            look["let"] = {self.variable: "$$ROOT"}
+        self.add("$lookup", {**look, "pipeline": inner.stages, "as": name})
+        self.add("$unwind", {"path": f"${name}", "preserveNullAndEmptyArrays": True})
+        return name
+
+    def tied(self, ties: Ties) -> Query:
+        """The same by a condition, for a pipeline within. Null leads nowhere."""
+        equal = [
+            {operator: [f"${theirs}", other]}
+            for ours, theirs in ties
+            for operator, other in (("$ne", None), ("$eq", f"$${self.variable}.{ours}"))
+        ]
+        return {"$match": {"$expr": {"$and": equal}}}
 
 
 class Frame:
@@ -91,47 +131,16 @@ class Frame:
     def _looked_up(self, hop: e.Hop) -> Frame:
         context, one = self.pipe.context, self.model.one[hop.relation]
         target = context.schema.models[one.target]
-        name = context.name("j")
-        inner = Pipe(context)
-        tie = self.forward(one, target, inner)
+        inner = self.pipe.within()
+        frame = Frame(inner, target)
         if hop.guard is not None:
-            context.conditions.match(hop.guard, [Frame(inner, target)])
-        look = {"from": target.table, **tie, "pipeline": inner.stages, "as": name}
-        self.pipe.add("$lookup", look)
-        self.pipe.add("$set", {name: {"$first": f"${name}"}})
+            context.conditions.match(hop.guard, [frame])
+        pairs = zip(one.columns, target.key, strict=True)
+        ties = [(self.path(ours), frame.path(theirs)) for ours, theirs in pairs]
+        name = self.pipe.look_up(target.table, ties, inner, "j")
         return Frame(self.pipe, target, f"{name}.")
 
-    def forward(self, one: One, target: Model, inner: Pipe) -> Query:
-        """How a look-up finds the record that a to-one relation leads to."""
-        if len(target.key) == 1:
-            # Null leads nowhere: nothing has it for a key.
-            return {"localField": self.path(one.columns[0]), "foreignField": "_id"}
-        pairs = zip(one.columns, target.key, strict=True)
-        frame = Frame(inner, target)
-        return self.tied([(self.path(ours), frame.path(theirs)) for ours, theirs in pairs], inner)
-
-    def back(self, one: One, source: Frame, pipe: Pipe) -> Query:
+    def back(self, one: One, source: Frame) -> Ties:
         """How a look-up finds the records whose to-one relation leads here."""
-        pairs = [
-            (self.path(theirs), source.path(ours))
-            for ours, theirs in zip(one.columns, self.model.key, strict=True)
-        ]
-        if len(pairs) > 1 or self.pipe is not pipe:
-            found = self.tied(pairs, source.pipe)
-            # A record of an outer pipeline has its variable already.
-            return found if self.pipe is pipe else {}
-        [(ours, theirs)] = pairs
-        if self.prefix:
-            # A record that isn't there has no key, which is no more than null.
-            source.pipe.add("$match", {theirs: {"$ne": None}})
-        return {"localField": ours, "foreignField": theirs}
-
-    def tied(self, pairs: list[tuple[str, str]], inner: Pipe) -> Query:
-        """The same by a condition, where there are several fields or it is of an outer record."""
-        equal = [
-            {"$and": [{"$ne": [f"${theirs}", None]}, {"$eq": [f"${theirs}", outer]}]}
-            for ours, theirs in pairs
-            for outer in [f"$${self.pipe.variable}.{ours}"]
-        ]
-        inner.add("$match", {"$expr": {"$and": equal}})
-        return {"let": {self.pipe.variable: "$$ROOT"}}
+        pairs = zip(one.columns, self.model.key, strict=True)
+        return [(self.path(theirs), source.path(ours)) for ours, theirs in pairs]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import hypothesis
 import pytest
 
-from servers.mongodb import MongoMissing, MongoServer, ordinary_mongodb
+from servers.mongodb import ON_MONGODB, MongoMissing, MongoServer, ordinary_mongodb
 from servers.postgres import (
     PostgresMissing,
     PostgresServer,
@@ -23,7 +23,6 @@ from servers.postgres import (
 Server = TypeVar("Server", bound=PostgresServer | MongoServer)
 
 ENGINES = ("sqlite", "postgres", "mongodb")
-DEFAULT = ("sqlite", "postgres")
 LEFT_OUT = "LEFT OUT: "  # begins the reason of every skip that the closing summary repeats
 
 MONGODB = pytest.StashKey[str]()
@@ -44,14 +43,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def chosen_engines(config: pytest.Config) -> list[str]:
-    chosen = config.getoption("engines") or DEFAULT
+    chosen = config.getoption("engines") or ENGINES
     return [engine for engine in ENGINES if engine in chosen]
+
+
+def engines_of(config: pytest.Config, module: Any, slow: bool = False) -> list[str]:
+    """Those of a test in this module."""
+    engines = chosen_engines(config)
+    by_default = module.__name__.rpartition(".")[2] in ON_MONGODB and not slow
+    if config.getoption("engines") or by_default:
+        return engines
+    return [engine for engine in engines if engine != "mongodb"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
-        engines = chosen_engines(metafunc.config)
-        if metafunc.definition.get_closest_marker("sql"):
+        marked = metafunc.definition.get_closest_marker
+        engines = engines_of(metafunc.config, metafunc.module, marked("slow") is not None)
+        if marked("sql"):
             engines = [engine for engine in engines if engine != "mongodb"]
         metafunc.parametrize("engine", engines, indirect=True, scope="session")
 
@@ -130,7 +139,7 @@ def fresh_database(engine: str, request: pytest.FixtureRequest) -> Iterator[str]
 
 @pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> str:
-    """`sqlite` or `postgres`: a test that asks for it runs once on each chosen engine."""
+    """An engine: a test that asks for it runs once on each that is chosen."""
     name: str = request.param
     return name
 
@@ -154,7 +163,7 @@ def fresh_databases(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     with ExitStack() as stack:
         yield {
             engine: stack.enter_context(fresh_database(engine, request))
-            for engine in chosen_engines(request.config)
+            for engine in engines_of(request.config, request.module)
         }
 
 

@@ -12,7 +12,7 @@ from bson import Int64
 from pymongo import AsyncMongoClient
 from pymongo.errors import DuplicateKeyError, WriteError
 
-from abaft import App, Me, Model, allow, field
+from abaft import App, Me, Model, allow, by_database, field
 from abaft.base.actor import SYSTEM
 from abaft.base.errors import ModelError, SchemaMismatch
 from apps.journal import Page, begin, make_app
@@ -116,18 +116,35 @@ async def test_dos_2_a_record_has_no_more_bytes_than_a_document(url: str) -> Non
         assert len(await api.app.store.changes("", 10)) == 1
 
 
-def test_what_a_document_cannot_hold_is_refused_at_the_start() -> None:
-    class Old(Model, managed=False):
-        id: int = field(key=True)
+def _model(options: dict[str, Any], **fields: Any) -> type[Model]:
+    namespace = {"__annotations__": {"id": int} | {name: row[0] for name, row in fields.items()}}
+    namespace |= {"id": field(key=True)} | {n: row[1] for n, row in fields.items() if row[1:]}
+    return type(Model)("Thing", (Model,), namespace, stamps=False, **options)
 
-    with pytest.raises(ModelError, match="managed=False"):
-        App(Old, database="mongodb://127.0.0.1:1/test")
 
-    class Dotted(Model):
-        text: str = field(column="a.b")
-
-    with pytest.raises(ModelError, match=r"'a\.b'"):
-        App(Dotted, database="mongodb://127.0.0.1:1/test")
+@pytest.mark.parametrize(
+    ("options", "fields", "told"),
+    [
+        ({"managed": False}, {}, "Thing: .*leave managed=False.* or keep this model in an SQL"),
+        ({"read_only": True}, {}, "Thing: .*read_only=True"),
+        ({"managed": False, "schema": "old"}, {}, "Thing: .*schema= out"),
+        ({"table": "a$b"}, {}, r"Thing: .*'a\$b': name another, by table="),
+        ({}, {"text": (str, field(column="a.b"))}, r"Thing\.text: .*'a\.b': name another column"),
+        ({}, {"text": (str, field(column="$x"))}, r"Thing\.text: .*'\$x': name another column"),
+        ({}, {"text": (str, field(column="_words"))}, r"Thing\.text: .*'_words'"),
+        ({}, {"text": (str, field(default=by_database))}, r"Thing\.text: .*give a default"),
+        (
+            {},
+            {f"n{at}": (int | None, field(index=True, default=None)) for at in range(64)},
+            "Thing: MongoDB has 63 indexes .*takes 64: leave out some index=",
+        ),
+    ],
+)
+def test_what_it_cannot_do_is_refused_at_the_start(
+    options: dict[str, Any], fields: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ModelError, match=told):
+        App(_model(options, **fields), database="mongodb://127.0.0.1:1/test")
 
 
 async def _state(url: str) -> tuple[Any, ...]:
@@ -224,9 +241,7 @@ async def test_a_server_alone_undoes_what_is_refused(url: str) -> None:
 
 
 def _thing(**fields: Any) -> type[Model]:
-    namespace = {"__annotations__": {"id": int} | {name: row[0] for name, row in fields.items()}}
-    namespace |= {"id": field(key=True)} | {n: row[1] for n, row in fields.items() if row[1:]}
-    return type(Model)("Thing", (Model,), namespace, stamps=False)
+    return _model({}, **fields)
 
 
 async def test_documents_are_brought_up_to_a_changed_model(url: str) -> None:

@@ -1,7 +1,6 @@
 """The commands of MongoDB, each by a function of DocumentDB's engine."""
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -80,7 +79,6 @@ class Backend:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.turn = asyncio.Lock()
-        self.broken = False
 
     async def row(self, sql: str, *values: Any) -> Any:
         async with self.turn:
@@ -94,9 +92,9 @@ class Backend:
 class Client:
     """One connection of a driver."""
 
-    def __init__(self, gateway: "Gateway", backend: Backend) -> None:
+    def __init__(self, gateway: "Gateway") -> None:
         self.gateway = gateway
-        self.backend = backend
+        self.backend: Backend | None = None
         self.begun: set[bytes] = set()
         self.login = None if gateway.scram is None else gateway.scram.login()
         self.commands: dict[str, Callable[[Document], Awaitable[Document]]] = {
@@ -130,8 +128,8 @@ class Client:
             found = self.gateway.transactions.pop(key, None)
             if found is not None:
                 await self.gateway.give_back(found[1])
-        with contextlib.suppress(OSError, asyncpg.PostgresError):
-            await self.backend.connection.close()
+        if self.backend is not None:
+            await self.gateway.give_back(self.backend)
 
     async def answer(self, body: Document) -> Document:
         """The outcome of a command; faults as MongoDB words them."""
@@ -206,15 +204,17 @@ class Client:
             await self.gateway.give_back(found[1])
         return {}
 
-    def of(self, body: Document) -> Backend:
-        """Where a command runs."""
+    async def of(self, body: Document) -> Backend:
+        """Where a command runs: drivers have connections that ask for nothing but the time."""
         if body.get("autocommit") is False:
             return self.gateway.transactions[bytes(body["lsid"]["id"])][1]
+        if self.backend is None:
+            self.backend = await self.gateway.take()
         return self.backend
 
     async def run(self, function: str, body: Document, spec: Document | None = None) -> Document:
         given = plain(body) if spec is None else spec
-        row = await self.of(body).row(
+        row = await (await self.of(body)).row(
             f"select * from {function}($1::text, $2{_BSON})",
             body.get("$db", "test"),
             encoded(given),
@@ -241,7 +241,7 @@ class Client:
     async def first_page(self, body: Document) -> Document:
         function = FIRST_PAGES[next(iter(body)).lower()]
         number = secrets.randbits(62) + 1
-        backend = self.of(body)
+        backend = await self.of(body)
         row = await backend.row(
             "select cursorpage::text, continuation::text, cursorid "
             f"from {function}($1::text, $2{_BSON}, $3)",
@@ -259,7 +259,7 @@ class Client:
         if number not in self.gateway.cursors:
             raise Fault(43, f"cursor id {number} not found")
         continuation = self.gateway.cursors[number]
-        row = await self.of(body).row(
+        row = await (await self.of(body)).row(
             "select cursorpage::text, continuation::text "
             f"from documentdb_api.cursor_get_more($1::text, $2{_BSON}, $3{_BSON})",
             body["$db"],
@@ -277,7 +277,8 @@ class Client:
         killed = [n for n in body["cursors"] if self.gateway.cursors.pop(int(n), None) is not None]
         gone = [n for n in body["cursors"] if n not in killed]
         function = "documentdb_api_internal.delete_cursors"
-        await self.of(body).row(f"select {function}($1::bigint[])", [int(n) for n in killed])
+        backend = await self.of(body)
+        await backend.row(f"select {function}($1::bigint[])", [int(n) for n in killed])
         return {
             "cursorsKilled": killed,
             "cursorsNotFound": gone,
@@ -295,7 +296,7 @@ class Client:
         return mended(await self.run("documentdb_api.create_collection_view", body))
 
     async def change(self, body: Document) -> Document:
-        row = await self.of(body).row(
+        row = await (await self.of(body)).row(
             f"select documentdb_api.coll_mod($1, $2, $3{_BSON})::text",
             body["$db"],
             body["collMod"],
@@ -304,7 +305,7 @@ class Client:
         return decoded(row[0])
 
     async def create_indexes(self, body: Document) -> Document:
-        row = await self.of(body).row(
+        row = await (await self.of(body)).row(
             "select documentdb_api_internal.create_indexes_non_concurrently"
             f"($1::text, $2{_BSON}, true)::text",
             body["$db"],
@@ -313,7 +314,7 @@ class Client:
         return mended(decoded(row[0]))
 
     async def drop_indexes(self, body: Document) -> Document:
-        row = await self.of(body).row(
+        row = await (await self.of(body)).row(
             f"call documentdb_api.drop_indexes($1::text, $2{_BSON}, null)",
             body["$db"],
             encoded(plain(body)),
@@ -321,7 +322,7 @@ class Client:
         return decoded(row[0])
 
     async def drop(self, body: Document) -> Document:
-        row = await self.of(body).row(
+        row = await (await self.of(body)).row(
             "select documentdb_api.drop_collection($1::text, $2::text)", body["$db"], body["drop"]
         )
         if not row[0]:
@@ -329,11 +330,12 @@ class Client:
         return {}
 
     async def drop_database(self, body: Document) -> Document:
-        await self.of(body).row("select documentdb_api.drop_database($1::text)", body["$db"])
+        backend = await self.of(body)
+        await backend.row("select documentdb_api.drop_database($1::text)", body["$db"])
         return {}
 
     async def list_databases(self, body: Document) -> Document:
-        row = await self.of(body).row(
+        row = await (await self.of(body)).row(
             f"select documentdb_api.list_databases($1{_BSON})::text", encoded(plain(body))
         )
         return decoded(row[0])
@@ -345,7 +347,7 @@ class Client:
         if name not in functions:
             raise Fault(59, f"explain isn't offered for {name}")
         spec = encoded(plain(asked)).replace("'", "")
-        row = await self.backend.row(
+        row = await (await self.of(body)).row(
             f"explain (format json) select document from documentdb_api_catalog.{functions[name]}"
             f"('{body['$db']}', '{spec}'{_BSON})"
         )

@@ -29,11 +29,15 @@ class Gateway:
         return Backend(await asyncpg.connect(self.dsn, statement_cache_size=0))
 
     async def take(self) -> Backend:
-        """A backend for a transaction."""
+        """A backend for a driver's connection or a transaction."""
         return self.spare.pop() if self.spare else await self.connect()
 
     async def give_back(self, backend: Backend) -> None:
         """Ends whatever it was in; the next one has it anew."""
+        if backend.turn.locked():
+            # Who asked has left: what goes on for nobody is stopped.
+            backend.connection.terminate()
+            return
         try:
             if backend.connection.is_in_transaction():
                 await backend.execute("rollback")
@@ -43,7 +47,7 @@ class Gateway:
             self.spare.append(backend)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        client = Client(self, await self.connect())
+        client = Client(self)
         try:
             while True:
                 asked = await read_message(reader)

@@ -1,4 +1,4 @@
-"""A MongoDB for tests, the best that can be had: by address, `mongod`, DocumentDB, a stand-in."""
+"""A MongoDB for tests, the best that can be had: by address, `mongod`, DocumentDB's engine."""
 
 import os
 import shutil
@@ -7,7 +7,6 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 
 from pymongo import MongoClient
 
@@ -15,6 +14,42 @@ from servers.documentdb import DocumentDb, available
 from servers.process import free_port
 
 URL_VARIABLE = "ABAFT_TEST_MONGODB_URL"
+ON_MONGODB = frozenset(
+    [
+        "test_access_computed",
+        "test_access_matrix",
+        "test_api_access",
+        "test_api_fields",
+        "test_api_reading",
+        "test_api_writing",
+        "test_computed",
+        "test_conditional_unique",
+        "test_cursors_hypothesis",
+        "test_db",
+        "test_differential",
+        "test_feed_order",
+        "test_filter",
+        "test_floats",
+        "test_functions",
+        "test_groups",
+        "test_history",
+        "test_idempotency",
+        "test_links",
+        "test_mongodb_gateway",
+        "test_mongodb_store",
+        "test_nested",
+        "test_operators",
+        "test_ordering",
+        "test_races",
+        "test_scopes",
+        "test_search",
+        "test_soft_delete",
+        "test_upsert",
+        "test_values",
+    ]
+)
+"""The modules whose tests run on it by default, but for slow ones: where it could answer otherwise.
+`--engine mongodb` runs everything on it."""
 
 
 class MongoMissing(Exception):
@@ -57,9 +92,6 @@ def ordinary_mongodb() -> Iterator[MongoServer]:
     elif available():
         with DocumentDb() as engine:
             yield MongoServer(engine.url, "DocumentDB behind the tests' gateway")
-    elif find_spec("nx_27017"):
-        with _stand_in() as server:
-            yield server
     else:
         raise MongoMissing(
             f"MongoDB is missing: put `mongod` on PATH, let {URL_VARIABLE} name a server, or on"
@@ -86,15 +118,3 @@ def _mongod(binary: str) -> Iterator[MongoServer]:
             member = {"_id": 0, "host": f"127.0.0.1:{port}"}
             client.admin.command("replSetInitiate", {"_id": "abaft", "members": [member]})
         yield MongoServer(f"{url}/?replicaSet=abaft", f"{binary}, a replica set of one")
-
-
-@contextmanager
-def _stand_in() -> Iterator[MongoServer]:
-    """The protocol server of nx-27017, for a smoke run."""
-    port = free_port()
-    process = subprocess.Popen(["nx-27017", "--port", str(port)], stdout=subprocess.DEVNULL)
-    try:
-        yield MongoServer(f"mongodb://127.0.0.1:{port}", "nx-27017, for a smoke run alone")
-    finally:
-        process.terminate()
-        process.wait()

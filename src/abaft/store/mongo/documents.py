@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from abaft.base.errors import ModelError
 from abaft.model import expr as e
 from abaft.model.evaluate import evaluate, fold
 from abaft.model.spec import Model, Unique
@@ -115,24 +114,3 @@ class Documents:
         made = self._cls()
         made.__dict__.update(values)
         return made
-
-
-def check_storable(model: Model) -> None:
-    """ModelError for what a collection can't hold as it is declared."""
-    if not model.managed or model.schema:
-        raise ModelError(
-            f"{model.name}: MongoDB has collections of abaft's own alone: leave managed=False, "
-            "read_only=True and schema= out, or keep this model in an SQL database"
-        )
-    for field in model.fields.values():
-        where = f"{model.name}.{field.name}"
-        if field.column in OWN or field.column.startswith("$") or "." in field.column:
-            raise ModelError(
-                f"{where}: a document can't have a member {field.column!r}: name another column"
-            )
-        if field.kind.stored:
-            raise ModelError(f"{where}: stored= is for columns of SQL tables: leave it out")
-        if field.by_database and not field.generated:
-            raise ModelError(
-                f"{where}: MongoDB fills in no defaults: give a default, or a default_factory"
-            )

@@ -31,13 +31,14 @@ from abaft.store.base import (
     StoreError,
     Values,
 )
-from abaft.store.mongo.documents import CHANGES, Document, check_storable
+from abaft.store.mongo.documents import CHANGES, Document
 from abaft.store.mongo.ending import Endings
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.journal import LEASE, Journal
 from abaft.store.mongo.kept import Answers, Progresses
 from abaft.store.mongo.loading import Loading, Refused, matching, numbers
 from abaft.store.mongo.read import Read, compile_read
+from abaft.store.mongo.refusals import check_storable
 from abaft.store.mongo.schema import upgrade
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query

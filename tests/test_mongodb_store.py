@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError, WriteError
 
 from abaft import App, Me, Model, allow, by_database, field
 from abaft.base.actor import SYSTEM
-from abaft.base.errors import ModelError, SchemaMismatch
+from abaft.base.errors import ModelError, SchemaMismatch, Unavailable
 from apps.journal import Page, begin, make_app
 from conftest import chosen_engines
 from scenarios import Api, serving
@@ -238,6 +238,49 @@ async def test_a_server_alone_undoes_what_is_refused(url: str) -> None:
     assert (await db.get(Page, 1)).title == "one"
     await app.stop()
     assert (await _state(url))[2] == 0
+
+
+async def test_who_stood_still_for_longer_than_its_turn_is_undone(url: str) -> None:
+    await begin(url)
+    late = make_app(url)
+    await late.start()
+
+    async def stand_still() -> None:
+        async with late.db(SYSTEM).transaction() as db:
+            await db.update(await db.get(Page, 1), title="late")
+            # Nothing else goes on here until another process has written.
+            subprocess.run([sys.executable, str(JOURNAL), url, "write"], check=True)  # noqa: ASYNC221
+            await db.update(await db.get(Page, 2), title="late")
+
+    with pytest.raises(Unavailable):
+        await stand_still()
+    pages = await late.db(SYSTEM).list(Page, sort="id")
+    await late.stop()
+    assert [page.title for page in pages] == ["other", "two"]
+    assert (await _state(url))[2] == 0
+
+
+async def test_who_thinks_for_long_keeps_its_turn(url: str) -> None:
+    await begin(url)
+    apps = make_app(url), make_app(url)
+    for app in apps:
+        await app.start()
+
+    async def think() -> None:
+        async with apps[0].db(SYSTEM).transaction() as db:
+            await db.update(await db.get(Page, 1), title="first")
+            await asyncio.sleep(1)
+            await db.update(await db.get(Page, 2), title="second")
+
+    async def write() -> None:
+        await asyncio.sleep(0.3)
+        page = await apps[1].db(SYSTEM).get(Page, 1)
+        await apps[1].db(SYSTEM).update(page, title="third")
+
+    await asyncio.gather(think(), write())
+    assert [p.title for p in await apps[0].db(SYSTEM).list(Page, sort="id")] == ["third", "second"]
+    for app in apps:
+        await app.stop()
 
 
 def _thing(**fields: Any) -> type[Model]:

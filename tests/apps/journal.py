@@ -1,7 +1,8 @@
 """Writes on a MongoDB without transactions, killed at every step: `python journal.py URL`.
 
 Each kill has a database of its own, whose name goes on by the step; where who starts next is killed
-as well, by its step too. Prints these names, and 0 where the last one came to its end.
+as well, by its step too. Prints these names, and 0 where the last one came to its end. With one
+argument more it only writes.
 """
 
 import asyncio
@@ -114,6 +115,15 @@ async def restart(url: str, step: int) -> None:
     await app.stop()
 
 
+async def write(url: str) -> None:
+    """Another's write."""
+    app = make_app(url)
+    await app.start()
+    db = app.db(SYSTEM)
+    await db.update(await db.get(Page, 1), title="other")
+    await app.stop()
+
+
 def ended(work: Any, url: str, step: int) -> int:
     """The status of a process of its own."""
     child = os.fork()
@@ -145,4 +155,4 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    asyncio.run(write(sys.argv[1])) if sys.argv[2:] else main(sys.argv[1])

@@ -11,17 +11,19 @@ Whoever takes the turn next, or starts, finishes what another left in the log.
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from pymongo.errors import BulkWriteError
 
 from abaft.base import ids
-from abaft.store.base import Lost, Unknown
+from abaft.store.base import StoreError, Unknown
 from abaft.store.mongo.documents import CHANGES, INTENTS, STATE, Document
 from abaft.store.mongo.faults import TAKEN, Conflicting, translating
 from abaft.store.mongo.server import Server
-from abaft.store.mongo.turns import lease, now, release
-from abaft.store.mongo.unit import WRITER, Unit
+from abaft.store.mongo.turns import lease, now, prolong, release
+from abaft.store.mongo.unit import WRITER, Before, Unit
 
 LEASE = 4_000
 """Milliseconds for which a turn lasts, unless it is prolonged; clocks may be half of it apart."""
@@ -34,6 +36,7 @@ class Journal(Unit):
         super().__init__(server, None)
         self.owner = ids.secret()
         self._until = 0
+        self._over = asyncio.Event()
         self._logged = 0
         self._decided = False
 
@@ -42,53 +45,87 @@ class Journal(Unit):
         return self.server.collection(INTENTS)
 
     async def begin(self) -> None:
-        await self._lease()
-        await self._finish_others()
-        await self.take()
-
-    async def _lease(self) -> None:
+        until = now() + LEASE
         if not await lease(self.server, WRITER, self.owner, LEASE):
             raise Conflicting("another writes")
-        self._until = now() + LEASE
+        self._until = until
+        self._living = asyncio.create_task(self._live())
+        try:
+            await self._finish_others()
+            await self.take()
+        except BaseException:
+            await self._end()
+            raise
 
-    async def _hold(self) -> None:
-        """Prolongs the turn when half of it is over; who has lost it must stop."""
-        if now() > self._until - LEASE // 2:
-            await self._lease()
+    async def _live(self) -> None:
+        """Prolongs the turn as long as this goes on, until another has it."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), LEASE / 4000)
+            if self._over.is_set():
+                return
+            until = now() + LEASE
+            # Who doesn't reach the server goes on trying: the turn isn't over yet.
+            with suppress(StoreError):
+                ours = await prolong(self.server, WRITER, self.owner, LEASE)
+                self._until = until if ours else 0
 
-    async def _note(self, collection: str, key: Any, before: Document | None) -> None:
-        await self._hold()
-        await self._write({"in": collection, "key": key, "before": before})
-        await super()._note(collection, key, before)
+    async def _end(self) -> None:
+        """Gives the turn back."""
+        self._over.set()
+        await self._living
+        await release(self.server, WRITER, self.owner)
 
-    async def _write(self, entry: Document) -> None:
-        self._logged += 1
+    def _hold(self) -> None:
+        """Who has lost the turn must stop: what it did is undone."""
+        if now() > self._until:
+            raise Conflicting("the turn is over")
+
+    async def _note(self, *steps: Before) -> None:
+        self._hold()
+        await self._write(
+            [{"in": name, "key": key, "before": before} for name, key, before in steps]
+        )
+        await super()._note(*steps)
+
+    async def _write(self, entries: list[Document]) -> None:
+        first = self._logged + 1
+        self._logged += len(entries)
+        rows = [{"_id": f"{self.owner}.{at:08d}", **row} for at, row in enumerate(entries, first)]
         with translating():
-            await self._log.insert_one({"_id": f"{self.owner}.{self._logged:08d}", **entry})
+            await self._log.insert_many(rows)
 
     async def commit(self) -> None:
         await self.settle()
         if self.done or self.changes:
-            await self._hold()
+            self._hold()
             feed = self.numbered()
-            for record in feed:
-                await self._write({"feed": record})
+            if feed:
+                await self._write([{"feed": record} for record in feed])
+            self._hold()
             self._decided = True
             try:
                 with translating():
                     await self._log.insert_one({"_id": f"{self.owner}.done", "done": True})
                 await self._complete(self.owner, feed)
-            except Lost as error:
+            except StoreError as error:
                 raise Unknown(f"the commit's outcome isn't known: {error}") from error
-        await release(self.server, WRITER, self.owner)
+        await self._end()
 
     async def abort(self) -> None:
-        if self._decided:
-            # The mark may be there: whoever writes next sees, and finishes it either way.
-            return
-        await self.back((0, 0, 0))
-        await self._forget(self.owner)
-        await release(self.server, WRITER, self.owner)
+        try:
+            # Another may have undone it; or the mark may be there: then who writes next finishes.
+            if not self._decided and await prolong(self.server, WRITER, self.owner, LEASE):
+                await self.back((0, 0, 0))
+                await self._forget(self.owner)
+                await release(self.server, WRITER, self.owner)
+        finally:
+            self._over.set()
+            await self._living
+
+    async def _undo(self, step: Before) -> None:
+        self._hold()
+        await super()._undo(step)
 
     async def _complete(self, owner: str, feed: list[Document]) -> None:
         """Tells the feed what was committed; again is nothing."""

@@ -39,6 +39,14 @@ async def lease(server: Server, name: str, owner: str, size: int) -> bool:
     return True
 
 
+async def prolong(server: Server, name: str, owner: str, size: int) -> bool:
+    """Prolongs a turn; whether it is still ours. One that others had meanwhile is not."""
+    change = {"$set": {"until": Int64(now() + size)}}
+    with translating():
+        found = await server.collection(STATE).update_one({"_id": name, "owner": owner}, change)
+    return bool(found.matched_count)
+
+
 async def release(server: Server, name: str, owner: str) -> None:
     """Gives the turn back, if it is still ours."""
     with translating():

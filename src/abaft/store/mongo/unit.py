@@ -81,32 +81,32 @@ class Unit:
         return found[0] if found else None
 
     async def insert(self, collection: str, document: Document) -> None:
-        await self._note(collection, document["_id"], None)
+        await self._note((collection, document["_id"], None))
         with translating():
             await self.server.collection(collection).insert_one(document, session=self.session)
 
     async def insert_all(self, collection: str, documents: list[Document]) -> None:
-        for document in documents:
-            await self._note(collection, document["_id"], None)
+        await self._note(*((collection, document["_id"], None) for document in documents))
         with translating():
             await self.server.collection(collection).insert_many(documents, session=self.session)
 
     async def replace(self, collection: str, before: Document, document: Document) -> None:
-        await self._note(collection, before["_id"], before)
+        await self._note((collection, before["_id"], before))
         with translating():
             await self.server.collection(collection).replace_one(
                 {"_id": before["_id"]}, document, session=self.session
             )
 
     async def delete(self, collection: str, before: Document) -> None:
-        await self._note(collection, before["_id"], before)
+        await self._note((collection, before["_id"], before))
         with translating():
             await self.server.collection(collection).delete_one(
                 {"_id": before["_id"]}, session=self.session
             )
 
-    async def _note(self, collection: str, key: Any, before: Document | None) -> None:
-        self.done.append((collection, key, before))
+    async def _note(self, *steps: Before) -> None:
+        """What is about to be done."""
+        self.done += steps
 
     def tell(self, change: Mapping[str, Any]) -> None:
         """What the feed is to be told once all has been done."""

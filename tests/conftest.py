@@ -73,6 +73,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: (item.get_closest_marker("slow") is None) == shared)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a process of xdist found out is told by the one that tells the outcome."""
+    if name := getattr(node, "workeroutput", {}).get("mongodb"):
+        node.config.stash[MONGODB] = name
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if name := terminalreporter.config.stash.get(MONGODB, ""):
         terminalreporter.line(f"MongoDB was {name}")
@@ -112,6 +119,8 @@ def mongodb(request: pytest.FixtureRequest) -> Iterator[MongoServer]:
     """The MongoDB of ordinary tests; the closing summary says which it was."""
     with opened(ordinary_mongodb) as server:
         request.config.stash[MONGODB] = server.name
+        if hasattr(request.config, "workeroutput"):
+            request.config.workeroutput["mongodb"] = server.name
         yield server
         server.close()
 

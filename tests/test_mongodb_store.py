@@ -168,9 +168,11 @@ TOLD = [("Page", "1", "update"), ("Page", "3", "create"), ("Page", "2", "delete"
 
 @pytest.mark.slow
 async def test_rec_1_killed_between_any_two_steps_it_is_whole_or_not_at_all(
-    url: str, mongodb: MongoServer
+    url: str, mongodb: MongoServer, request: pytest.FixtureRequest
 ) -> None:
-    command = [sys.executable, str(JOURNAL), url]
+    # At every fourth of them, unless MongoDB is asked for by name.
+    stride = 1 if request.config.getoption("engines") else 4
+    command = [sys.executable, str(JOURNAL), url, str(stride)]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
     names = [line.split() for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
@@ -186,13 +188,13 @@ async def test_rec_1_killed_between_any_two_steps_it_is_whole_or_not_at_all(
     # One before its first step, one that came to its end, and as many between.
     steps = [shown for name, shown in outcomes.items() if name.count("_") == 1]
     assert (steps[0], steps[-1]) == (BEFORE, AFTER)
-    assert len(steps) > 20
+    assert len(steps) > 20 // stride
     assert steps == sorted(steps, key=[BEFORE, AFTER].index)
     # Who is killed while it finishes leaves it to the next.
     again = [shown for name, shown in outcomes.items() if name.count("_") == 2]
     assert BEFORE in again
     assert AFTER in again
-    assert len(again) > 10
+    assert len(again) > 10 // stride
 
 
 class Count(Model, stamps=False):

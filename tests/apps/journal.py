@@ -1,8 +1,8 @@
-"""Writes on a MongoDB without transactions, killed at every step: `python journal.py URL`.
+"""Writes on a MongoDB without transactions, killed at steps: `python journal.py URL STRIDE`.
 
-Each kill has a database of its own, whose name goes on by the step; where who starts next is killed
-as well, by its step too. Prints these names, and 0 where the last one came to its end. With one
-argument more it only writes.
+That is at every STRIDE-th. Each kill has a database of its own, whose name goes on by the step;
+where who starts next is killed as well, by its step too. Prints these names, and 0 where the last
+one came to its end. With `write` in place of the stride it only writes.
 """
 
 import asyncio
@@ -137,17 +137,17 @@ def ended(work: Any, url: str, step: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(url: str) -> None:
-    step, status = 0, 9
+def main(url: str, stride: int) -> None:
+    step, status = 1 - stride, 9
     while status == 9:
-        step += 1
+        step += stride
         status = ended(change, f"{url}_{step}", step)
         print(f"_{step}", status)
     # In the midst of its steps, and in the midst of telling the feed.
-    for killed in (step // 2, step - 3):
-        again, status = 0, 9
+    for killed in (step // 2, step - max(stride, 4)):
+        again, status = 1 - stride, 9
         while status == 9:
-            again += 1
+            again += stride
             name = f"_{killed}_{again}"
             ended(change, url + name, killed)
             status = ended(restart, url + name, again)
@@ -155,4 +155,7 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(write(sys.argv[1])) if sys.argv[2:] else main(sys.argv[1])
+    if sys.argv[2] == "write":
+        asyncio.run(write(sys.argv[1]))
+    else:
+        main(sys.argv[1], int(sys.argv[2]))

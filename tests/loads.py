@@ -106,7 +106,7 @@ class Loader:
         async def look(db: Any) -> None:
             first()
             async with asyncio.timeout(seconds):
-                while not (await db.sql(f"select count(*) as n from {table}"))[0]["n"]:  # noqa: ASYNC110 - another process stores them
+                while not (await asked(db, f"select count(*) as n from {table}"))[0]["n"]:  # noqa: ASYNC110 - another process stores them
                     await asyncio.sleep(0.002)
                 then()
 

@@ -1,6 +1,7 @@
 """The commands of MongoDB, each by a function of DocumentDB's engine."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -331,7 +332,11 @@ class Client:
 
     async def drop_database(self, body: Document) -> Document:
         backend = await self.of(body)
-        await backend.row("select documentdb_api.drop_database($1::text)", body["$db"])
+        for _ in range(20):
+            # The engine locks its tables in no order: who reads them meanwhile may be in the way.
+            with contextlib.suppress(asyncpg.DeadlockDetectedError):
+                await backend.row("select documentdb_api.drop_database($1::text)", body["$db"])
+                break
         return {}
 
     async def list_databases(self, body: Document) -> Document:

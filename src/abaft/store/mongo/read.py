@@ -70,8 +70,12 @@ class Read:
             return found, len(found)  # one group of all records, or none
         return found, await self._counted(values, run)
 
+    def nothing(self, values: Values) -> bool:
+        """Whether no record is asked for: a pipeline has no limit of none."""
+        return self.plan.kind == "page" and values.get("limit") == 0
+
     async def found(self, values: Values, run: Run) -> list[Document]:
-        if values.get("limit") == 0 and self.plan.kind == "page":
+        if self.nothing(values):
             return []
         found = await run(self.collection, self.find(values))
         return found or await self._of_nothing(values, run)

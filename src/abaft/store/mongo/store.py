@@ -181,6 +181,8 @@ class MongoStore:
         async def run(collection: str, stages: list[Query]) -> list[Document]:
             return await self.endings.unharmed(self.server.run(collection, stages, session))
 
+        if compiled.nothing(values):
+            return
         stages = compiled.find(values)
         found = self.server.each(compiled.collection, stages, session, seconds)
         async with aclosing(self.endings.parts(found, SOME)) as parts:

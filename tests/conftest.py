@@ -6,22 +6,26 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import hypothesis
 import pytest
 
 from servers.mariadb import MariadbServer, PrivateMariadb, ordinary_mariadb
+from servers.mongodb import ON_MONGODB, MongoServer, ordinary_mongodb
 from servers.postgres import PostgresServer, PrivatePostgres, ordinary_postgres
 from servers.private import PrivateServer, Server, ServerMissing, memory_folder
 
 Opened = TypeVar("Opened")
+Marked = Callable[[str], object]
 
-ENGINES = ("sqlite", "postgres", "mariadb")
-QUICK = ("mariadb",)
+ENGINES = ("sqlite", "postgres", "mariadb", "mongodb")
+QUICK = ("mariadb", "mongodb")
 """Engines on which tests that are slow, or marked `named`, wait until `--engine` names them, but
 for those marked `everywhere`."""
 LEFT_OUT = "LEFT OUT: "  # begins the reason of every skip that the closing summary repeats
+
+MONGODB = pytest.StashKey[str]()
 
 # Timing is never a test.
 hypothesis.settings.register_profile("abaft", deadline=None, print_blob=True)
@@ -44,21 +48,31 @@ def chosen_engines(config: pytest.Config) -> list[str]:
     return [engine for engine in ENGINES if engine in chosen]
 
 
-def engines_of(test: pytest.Metafunc) -> list[str]:
-    """The engines that a test runs on."""
-    chosen, mark = chosen_engines(test.config), test.definition.get_closest_marker
-    waits = (mark("slow") or mark("named")) and not mark("everywhere")
-    if test.config.getoption("engines") or not waits:
+def _unmarked(name: str) -> None:
+    """A fixture of several engines has no marks."""
+
+
+def engines_of(config: pytest.Config, module: Any, marked: Marked = _unmarked) -> list[str]:
+    """The engines that a test of this module runs on."""
+    chosen = chosen_engines(config)
+    if config.getoption("engines"):
         return chosen
-    return [engine for engine in chosen if engine not in QUICK]
+    waits = (marked("slow") or marked("named")) and not marked("everywhere")
+    left = set(QUICK) if waits else set()
+    if module.__name__.rpartition(".")[2] not in ON_MONGODB:
+        left.add("mongodb")
+    return [engine for engine in chosen if engine not in left]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    engines = engines_of(metafunc)
+    marked = metafunc.definition.get_closest_marker
+    engines = engines_of(metafunc.config, metafunc.module, marked)
+    if marked("sql"):
+        engines = [engine for engine in engines if engine != "mongodb"]
     if "engine" in metafunc.fixturenames:
         metafunc.parametrize("engine", engines, indirect=True, scope="session")
     for fixture in {"shared_server", "private_server"} & {*metafunc.fixturenames}:
-        servers = [engine for engine in engines if engine != "sqlite"]
+        servers = [engine for engine in engines if engine not in ("sqlite", "mongodb")]
         metafunc.parametrize(fixture, servers, indirect=True)
 
 
@@ -70,7 +84,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: (item.get_closest_marker("slow") is None) == shared)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a process of xdist found out is told by the one that tells the outcome."""
+    if name := getattr(node, "workeroutput", {}).get("mongodb"):
+        node.config.stash[MONGODB] = name
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if name := terminalreporter.config.stash.get(MONGODB, ""):
+        terminalreporter.line(f"MongoDB was {name}")
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(str(report.longrepr[2]) for report in skipped)
     for reason, count in reasons.items():
@@ -127,6 +150,17 @@ def private_server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def mongodb(request: pytest.FixtureRequest) -> Iterator[MongoServer]:
+    """The MongoDB of ordinary tests; the closing summary says which it was."""
+    with opened(ordinary_mongodb) as server:
+        request.config.stash[MONGODB] = server.name
+        if hasattr(request.config, "workeroutput"):
+            request.config.workeroutput["mongodb"] = server.name
+        yield server
+        server.close()
+
+
 @pytest.fixture
 def private_postgres(request: pytest.FixtureRequest) -> Iterator[PrivatePostgres]:
     """A durable PostgreSQL of this test's own, to stop, restart and kill."""
@@ -143,7 +177,7 @@ def fresh_database(engine: str, request: pytest.FixtureRequest) -> Iterator[str]
         with TemporaryDirectory(prefix="abaft-sqlite-", dir=memory_folder()) as folder:
             yield f"sqlite:///{folder}/test.db"
     else:
-        server: Server = request.getfixturevalue(engine)
+        server: Server | MongoServer = request.getfixturevalue(engine)
         with server.database() as url:
             yield url
 
@@ -183,7 +217,7 @@ def fresh_databases(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     with ExitStack() as stack:
         yield {
             engine: stack.enter_context(fresh_database(engine, request))
-            for engine in chosen_engines(request.config)
+            for engine in engines_of(request.config, request.module)
         }
 
 

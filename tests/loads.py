@@ -10,6 +10,7 @@ from click.testing import Result
 
 from abaft import Actor
 from abaft.cli.target import find
+from asking import asked
 from projects import run, write_app
 
 MODELS = """
@@ -92,7 +93,7 @@ class Loader:
         return result.stdout
 
     def sql(self, text: str) -> list[dict[str, Any]]:
-        return asyncio.run(self._ask(lambda db: db.sql(text)))
+        return asyncio.run(self._ask(lambda db: asked(db, text)))
 
     def changes(self) -> list[Any]:
         return asyncio.run(self._ask(lambda db: db.changes(limit=1000)))
@@ -105,7 +106,7 @@ class Loader:
         async def look(db: Any) -> None:
             first()
             async with asyncio.timeout(seconds):
-                while not (await db.sql(f"select count(*) as n from {table}"))[0]["n"]:  # noqa: ASYNC110 - another process stores them
+                while not (await asked(db, f"select count(*) as n from {table}"))[0]["n"]:  # noqa: ASYNC110 - another process stores them
                     await asyncio.sleep(0.002)
                 then()
 

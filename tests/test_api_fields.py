@@ -331,6 +331,7 @@ async def test_val_2_the_empty_text_is_no_key(database_url: str) -> None:
             await api.db.create(Tag, name="")
 
 
+@pytest.mark.sql
 async def test_the_empty_text_is_a_key_in_an_existing_table(database_url: str) -> None:
     class Made(Open, key="name", table="tags", stamps=False):
         name: str

@@ -14,6 +14,7 @@ from abaft.api.preferences import preferences
 from abaft.base.digest import fingerprint
 from abaft.base.errors import RuleError
 from abaft.plan.virtual import Virtuals
+from abaft.store.mongo import spreading
 from abaft.store.sql.marking import Marking
 from abaft.store.sql.program import _Deletion
 from apps.open import Open
@@ -126,6 +127,14 @@ class Chair(Open, stamps=False, soft_delete=True):
     hall: Ref[Hall] | None = field(default=None, on_delete="cascade")
 
 
+COLLECTING = (
+    (_Deletion, "_collect"),
+    (Marking, "_collect"),
+    (spreading.Deletion, "_collect"),
+    (spreading.Marking, "collect"),
+)
+
+
 @pytest.mark.slow
 async def test_dos_2_a_delete_that_is_refused_looks_for_nothing_to_take_along(
     database_url: str, monkeypatch: pytest.MonkeyPatch
@@ -136,21 +145,21 @@ async def test_dos_2_a_delete_that_is_refused_looks_for_nothing_to_take_along(
             await api.ask(f"POST /api/{rooms}", "ann", json={"name": "r"})
         await api.db.create(Chair, room="r", hall="r")
         collected = []
-        for program in _Deletion, Marking:
-            collect = program._collect
+        for program, name in COLLECTING:
+            collect = getattr(program, name)
 
             def noted(self: Any, *args: Any, collect: Any = collect) -> Any:
-                collected.append(type(self).__name__)
+                collected.append(type(self).__name__.strip("_"))
                 return collect(self, *args)
 
-            monkeypatch.setattr(program, "_collect", noted)
+            monkeypatch.setattr(program, name, noted)
         url = "DELETE /api/rooms/r"
         await play(api, [Scenario(url, 403, "ben"), Scenario("DELETE /api/halls/r", 403, "ben")])
         assert not collected
         assert (await api.ask(url, "ann")).status_code == 204
         assert (await api.ask("DELETE /api/halls/r", "ann")).status_code == 204
         assert (await api.ask("POST /api/halls/r/restore", "ben")).status_code == 404
-        assert collected == ["_Deletion", "Marking"]
+        assert collected == ["Deletion", "Marking"]
         assert (await api.ask("POST /api/halls/r/restore", "ann")).status_code == 200
 
 

@@ -266,6 +266,10 @@ async def test_dur_a_transaction_given_up_before_its_turn_holds_nobody(api: Api)
 
 
 async def test_raw_sql_is_bound_and_for_the_system(api: Api, engine: str) -> None:
+    if engine == "mongodb":
+        with pytest.raises(BadRequest, match="no SQL"):
+            await api.db.sql("select 1")
+        return
     await api.db.create(Topic, name="it's; drop table topics --")
     mark = "$1" if engine == "postgres" else "?"
     text = f"select name, 1 as one from topics where name = {mark}"

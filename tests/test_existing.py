@@ -11,6 +11,8 @@ from abaft.base.errors import SchemaMismatch
 from existing import ddl, run
 from scenarios import serving
 
+pytestmark = pytest.mark.sql
+
 
 async def test_a_table_that_is_not_ours_is_compared_and_never_changed(
     engine: str, database_url: str

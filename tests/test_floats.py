@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from bson import Int64
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from abaft import Me, Model, allow, computed, field
 from abaft.base.floats import spell
+from asking import emptied
 from conftest import fresh_database
 from scenarios import Api, serving
 
@@ -25,6 +28,9 @@ ODD += [
     0.1 + 0.2,
     123456789012345.67,
 ]
+
+
+INSERT = "insert into gauges (id, level, last) values"
 
 
 class Gauge(Model, stamps=False):
@@ -74,7 +80,7 @@ def test_every_engine_spells_floats_so(
 
 
 async def spelled(api: Api, values: list[float]) -> None:
-    await api.app.pipeline.store.sql("delete from gauges", [])
+    await emptied(api.db, "gauges")
     made = await api.ask("POST /api/gauges", json=[{"level": value} for value in values])
     assert made.status_code == 201, made.text
     keys = [item["id"] for item in made.json()["items"]]
@@ -99,15 +105,21 @@ def test_what_json_has_no_number_for_is_null(
 
 async def endless(api: Api, engine: str, written: str) -> None:
     """abaft stores none; others who write to the same table may."""
-    text = {"1e999": "9e999", "-1e999": "-9e999", "nan": "0.0"}[written]
-    if engine == "postgres":
+    await emptied(api.db, "gauges")
+    store: Any = api.app.pipeline.store
+    if engine == "mongodb":
+        value = float(written)
+        await store.server.collection("gauges").insert_one(
+            {"_id": Int64(7), "level": value, "last": value}
+        )
+    elif engine == "postgres":
         names = {"1e999": "Infinity", "-1e999": "-Infinity", "nan": "NaN"}
-        text = f"'{names[written]}'::float8"
+        await store.sql(f"{INSERT} (7, '{names[written]}', '{names[written]}')", [])
     elif engine == "mariadb" or written == "nan":
         return  # MariaDB refuses it, SQLite stores it as NULL
-    await api.app.pipeline.store.sql("delete from gauges", [])
-    sql = f"insert into gauges (id, level, last) values (7, {text}, {text})"
-    await api.app.pipeline.store.sql(sql, [])
+    else:
+        text = {"1e999": "9e999", "-1e999": "-9e999"}[written]
+        await store.sql(f"{INSERT} (7, {text}, {text})", [])
     shown = await api.ask("GET /api/gauges/7")
     assert shown.status_code == 200
     assert shown.json() == {"id": 7, "level": None, "last": None, "doubled": None}

@@ -263,6 +263,7 @@ async def test_numbers_are_written_alike_and_reckoned_members_are_columns(
         assert answer.text == "width\r\n5e-324\r\n-3\r\n"
 
 
+@pytest.mark.sql
 async def test_a_line_is_a_record_however_its_json_is_stored(api: Api) -> None:
     pretty = '{\n  "a": "b\\nc",\r\n  "d": 1\n}'
     await api.db.as_system().sql(f"update notes set facts = '{pretty}' where slug = 'a'")

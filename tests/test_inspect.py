@@ -18,6 +18,8 @@ from inspected import Walk, imported, make, models_of, written
 from scenarios import serving
 from shapes import SHAPES
 
+pytestmark = pytest.mark.sql
+
 GOLDEN = Path(__file__).parent / "golden" / "inspect"
 RENEW = "# Renewed by: RENEW_GOLDEN=1 python -m pytest tests/test_inspect.py -k golden"
 

@@ -17,6 +17,8 @@ from projects import said, write_app
 from scenarios import Api, serving
 from shapes import SHAPES
 
+pytestmark = pytest.mark.sql
+
 Serve = Callable[..., AbstractAsyncContextManager[Api]]
 
 

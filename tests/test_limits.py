@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -267,8 +268,14 @@ SLOW = (
 async def test_dos_4_a_query_past_its_time_is_stopped(database_url: str, engine: str) -> None:
     async with serving(database_url, Node, settings={"query_timeout": 0.1}) as api:
         await api.db.create(Node, name="top")
-        id_ = "gen_random_uuid()" if engine == "postgres" else "'x' || n || half"
-        await api.db.sql(SLOW.format(id=id_))
+        if engine == "mongodb":
+            nodes = api.app.store.server.collection("nodes")
+            top = await nodes.find_one({})
+            few = [{**top, "_id": uuid4(), "name": "x", "up": top["_id"]} for _ in range(2000)]
+            await nodes.insert_many(few)
+        else:
+            made = "gen_random_uuid()" if engine == "postgres" else "'x' || n || half"
+            await api.db.sql(SLOW.format(id=made))
         # Each of 2,000 nodes leads to 2,000, and each of those to 2,000 more; none has the name.
         answer = await api.ask("GET /api/nodes?up.nodes.up.nodes.name[contains]=nobody&limit=1")
         assert answer.status_code == 422

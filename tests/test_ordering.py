@@ -249,7 +249,8 @@ async def test_many_moves_and_creates_at_once_lose_nothing(api: Api) -> None:
 async def test_a_list_is_numbered_anew_before_places_grow_too_long(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("abaft.store.sql.placing.LONGEST", 14)
+    for compiler in ("sql", "mongo"):
+        monkeypatch.setattr(f"abaft.store.{compiler}.placing.LONGEST", 14)
     await put(api, "/api/cards", "abcde", board="x")
     expected = list("abcde")
     for place in range(40):

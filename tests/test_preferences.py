@@ -84,11 +84,14 @@ async def test_minimal_and_if_match_agree_about_the_etag(database_url: str) -> N
         assert [first.status_code, again.status_code] == [204, 412]
 
 
-async def test_a_minimal_write_makes_no_json(database_url: str) -> None:
+async def test_a_minimal_write_makes_no_json(database_url: str, engine: str) -> None:
     async with serving(database_url, User, Note) as api:
         await api.ask("POST /api/notes", json={"text": "a"}, headers=MINIMAL)
         [compiled] = [ready.compiled for ready in api.app.pipeline._ready.values()]
-        assert '"text"' not in compiled.statement.sql
+        if engine == "mongodb":
+            assert compiled.plan.selection.items == ()
+        else:
+            assert '"text"' not in compiled.statement.sql
 
 
 async def test_lenient_passes_over_what_it_does_not_know(database_url: str) -> None:

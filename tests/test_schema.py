@@ -98,6 +98,7 @@ async def test_columns_with_a_default_are_added_to_what_is_stored(database_url: 
     await start(database_url, later, mode="production")
 
 
+@pytest.mark.sql
 async def test_what_needs_a_person_is_told_and_nothing_is_changed(database_url: str) -> None:
     await start(database_url, thing({"name": str, "size": int | None}))
     for model, told in (
@@ -140,6 +141,7 @@ async def test_an_added_relation_has_its_key(database_url: str) -> None:
         assert await api.items("/api/things", of="name") == ["y"]
 
 
+@pytest.mark.sql
 async def test_existing_tables_and_columns_are_served(database_url: str, engine: str) -> None:
     app = await start(database_url, Owner)
     await app.start()
@@ -199,6 +201,8 @@ async def test_checks_are_upheld_by_the_database(database_url: str, engine: str)
             answer = await api.ask("POST /api/spans", "admin", json=good | values)
             assert answer.status_code == (422 if name else 201), answer.text
             assert name is None or repr(name) in answer.json()["detail"]
+        if engine == "mongodb":
+            return
         column = "low" if engine == "sqlite" else '"low"'
         with pytest.raises(Exception, match="refused"):
             await api.db.sql(f"update spans set {column} = 5 where high = 1")

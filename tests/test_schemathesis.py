@@ -21,7 +21,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.python.asgi import shutdown_lifespans
 
 from apps.everything import make_app
-from apps.parcels import Heavy, Parcel, prepare
+from apps.parcels import prepare
 from documented import (
     CURRENT,
     OPTIONS,
@@ -51,8 +51,8 @@ FEW, MANY = 6, times(5)
 @pytest.fixture(scope="module")
 def running(module_database_urls: dict[str, str]) -> Iterator[None]:
     for engine, url in module_database_urls.items():
-        asyncio.run(prepare(url))
-        CURRENT.apps[engine] = make_app(url, Parcel, Heavy)
+        models = asyncio.run(prepare(url))
+        CURRENT.apps[engine] = make_app(url, *models)
     yield
     shutdown_lifespans()
 

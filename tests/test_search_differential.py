@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from abaft import Actor, Me, Model, allow, field
 from abaft.model.terms import Term, terms
 from abaft.model.words import stemmer, words
+from asking import emptied
 from scenarios import Api, serving
 from times import times
 
@@ -159,7 +160,7 @@ class Engines:
         self.loop.close()
 
     async def store(self, api: Api, rows: list[Row]) -> None:
-        await api.db.sql("delete from pages")
+        await emptied(api.db, "pages")
         for row in rows:
             owner = "all" if row.all else ""
             await api.db.create(Page, number=row.number, open=row.open, owner=owner, **row.texts)

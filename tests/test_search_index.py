@@ -65,6 +65,7 @@ async def objects(api: Any, engine: str) -> list[str]:
     return [row["name"] for row in await api.db.sql(OBJECTS[engine])]
 
 
+@pytest.mark.sql
 async def test_it_is_made_of_what_is_there_and_goes(database_url: str, engine: str) -> None:
     bare, english = plain("Note"), plain("Note", search="english")
     simple, weighty = plain("Note", search=True), plain("Note", search="english", search_weight=9)
@@ -133,6 +134,8 @@ async def test_every_write_is_found(database_url: str, engine: str) -> None:
         assert await found("sirens") == [3]
         await api.ask(f"PUT /api/posts/{key}", json={"title": "mermaids", "number": 3})
         assert (await found("sirens"), await found("mermaids")) == ([], [3])
+        if engine == "mongodb":
+            return
         await db.sql("update posts set \"Post title\" = 'selkies' where number = 3")
         assert (await found("mermaids"), await found("selkies")) == ([], [3])
         await db.sql("delete from posts")

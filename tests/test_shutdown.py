@@ -11,6 +11,7 @@ import apsw
 import asyncpg
 import httpx
 import pytest
+from pymongo import AsyncMongoClient
 
 from existing import dialled
 from servers.process import TESTS, AppProcess
@@ -107,6 +108,14 @@ async def locked(database: str) -> AsyncIterator[None]:
         await holder.query("lock tables counters write")
         yield
         await holder.ensure_closed()
+        return
+    if database.startswith("mongodb"):
+        async with AsyncMongoClient(database) as client, client.start_session() as session:
+            state = client.get_default_database()["abaft_state"]
+            await session.start_transaction()
+            await state.update_one({"_id": "writer"}, {"$inc": {"turn": 1}}, session=session)
+            yield
+            await session.abort_transaction()
         return
     other = await asyncpg.connect(database)
     await other.execute("begin; lock table counters in exclusive mode")

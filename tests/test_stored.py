@@ -17,6 +17,8 @@ from abaft.plan.operators import operators_for
 from existing import ddl, fetch, run
 from scenarios import Api, serving
 
+pytestmark = pytest.mark.sql
+
 SQLITE = """
 create table "Old Things" (
     "Id" integer primary key, "When" DATETIME, millis TIMESTAMP, iso DATETIME, mixed DATETIME,

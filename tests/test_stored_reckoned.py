@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from abaft import Model
 from scenarios import Api, serving
 from test_stored import place  # noqa: F401
+
+pytestmark = pytest.mark.sql
 
 AGGREGATES: dict[str, dict[str, Any]] = {
     "mariadb": {

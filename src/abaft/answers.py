@@ -81,7 +81,7 @@ class Ready:
 
     def read(self, rows: Sequence[Row], stages: Stages) -> ReadAnswer:
         """The answer of these rows."""
-        decoders = self.compiled.statement.decoders
+        decoders = self.compiled.decoders
         if self.virtual is None or self.plan.kind == "count":
             return ReadAnswer(self.plan, rows, decoders, stages)
         sealed = rows[0][0] if rows else None

@@ -245,9 +245,16 @@ def open_store(settings: Settings, app: App) -> Store:
             ) from error
 
         return MysqlStore(app.schema, settings.database, settings)
+    if scheme == "mongodb":
+        try:
+            from abaft.store.mongo.store import MongoStore
+        except ImportError as error:
+            raise SettingError("MongoDB needs its driver: pip install 'abaft[mongo]'") from error
+
+        return MongoStore(app.schema, settings.database, settings)
     raise SettingError(
         f"there is no database of kind {scheme!r}: write sqlite:///FILE, "
-        "postgresql://USER@HOST/NAME or mysql://USER@HOST/NAME"
+        "postgresql://USER@HOST/NAME, mysql://USER@HOST/NAME or mongodb://HOST/NAME"
     )
 
 

@@ -16,6 +16,7 @@ from abaft.store.base import (
     Locked,
     Lost,
     QueryTimeout,
+    RecordTooLarge,
     ReferenceViolation,
     StoreError,
     UniqueViolation,
@@ -51,6 +52,9 @@ def store_fault(error: StoreError) -> Fault:
             )
         case AnswerTooLarge():
             return answer_too_large()
+        case RecordTooLarge():
+            hint = "store less in it, or part of it in records of another model"
+            return Invalid("the record is too large", code="record_too_large", hint=hint)
         case Unknown():
             detail = (
                 "the connection broke while the write was under way: look whether it took place"

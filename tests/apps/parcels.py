@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from abaft import Me, Model, allow, by_database, field
+from abaft import App, Me, Model, allow, by_database, field
+from abaft.base.actor import SYSTEM
 from existing import run
 
 _SQLITE = """
@@ -55,7 +56,42 @@ class Heavy(Model, table="heavy", collection="heavy", read_only=True):
         return True
 
 
-async def prepare(url: str) -> None:
-    """Makes the table and the view."""
-    scripts = {"sqlite": _SQLITE, "postgresql": _POSTGRES, "mysql": _MARIADB}
-    await run(url, scripts[url.partition(":")[0]])
+def collections() -> tuple[type[Model], type[Model]]:
+    """The same two where there are no tables of others."""
+
+    class Parcel(Model, stamps=False):
+        number: int = field(key=True)
+        weight: float = field(ge=0)
+        note: str | None = field(default="none", max_length=20)
+
+        @allow("read", "create", "update", "delete")
+        def everyone(parcel, me: Me) -> bool:
+            return True
+
+    class Heavy(Model, collection="heavy", stamps=False):
+        number: int = field(key=True)
+        weight: float | None
+        note: str | None
+
+        @allow("read")
+        def everyone(heavy, me: Me) -> bool:
+            return True
+
+    return Parcel, Heavy
+
+
+async def prepare(url: str) -> tuple[type[Model], type[Model]]:
+    """Makes the table and the view; their models."""
+    if not url.startswith("mongodb"):
+        scripts = {"sqlite": _SQLITE, "postgresql": _POSTGRES, "mysql": _MARIADB}
+        await run(url, scripts[url.partition(":")[0]])
+        return Parcel, Heavy
+    models = collections()
+    app = App(*models, database=url, sinks=())
+    await app.start()
+    db = app.db(SYSTEM)
+    for weight in (1.5, 2.5, 3.5):
+        await db.create(models[0], weight=weight)
+        await db.create(models[1], weight=-weight, note="NONE")
+    await app.stop()
+    return models

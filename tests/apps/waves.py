@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bson import Int64
+
 from abaft import App, Me, Model, allow
 
 
@@ -30,7 +32,18 @@ FILL = {
 
 async def fill(app: App, db: Any, count: int) -> None:
     """Makes waves 1 to `count`."""
+    if app.store.capabilities.name == "mongodb":
+        await _fill_collection(app, count)
+        return
     await db.as_system().sql(FILL[app.store.capabilities.name].format(count=count))
+
+
+async def _fill_collection(app: App, count: int) -> None:
+    waves = app.store.server.collection("waves")
+    await waves.insert_many(
+        {"_id": Int64(i), "height": i / 4.0, "text": f"wave {i} of the sea"}
+        for i in range(1, count + 1)
+    )
 
 
 app = App(Wave, sinks=[])

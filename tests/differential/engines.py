@@ -9,6 +9,7 @@ from abaft.api import cursor
 from abaft.base.actor import SYSTEM
 from abaft.plan.resolve import picks
 from abaft.plan.types import ReadIntent, ReadShape
+from asking import emptied
 from differential.models import MODELS, Tagging, Thing
 from differential.questions import Question
 from differential.worlds import World
@@ -35,9 +36,9 @@ class Engine:
         self.runner.run(self._load(world))
 
     async def _load(self, world: World) -> None:
+        tables = [model.__spec__.table for model in reversed(MODELS)]
+        await emptied(self.app.db(SYSTEM), *tables)
         async with self.app.db(SYSTEM).transaction() as db:
-            for model in reversed(MODELS):
-                await db.sql(f"delete from {model.__spec__.table}")
             for record in [*world.people, *world.places, *world.tags, *world.things]:
                 await db.create(record)
             for thing in world.things:

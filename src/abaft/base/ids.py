@@ -64,3 +64,8 @@ def secret() -> str:
 def request_id() -> str:
     """64 random bits as hexadecimal text, to find a request again in the log."""
     return secrets.token_hex(8)
+
+
+def fraction() -> float:
+    """A random number from 0 to 1, by which what was in each other's way is put off."""
+    return _random() / 2**80

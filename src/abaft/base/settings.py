@@ -27,7 +27,7 @@ class Settings:
     )
     database: str = setting(
         "sqlite:///abaft.db",
-        "where the data lives: sqlite:///FILE, postgresql://… or mysql://…",
+        "where the data lives: sqlite:///FILE, postgresql://…, mysql://… or mongodb://…",
         secret=True,
     )
     secret_key: str = setting(

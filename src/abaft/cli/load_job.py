@@ -22,8 +22,8 @@ from abaft.cli.load_source import Source
 from abaft.cli.load_write import Counts, Writer
 from abaft.model.spec import Model
 from abaft.pipeline import Pipeline
-from abaft.store.base import Session, StoreError, Unknown
-from abaft.store.sql.progress import Progress, Progresses
+from abaft.plan.loads import Progress
+from abaft.store.base import KeptProgress, Session, StoreError, Unknown
 from abaft.store_faults import store_fault
 from abaft.writing import run_after
 
@@ -205,8 +205,8 @@ class _Job:
 
     async def run_on(self, name: str) -> None:
         """The file in batches, each for good; what an earlier run did is passed over."""
-        store: Any = self.pipeline.store
-        progresses = Progresses(store.dialect)
+        store = self.pipeline.store
+        progresses = store.progresses
         name = f"{name or self.source.file}/{self.source.name}"
         done = await store.run(lambda: progresses.read(name))
         before = done.rows if done is not None else 0
@@ -240,7 +240,7 @@ class _Job:
             )
 
     async def _stored(
-        self, progresses: Progresses, name: str, digest: str, chunk: list[Line]
+        self, progresses: KeptProgress, name: str, digest: str, chunk: list[Line]
     ) -> bool:
         """Whether the rows are stored for good, with how far the load has come."""
         refused, counts = self.outcome.refused, self.outcome.counts.copy()

@@ -18,7 +18,7 @@ from abaft.pipeline import Pipeline
 from abaft.plan.loads import Load, Match, Matched
 from abaft.plan.types import WriteIntent
 from abaft.store.base import Session
-from abaft.store.sql.dialect import fold_ascii
+from abaft.store.texts import fold_ascii
 from abaft.writing import Draft, change_rows
 
 Refusals = list[tuple[Line, str]]

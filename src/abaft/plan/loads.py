@@ -53,3 +53,14 @@ class Match:
 
 Matched = tuple[tuple[Any, ...], bool]
 """A stored record's key, and whether it has all the values of the row already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The rows of a load that are done with, the digest of them, and what became of them."""
+
+    name: str
+    rows: int
+    digest: str
+    counts: dict[str, int]
+    at: datetime

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from abaft.base.errors import AbaftError
 from abaft.model.spec import Model
 from abaft.plan.change import Change
-from abaft.plan.loads import Load, Match, Matched
+from abaft.plan.loads import Load, Match, Matched, Progress
 from abaft.plan.types import ReadPlan, WritePlan
 
 Pace = Literal["", "steady", "hasty", "queued"]
@@ -70,6 +70,10 @@ class Lost(StoreError):
 
 class AnswerTooLarge(StoreError):
     """What was found has more bytes than an answer may have."""
+
+
+class RecordTooLarge(StoreError):
+    """A record has more bytes than the database keeps of one; nothing was changed."""
 
 
 class Busy(StoreError):
@@ -144,19 +148,29 @@ Program = Generator[Step, Any, Any]
 
 
 class KeptAnswers(Protocol):
-    """Programs over the answers that are kept by their Idempotency-Key."""
+    """Programs over the answers that are kept by their Idempotency-Key; the store's own to run."""
 
-    def claim(self, values: Values) -> Program:
+    def claim(self, values: Values) -> Any:
         """Takes a key (actor, key, digest, at); gives what is Kept of it, None where it was free.
 
         UniqueViolation where another has just taken it: ask again.
         """
 
-    def keep(self, values: Values) -> Program:
+    def keep(self, values: Values) -> Any:
         """Adds the answer (actor, key, status, headers, body) to a key that was claimed."""
 
-    def prune(self, before: Any) -> Program:
+    def prune(self, before: Any) -> Any:
         """Deletes some that are older than this datetime; how many, 0 when none are left."""
+
+
+class KeptProgress(Protocol):
+    """Programs over how far loads have come; the store's own to run."""
+
+    def read(self, name: str) -> Any:
+        """The Progress of the load of that name, None where there is none."""
+
+    def keep(self, progress: Progress) -> Any:
+        """Puts the progress in the place of what was known before."""
 
 
 class Session(Protocol):
@@ -210,6 +224,10 @@ class Store(Session, Protocol):
     @property
     def answers(self) -> KeptAnswers:
         """What requests were answered, by their Idempotency-Key."""
+
+    @property
+    def progresses(self) -> KeptProgress:
+        """How far loads have come."""
 
     async def open(self) -> None:
         """Connects. Raises Lost when the database can't be reached."""

@@ -37,6 +37,7 @@ from abaft.store.sql.dialect import Element
 from abaft.store.sql.idempotency import Answers
 from abaft.store.sql.load import Tables
 from abaft.store.sql.postgres import PostgresDialect
+from abaft.store.sql.progress import Progresses
 from abaft.store.sql.read import ReadStatement, read_query
 from abaft.store.sql.statement import Binder
 from abaft.store.sql.tables import make_tables
@@ -77,6 +78,10 @@ class Read:
     lanes: dict[int, ReadLane] = field(default_factory=dict)
     asked: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def decoders(self) -> tuple[Any, ...]:
+        return self.statement.decoders
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Write(WriteStatement):
@@ -104,6 +109,7 @@ class PostgresStore:
         self._load_tables = Tables(schema, self.dialect)
         self.changes_table = feed.feed_table(self.dialect.type)
         self.answers = Answers(self.dialect)
+        self.progresses = Progresses(self.dialect)
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
         self._views: frozenset[str] = frozenset()
         self._line = self._make_line(url)

@@ -41,6 +41,7 @@ from abaft.store.sql.changes import change_statement, change_types, changes_tabl
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.idempotency import Answers
 from abaft.store.sql.load import Tables
+from abaft.store.sql.progress import Progresses
 from abaft.store.sql.read import ReadStatement, compile_read
 from abaft.store.sql.sqlite import SqliteDialect
 from abaft.store.sql.statement import Binder, Statement
@@ -77,6 +78,10 @@ class Read:
     settle: Work | None = None
     """What comes before it in a transaction: a search must find what was written there."""
 
+    @property
+    def decoders(self) -> tuple[Any, ...]:
+        return self.statement.decoders
+
 
 PATIENCE = 0.2
 """Seconds that a search waits for what other programs wrote to be indexed."""
@@ -100,6 +105,7 @@ class SqliteStore:
         self.changes_table = changes_table(sa.MetaData(), change_types(self.dialect.type), sequence)
         self._change = change_statement(self._context(), self.changes_table)
         self.answers = Answers(self.dialect)
+        self.progresses = Progresses(self.dialect)
         self._most = settings.max_answer_bytes
         self._readers: queue.LifoQueue[Reader] = queue.LifoQueue()
 

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from abaft.model import expr as e
 from abaft.model.kinds import Kind, own_key
 from abaft.model.spec import Schema
-from abaft.store.sql.dialect import Element, after_prefix, fold_ascii
+from abaft.store.sql.dialect import Element
 from abaft.store.sql.frame import Frame, members
 from abaft.store.sql.statement import Binder
+from abaft.store.texts import after_prefix, fold_ascii
 
 INVERTED: dict[str, e.Operator] = {"eq": "ne", "ne": "eq"}
 

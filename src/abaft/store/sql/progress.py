@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -13,6 +11,7 @@ from sqlalchemy.schema import CreateTable
 from abaft.model.documents import Json
 from abaft.model.kinds import Integer, Kind, Text
 from abaft.model.times import DateTime
+from abaft.plan.loads import Progress
 from abaft.store.base import Program, Rows
 from abaft.store.sql.dialect import Dialect
 from abaft.store.sql.statement import Binder, Statement
@@ -27,17 +26,6 @@ _KINDS: dict[str, Kind] = {
     "counts": Json(),
     "at": DateTime(),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The rows of a load that are done with, the digest of them, and what became of them."""
-
-    name: str
-    rows: int
-    digest: str
-    counts: dict[str, int]
-    at: datetime
 
 
 class Progresses:

@@ -1,0 +1,130 @@
+"""Change records; of models with history they are whole, and what was before goes ahead of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from abaft.model.spec import Model, Schema
+from abaft.model.times import DateTime
+from abaft.plan.versions import BASELINE, snapshot
+from abaft.store.mongo.documents import CHANGES, Document, id_of
+from abaft.store.mongo.guards import Text
+from abaft.store.mongo.template import Query
+from abaft.store.mongo.unit import Unit
+from abaft.store.mongo.values import encode
+
+Key = dict[str, Any]
+Told = Mapping[str, Any]
+"""The values of a write, of which those named change.… are the record's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A record of a model with history as it was, where the feed doesn't have that yet."""
+
+    model: Model
+    record: str
+    text: str
+
+
+def joined(data: str, results: str) -> str:
+    """One JSON object of two, by which what was reckoned joins what was given."""
+    if results == "{}":
+        return data
+    return results if data == "{}" else f"{data[:-1]},{results[1:]}"
+
+
+def change(values: Told) -> Document:
+    """The feed's record of a write."""
+    names = ("actor", "model", "record", "action", "data")
+    at = encode(DateTime(), values["change.at"])
+    return {"at": at, **{name: values[f"change.{name}"] for name in names}}
+
+
+class Recorder:
+    """Tells the feed of changes, whatever models they are of."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self._texts: dict[str, Text] = {}
+
+    async def whole(self, unit: Unit, model: Model, key: Key) -> str | None:
+        """What the feed keeps of a record as it is stored now; None where it isn't."""
+        document = await unit.get(model.table, id_of(model, key))
+        if document is None:
+            return None
+        if model.name not in self._texts:
+            self._texts[model.name] = Text(self.schema, model, snapshot(self.schema, model))
+        return await self._texts[model.name].of(document, {}, unit.run)
+
+    async def before(self, unit: Unit, model: Model, key: Key) -> list[Before]:
+        """What the feed must be told of, before this record and those tied by it are changed."""
+        found = []
+        for owner, place in [(model, key), *self._owners(model, key)]:
+            if owner.history:
+                text = await self.whole(unit, owner, place)
+                record = owner.written(place)
+                if text is not None and not await self._known(unit, owner, record):
+                    found.append(Before(owner, record, text))
+        return found
+
+    async def _known(self, unit: Unit, model: Model, record: str) -> bool:
+        """Whether the feed has the record whole: a change from before the switch has no key."""
+        for told in reversed(unit.changes):
+            if (told["model"], told["record"]) == (model.name, record):
+                return model.key[0] in orjson.loads(told["data"])
+        where: Query = {"model": {"$eq": model.name}, "record": {"$eq": record}}
+        stages: list[Query] = [{"$match": where}, {"$sort": {"_id": -1}}, {"$limit": 1}]
+        last = await unit.run(CHANGES, stages)
+        return bool(last) and model.key[0] in orjson.loads(last[0]["data"])
+
+    def baselines(self, unit: Unit, found: list[Before], values: Told) -> None:
+        """Tells the feed of records as they were."""
+        for before in found:
+            told = {
+                "change.model": before.model.name,
+                "change.record": before.record,
+                "change.actor": "system",
+                "change.action": BASELINE,
+                "change.data": before.text,
+            }
+            unit.tell(change({**values, **told, **_since(before)}))
+
+    async def after(
+        self, unit: Unit, model: Model, key: Key, values: Told, gone: bool = False
+    ) -> None:
+        """Tells the feed of a change; a record that is gone has no values any more."""
+        told = {**values, "change.model": model.name, "change.record": model.written(key)}
+        if model.history and not gone:
+            whole = await self.whole(unit, model, key)
+            told = {**told, "change.data": whole or "{}"}
+        unit.tell(change(told))
+        for owner, place in self._owners(model, key):
+            text = await self.whole(unit, owner, place)
+            if text is not None:
+                named = {"change.model": owner.name, "change.record": owner.written(place)}
+                data = {"change.action": "update", "change.data": text}
+                unit.tell(change({**values, **named, **data}))
+
+    def _owners(self, link: Model, key: Key) -> list[tuple[Model, Key]]:
+        """The record with history whose to-many relation a link is of."""
+        if not link.internal:
+            return []
+        return [
+            (owner, {owner.key[0]: key[many.back]})
+            for owner in self.schema.models.values()
+            for many in owner.many.values()
+            if owner.history and many.link == link.name and many.writable and not many.hidden
+        ]
+
+
+def _since(before: Before) -> Told:
+    """When a record came to be as it was, where a stamp tells."""
+    for name, field in before.model.fields.items():
+        if field.stamp == "updated" and not field.hidden:
+            return {"change.at": field.kind.read(orjson.loads(before.text)[name])}
+    return {}

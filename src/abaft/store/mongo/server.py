@@ -1,0 +1,110 @@
+"""The connection to MongoDB, and what the deployment can do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.read_concern import ReadConcern
+from pymongo.uri_parser import parse_uri
+from pymongo.write_concern import WriteConcern
+
+from abaft.base.errors import SettingError
+from abaft.base.settings import Settings
+from abaft.store.mongo.documents import Document
+from abaft.store.mongo.faults import translating
+from abaft.store.mongo.template import Query
+
+Options = CodecOptions[Mapping[str, Any]]
+OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
+    uuid_representation=UuidRepresentation.STANDARD
+)
+DURABLE = WriteConcern(w="majority", j=True)
+"""What is written is on disk where most have it."""
+SNAPSHOT = ReadConcern("snapshot")
+PATIENCE = 5_000
+"""Milliseconds to find a server."""
+
+
+class Server:
+    """One database of a deployment."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        name = parse_uri(url)["database"]
+        if not name:
+            raise SettingError(
+                "the address of MongoDB names no database: write mongodb://HOST/NAME"
+            )
+        self.name = name
+        self._url = url
+        self._settings = settings
+        self.seconds = settings.query_timeout
+        self.transactional = False
+
+    async def open(self) -> None:
+        """Connects, and learns what the deployment can do. Raises Lost."""
+        self.client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+            self._url,
+            maxPoolSize=self._settings.connections,
+            serverSelectionTimeoutMS=PATIENCE,
+            connectTimeoutMS=PATIENCE,
+            appname="abaft",
+        )
+        with translating():
+            hello = await self.client.admin.command("hello")
+        # A replica set, or the router of a cluster; a server alone has no transactions.
+        self.transactional = "setName" in hello or hello.get("msg") == "isdbgrid"
+        self.database = self.client.get_database(
+            self.name, codec_options=OPTIONS, write_concern=DURABLE
+        )
+
+    async def close(self) -> None:
+        await self.client.close()
+
+    def collection(self, name: str) -> AsyncCollection[dict[str, Any]]:
+        return self.database[name]
+
+    async def delete(self, collection: str, where: Query) -> int:
+        """Deletes what meets a condition; how many."""
+        with translating():
+            done = await self.collection(collection).delete_many(where)
+        return int(done.deleted_count)
+
+    async def ping(self) -> None:
+        """Raises Lost unless the server answers."""
+        with translating():
+            await self.database.command("ping")
+
+    async def run(
+        self,
+        collection: str,
+        stages: list[Query],
+        session: AsyncClientSession | None = None,
+        seconds: float | None = None,
+    ) -> list[Document]:
+        """All documents of a pipeline, within its time."""
+        return [row async for row in self.each(collection, stages, session, seconds)]
+
+    async def each(
+        self,
+        collection: str,
+        stages: list[Query],
+        session: AsyncClientSession | None = None,
+        seconds: float | None = None,
+    ) -> AsyncGenerator[Document, None]:
+        """The documents of a pipeline one by one."""
+        source = self.collection(collection)
+        limit = self.seconds if seconds is None else seconds
+        options: dict[str, Any] = {"maxTimeMS": max(1, int(limit * 1000))} if limit else {}
+        with translating():
+            cursor = await source.aggregate(
+                stages, session=session, allowDiskUse=True, batchSize=1000, **options
+            )
+            async with cursor:
+                async for row in cursor:
+                    yield row

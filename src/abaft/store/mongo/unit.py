@@ -1,0 +1,202 @@
+"""A write transaction: what is done in it lands together, with its change records, or not at all.
+
+One writer at a time: the first step takes the state document, which every other writer needs too.
+So what a write has read stays as it is until its end, and the feed's numbers are in the order of
+commits. No step asks the server for what it might refuse: that would end MongoDB's transaction; who
+writes looks first. A step that fails all the same undoes itself alone, by what was there before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bson import Int64
+from pymongo import ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from abaft.store.base import Busy, QueryTimeout, ReferenceViolation
+from abaft.store.mongo.documents import CHANGES, STATE, Document
+from abaft.store.mongo.faults import translating
+from abaft.store.mongo.server import DURABLE, SNAPSHOT, Server
+from abaft.store.mongo.template import Query
+
+WRITER = "writer"
+Before = tuple[str, Any, Document | None]
+"""A collection, a document's key there, and the document as it was; None: there was none."""
+Mark = tuple[int, int, int]
+SOME = 1_000
+
+
+class Unit:
+    """A transaction under way, and what it has done so far."""
+
+    def __init__(self, server: Server, session: AsyncClientSession | None) -> None:
+        self.server = server
+        self.session = session
+        self.changes: list[Document] = []
+        self.done: list[Before] = []
+        self.seconds: float | None = None
+        self.deferring = False
+        """Whether a relation to a record of the same model may lead to one that comes later."""
+        self.later: list[tuple[str, Any]] = []
+        """What must be there at the end: collections and keys."""
+        self._number = 0
+        self._told = 0
+
+    async def take(self) -> None:
+        """The turn to write, and the number of the feed's last record."""
+        try:
+            with translating():
+                state = await self.server.collection(STATE).find_one_and_update(
+                    {"_id": WRITER},
+                    {"$inc": {"turn": Int64(1)}},
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                    session=self.session,
+                    maxTimeMS=max(1000, int(self.server.seconds * 1000)),
+                )
+        except QueryTimeout as error:
+            # MongoDB refuses at once; what waits for a lock does so no longer.
+            raise Busy("others keep writing") from error
+        self._number = int((state or {}).get("feed", 0))
+
+    async def run(self, collection: str, stages: list[Query]) -> list[Document]:
+        """The documents of a pipeline, as this transaction sees them."""
+        if collection == CHANGES and self.session is not None:
+            await self._tell_feed()
+        return await self.server.run(collection, stages, self.session, self.seconds)
+
+    async def find(self, collection: str, where: Query, limit: int = 0) -> list[Document]:
+        """The documents that meet a condition."""
+        with translating():
+            cursor = self.server.collection(collection).find(
+                where, session=self.session, limit=limit
+            )
+            return await cursor.to_list()
+
+    async def get(self, collection: str, key: Any) -> Document | None:
+        """The document of a key."""
+        found = await self.find(collection, {"_id": {"$eq": key}}, 1)
+        return found[0] if found else None
+
+    async def insert(self, collection: str, document: Document) -> None:
+        await self._note((collection, document["_id"], None))
+        with translating():
+            await self.server.collection(collection).insert_one(document, session=self.session)
+
+    async def insert_all(self, collection: str, documents: list[Document]) -> None:
+        await self._note(*((collection, document["_id"], None) for document in documents))
+        with translating():
+            await self.server.collection(collection).insert_many(documents, session=self.session)
+
+    async def replace(self, collection: str, before: Document, document: Document) -> None:
+        await self._note((collection, before["_id"], before))
+        with translating():
+            await self.server.collection(collection).replace_one(
+                {"_id": before["_id"]}, document, session=self.session
+            )
+
+    async def delete(self, collection: str, before: Document) -> None:
+        await self._note((collection, before["_id"], before))
+        with translating():
+            await self.server.collection(collection).delete_one(
+                {"_id": before["_id"]}, session=self.session
+            )
+
+    async def _note(self, *steps: Before) -> None:
+        """What is about to be done."""
+        self.done += steps
+
+    def tell(self, change: Mapping[str, Any]) -> None:
+        """What the feed is to be told once all has been done."""
+        self.changes.append(dict(change))
+
+    def mark(self) -> Mark:
+        """How far it has come, to go back to."""
+        return len(self.done), len(self.changes), len(self.later)
+
+    async def back(self, mark: Mark) -> None:
+        """Undoes what came after the mark."""
+        steps, told, later = mark
+        del self.later[later:]
+        if self.session is not None:
+            await self._forget_new(steps)
+        while len(self.done) > steps:
+            await self._undo(self.done[-1])
+            self.done.pop()
+        del self.changes[told:]
+        self._told = min(self._told, told)
+
+    async def settle(self) -> None:
+        """Raises where a relation still leads nowhere."""
+        wanted: dict[str, dict[str, Any]] = {}
+        for collection, key in self.later:
+            wanted.setdefault(collection, {})[repr(key)] = key
+        for collection, keys in wanted.items():
+            listed = list(keys.values())
+            for start in range(0, len(listed), SOME):
+                some = listed[start : start + SOME]
+                there: Query = {"$match": {"_id": {"$in": some}}}
+                if len(await self.run(collection, [there, {"$project": {"_id": 1}}])) < len(some):
+                    raise ReferenceViolation
+
+    async def _forget_new(self, steps: int) -> None:
+        """Undoes at once what the last steps have only added."""
+        added: dict[str, list[Any]] = {}
+        while len(self.done) > steps and self.done[-1][2] is None:
+            name, key, _ = self.done.pop()
+            added.setdefault(name, []).append(key)
+        for name, keys in added.items():
+            with translating():
+                await self.server.collection(name).delete_many(
+                    {"_id": {"$in": keys}}, session=self.session
+                )
+
+    async def _undo(self, step: Before) -> None:
+        name, key, before = step
+        collection = self.server.collection(name)
+        with translating():
+            if before is None:
+                await collection.delete_one({"_id": key}, session=self.session)
+            else:
+                await collection.replace_one(
+                    {"_id": key}, before, upsert=True, session=self.session
+                )
+
+    def numbered(self) -> list[Document]:
+        """The feed's records of what was done."""
+        first = self._number + 1
+        return [
+            {"_id": Int64(number), **change} for number, change in enumerate(self.changes, first)
+        ]
+
+    async def begin(self) -> None:
+        assert self.session is not None
+        await self.session.start_transaction(read_concern=SNAPSHOT, write_concern=DURABLE)
+        await self.take()
+
+    async def _tell_feed(self) -> list[Document]:
+        """Puts into the feed what isn't there yet; all of it."""
+        feed = self.numbered()
+        if feed[self._told :]:
+            await self.insert_all(CHANGES, feed[self._told :])
+        self._told = len(feed)
+        return feed
+
+    async def commit(self) -> None:
+        """Tells the feed, and makes all of it durable."""
+        assert self.session is not None
+        await self.settle()
+        feed = await self._tell_feed()
+        with translating():
+            if feed:
+                await self.server.collection(STATE).update_one(
+                    {"_id": WRITER}, {"$set": {"feed": feed[-1]["_id"]}}, session=self.session
+                )
+        await self.session.commit_transaction()
+
+    async def abort(self) -> None:
+        assert self.session is not None
+        if self.session.in_transaction:
+            await self.session.abort_transaction()

@@ -1,0 +1,158 @@
+"""How each kind is kept in BSON, and the one spelling of its JSON.
+
+What BSON has no exact place for is text of fixed width, whose order is the value's: MongoDB's own
+dates end at milliseconds. JSON is text too: no name in it can be taken for an operator.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+from bson import Decimal128, Int64
+
+from abaft.base.floats import spell
+from abaft.model.documents import dump_json
+from abaft.model.kinds import Choice, Kind, Number
+from abaft.model.times import MICROSECOND
+
+Convert = Callable[[Any], Any]
+Spell = Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """BSON of our value, our value of BSON, and the JSON text of BSON; `type` as validators say."""
+
+    type: str
+    encode: Convert
+    decode: Convert
+    spell: Spell
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def text_json(value: str) -> str:
+    """The text in quotes, escaped as the SQL databases do it."""
+    return orjson.dumps(value).decode()
+
+
+def datetime_text(value: datetime) -> str:
+    """27 characters: 2013-01-31T10:00:00.000000Z."""
+    text = value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return text.rjust(26, "0") + "Z"
+
+
+def _decimal_json(kind: Number) -> Spell:
+    # Zero has no sign.
+    return lambda value: f'"{value.to_decimal() or Decimal(0):.{kind.places}f}"'
+
+
+def _number(kind: Number) -> Form:
+    step = Decimal(1).scaleb(-kind.places)
+    return Form(
+        "decimal",
+        lambda value: Decimal128(value or Decimal(0)),
+        lambda value: value.to_decimal().quantize(step),
+        _decimal_json(kind),
+    )
+
+
+def _choice(kind: Choice) -> Form:
+    text = kind.of_text
+    return Form(
+        "string" if text else "long",
+        kind.show if text else lambda value: Int64(kind.show(value)),
+        _same if text else int,
+        text_json if text else str,
+    )
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+def _uuid_json(value: Any) -> str:
+    return f'"{value}"'
+
+
+def _duration_json(kind: Kind) -> Spell:
+    return lambda value: f'"{kind.show(value * MICROSECOND)}"'
+
+
+_TEXT = Form("string", _same, _same, text_json)
+_FORMS: Mapping[str, Form] = {
+    "text": _TEXT,
+    "email": _TEXT,
+    "url": _TEXT,
+    "integer": Form("long", Int64, int, str),
+    "float": Form("double", float, _same, spell),
+    "boolean": Form("bool", bool, _same, lambda value: "true" if value else "false"),
+    "datetime": Form(
+        "string",
+        datetime_text,
+        datetime.fromisoformat,
+        lambda value: _quoted(value.replace(".000000Z", "Z")),
+    ),
+    "time": Form(
+        "string",
+        lambda value: value.isoformat(timespec="microseconds"),
+        time.fromisoformat,
+        lambda value: _quoted(value.replace(".000000", "")),
+    ),
+    # A key that a program read from JSON is text.
+    "uuid": Form("binData", lambda v: v if isinstance(v, UUID) else UUID(v), _same, _uuid_json),
+    "json": Form("string", dump_json, json.loads, _same),
+}
+
+
+def form(kind: Kind) -> Form:
+    """The row of a kind."""
+    match kind:
+        case Number():
+            return _number(kind)
+        case Choice():
+            return _choice(kind)
+    match kind.name:
+        case "date":
+            return Form("string", lambda value: value.isoformat(), kind.parse, _quoted)
+        case "duration":
+            return Form(
+                "long",
+                lambda value: Int64(value // MICROSECOND),
+                lambda value: int(value) * MICROSECOND,
+                _duration_json(kind),
+            )
+        case "binary":
+            return Form("binData", bytes, bytes, lambda value: _quoted(kind.show(value)))
+    return _FORMS[kind.name]
+
+
+def encode(kind: Kind, value: Any) -> Any:
+    """The BSON of our value, of null null."""
+    return None if value is None else form(kind).encode(value)
+
+
+def decode(kind: Kind, value: Any) -> Any:
+    """Our value of BSON, of null null."""
+    return None if value is None else form(kind).decode(value)
+
+
+def decoder(kind: Kind) -> Convert:
+    """What makes our value of BSON."""
+    found = form(kind).decode
+    return lambda value: None if value is None else found(value)
+
+
+def speller(kind: Kind) -> Spell:
+    """What makes JSON text of BSON."""
+    found = form(kind).spell
+    return lambda value: "null" if value is None else found(value)

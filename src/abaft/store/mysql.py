@@ -34,6 +34,7 @@ from abaft.store.sql.load import Tables
 from abaft.store.sql.mysql import MysqlDialect, locks
 from abaft.store.sql.mysql_columns import limits
 from abaft.store.sql.mysql_literals import filled
+from abaft.store.sql.progress import Progresses
 from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Binder, Statement
 from abaft.store.sql.tables import make_tables
@@ -53,6 +54,10 @@ class Read:
     statement: ReadStatement
     within: ReadStatement | None
     """Of a search, what finds in a transaction what was written there."""
+
+    @property
+    def decoders(self) -> tuple[Any, ...]:
+        return self.statement.decoders
 
 
 class MysqlStore:
@@ -78,6 +83,7 @@ class MysqlStore:
         written = sa.func.row_count() > number(0)
         self._change_if = change_statement(self._context(), self.changes_table, written)
         self.answers = Answers(self.dialect)
+        self.progresses = Progresses(self.dialect)
         self.indexer = Indexer(self.schema, self.tables, self.dialect)
         self.limits: Sequence[str] = limits(self.schema)
 

@@ -25,7 +25,7 @@ from abaft.store.mongo.search import places
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.turns import alone
-from abaft.store.sql.tables import Index, index_groups
+from abaft.store.sql.indexes import Index, index_groups
 
 SEARCH = "abaft_search"
 TURN = 30_000

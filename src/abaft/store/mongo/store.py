@@ -61,6 +61,7 @@ class MongoStore:
     """One database of a MongoDB deployment."""
 
     capabilities = Capabilities("mongodb", shared=True, statement_change=False)
+    limits: Sequence[str] = ()
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
         for model in schema.models.values():

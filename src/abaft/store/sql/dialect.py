@@ -247,7 +247,7 @@ class Dialect(ABC):
         time."""
         return None
 
-    def counted(self, table: sa.Table, column: str) -> Element:
+    def counted(self, table: Table, column: str) -> Element:
         """What stands for the next key that the database counts."""
         return sa.null()
 

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from abaft.base.version import __version__
-from abaft.cli import dev, export, inspect, load, new, query, routes, serve, shell
+from abaft.cli import copy, dev, export, inspect, load, new, query, routes, serve, shell
 from abaft.cli.console import clean_errors, out
 
 
@@ -31,7 +31,7 @@ cli = typer.Typer(
 for verb in (new.new, dev.dev, serve.serve, inspect.inspect):
     cli.command()(verb)
 cli.command(cls=load.WithOptional)(load.load)
-for last in (export.export, query.query, shell.shell, routes.routes):
+for last in (export.export, copy.copy, query.query, shell.shell, routes.routes):
     cli.command()(last)
 
 

@@ -221,15 +221,21 @@ class Resolver:
 
 
 class Search:
-    """A read of the records that have one of some keys."""
+    """A read of the records that have one of some keys: of the key alone, or what `pick` says."""
 
-    def __init__(self, target: Model) -> None:
+    def __init__(self, target: Model, pick: Pick | None = None) -> None:
         self.key = target.key
         self.single = len(target.key) == 1
         self.size = AT_ONCE if self.single else PAIRS_AT_ONCE
         where = self._among(target) if self.single else self._pairs(target)
         self.shape = ReadShape(
-            target.name, "page", where, pick=Pick(target.key), scopes=(), deleted="with"
+            target.name,
+            "page",
+            where,
+            pick=pick or Pick(target.key),
+            hidden=pick is not None,
+            scopes=(),
+            deleted="with",
         )
 
     def _among(self, target: Model) -> e.Expr:

@@ -12,12 +12,14 @@ from abaft.model.spec import Model
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Load:
-    """Many records of one model at once, above the rules: new ones, or changes of stored ones.
+    """Many records of one model at once, above the rules: new ones, changes of stored ones, or
+    with nothing but keys those that go.
 
     `rows` are values in the order of `names`, which hold the key; `changes` are each row's written
-    key and the data of its change record; `links` are each row's keys of to-many relations. With
-    `deferred` a relation may lead to a record that comes later. Without the key in `names` the
-    database numbers the records, and the changes have no key yet.
+    key and the data of its change record, and with none of them the feed is told nothing; `links`
+    are each row's keys of to-many relations. With `deferred` a relation may lead to a record that
+    comes later. Without the key in `names` the database numbers the records, and the changes have
+    no key yet.
     """
 
     model: Model
@@ -27,7 +29,7 @@ class Load:
     at: datetime
     actor: str
     deferred: bool = False
-    action: Literal["create", "update"] = "create"
+    action: Literal["create", "update", "delete"] = "create"
     links: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
 
     @property

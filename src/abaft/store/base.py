@@ -103,6 +103,8 @@ class Capabilities:
     """Whether a write and its change record are one statement."""
     numbers_rows: bool = False
     """Whether it numbers the records of a load only as it stores them."""
+    defers: bool = False
+    """Whether relations between models may lead nowhere until a load's transaction ends."""
 
 
 class Compiled(Protocol):
@@ -210,6 +212,13 @@ class Session(Protocol):
         """Rows of a statement of the user's own, with bound values."""
 
 
+class Transaction(Session, Protocol):
+    """What can be done besides where all of it lands together."""
+
+    async def tell(self, changes: Sequence[Change]) -> None:
+        """Puts change records into the feed as they are, in this order; positions are new."""
+
+
 Snapshot = Callable[[Any, Values], AsyncIterator[Row]]
 """Gives the rows of compiled reads, in bounded memory, one read after the other."""
 
@@ -246,7 +255,7 @@ class Store(Session, Protocol):
 
     def transaction(
         self, patient: bool = False, pace: Pace = ""
-    ) -> AbstractAsyncContextManager[Session]:
+    ) -> AbstractAsyncContextManager[Transaction]:
         """All that is done with the session lands together or not at all.
 
         Who can begin again goes hasty, and is Locked soon where another holds what is needed, or

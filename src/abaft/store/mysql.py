@@ -19,7 +19,7 @@ from abaft.plan.loads import Load, Match, Matched
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store import mysql_changes as feed
 from abaft.store import mysql_session as steps
-from abaft.store.base import Capabilities, Item, Lost, Pace, Row, Session, Snapshot, Values
+from abaft.store.base import Capabilities, Item, Lost, Pace, Row, Snapshot, Transaction, Values
 from abaft.store.mysql_errors import FAILURES, conflicts, gone, translate, translate_write
 from abaft.store.mysql_load import Refused
 from abaft.store.mysql_pool import Connection, Pool
@@ -63,7 +63,9 @@ class Read:
 class MysqlStore:
     """A database on a server, shared by any number of workers and machines."""
 
-    capabilities = Capabilities("mysql", shared=True, statement_change=False, numbers_rows=True)
+    capabilities = Capabilities(
+        "mysql", shared=True, statement_change=False, numbers_rows=True, defers=True
+    )
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
         self.schema = schema
@@ -233,7 +235,9 @@ class MysqlStore:
                 raise translate_write(error, self._columns) from error
 
     @asynccontextmanager
-    async def transaction(self, patient: bool = False, pace: Pace = "") -> AsyncIterator[Session]:
+    async def transaction(
+        self, patient: bool = False, pace: Pace = ""
+    ) -> AsyncIterator[Transaction]:
         async with self._pool.hold(self._until()) as connection:
             try:
                 if patient:

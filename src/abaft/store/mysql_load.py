@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from abaft.model.spec import DELETED, Model
+from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import StoreError
 from abaft.store.mysql_pool import Connection
-from abaft.store.sql.changes import CHANGES, KINDS
+from abaft.store.sql.changes import CHANGES, KINDS, told
 from abaft.store.sql.load import Table, Tables, assigned, compared, keys_of, tied
 from abaft.store.sql.mysql_literals import literal
 
@@ -40,9 +41,9 @@ class Copy:
             into = f"{self.table.quoted} ({self.table.columns(self.load.names)})"
             create = self._put_off if self.load.deferred else self._create
             numbers = await create(connection, into, lines)
-        elif assigned(self.load):
+        elif self.load.action == "delete" or assigned(self.load):
             await _stage(connection, self.table, self.load.names, lines)
-            await connection.run(_update(self.table, self.load))
+            await connection.run(_CHANGING[self.load.action](self.table, self.load))
         for relation in self.load.links:
             await self._link(connection, relation, places, numbers)
         into = f"{CHANGES} ({', '.join(KINDS)})"
@@ -120,8 +121,25 @@ def _with(data: str, name: str, number: int) -> str:
 
 def _update(table: Table, load: Load) -> str:
     sets = [f"r.{table.columns([name])} = s.{table.columns([name])}" for name in assigned(load)]
+    return f"UPDATE {table.quoted} r JOIN {STAGE} s ON {_same(table, load)} SET {', '.join(sets)}"
+
+
+def _delete(table: Table, load: Load) -> str:
+    return f"DELETE r FROM {table.quoted} r JOIN {STAGE} s ON {_same(table, load)}"
+
+
+def _same(table: Table, load: Load) -> str:
     same = [f"r.{table.columns([name])} = s.{table.columns([name])}" for name in load.model.key]
-    return f"UPDATE {table.quoted} r JOIN {STAGE} s ON {' AND '.join(same)} SET {', '.join(sets)}"
+    return " AND ".join(same)
+
+
+_CHANGING = {"update": _update, "delete": _delete}
+
+
+async def tell(connection: Connection, changes: Sequence[Change]) -> None:
+    """Puts change records into the feed."""
+    lines = [f"({', '.join(map(literal, told(change)))})" for change in changes]
+    await _insert(connection, f"{CHANGES} ({', '.join(KINDS)})", lines)
 
 
 async def match(connection: Connection, tables: Tables, match: Match) -> list[Matched | None]:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from abaft.model.spec import Model
+from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store import mysql_load as loads
 from abaft.store.base import (
@@ -360,6 +361,9 @@ class MysqlSession:
             lambda: loads.match(self._connection, self._tables, match)
         )
         return found
+
+    async def tell(self, changes: Sequence[Change]) -> None:
+        await self._step(lambda: loads.tell(self._connection, changes))
 
     async def numbers(self, model: Model, count: int) -> list[int]:
         found: list[int] = await self._step(

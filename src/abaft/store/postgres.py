@@ -22,7 +22,7 @@ from abaft.plan.loads import Load, Match, Matched
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store import postgres_changes as feed
 from abaft.store import postgres_session as steps
-from abaft.store.base import Capabilities, Item, Lost, Pace, Row, Session, Snapshot, Values
+from abaft.store.base import Capabilities, Item, Lost, Pace, Row, Snapshot, Transaction, Values
 from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, write_lane
 from abaft.store.postgres_begin import begin, roll_back
 from abaft.store.postgres_errors import CONFLICTS, FAILURES, gone, translate, translate_write
@@ -312,7 +312,9 @@ class PostgresStore:
                 raise translate_write(error, self._columns) from error
 
     @asynccontextmanager
-    async def transaction(self, patient: bool = False, pace: Pace = "") -> AsyncIterator[Session]:
+    async def transaction(
+        self, patient: bool = False, pace: Pace = ""
+    ) -> AsyncIterator[Transaction]:
         async with self._line.patient.hold(self._until()) as connection:
             try:
                 await begin(connection, pace)

@@ -14,10 +14,11 @@ from typing import Any
 from abaft.base.columns import each
 from abaft.model.spec import DELETED, Model
 from abaft.model.times import MICROSECOND
+from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import Busy, StoreError
 from abaft.store.postgres_pool import Connection
-from abaft.store.sql.changes import CHANGES, KINDS
+from abaft.store.sql.changes import CHANGES, KINDS, told
 from abaft.store.sql.dialect import Encoder
 from abaft.store.sql.load import Table, Tables, assigned, compared, pairs
 
@@ -62,9 +63,9 @@ class Copy:
             columns = [self.table.column(name) for name in self.load.names]
             await _copy(connection, self.table.model.table, columns, lines, self.table.model.schema)
             await self._follow(connection)
-        elif assigned(self.load):
+        elif self.load.action == "delete" or assigned(self.load):
             await _stage(connection, self.table, self.load.names, lines)
-            await connection.execute(_update(self.table, self.load))
+            await connection.execute(_CHANGING[self.load.action](self.table, self.load))
         for relation in self.load.links:
             await self._link(connection, relation, places)
         changes = self.changes[places.start : places.stop]
@@ -97,9 +98,25 @@ class Copy:
 
 def _update(table: Table, load: Load) -> str:
     sets = [f"{table.columns([name])} = {_at(table, name, 's')}" for name in assigned(load)]
+    return f"update {table.quoted} set {', '.join(sets)} from {STAGE} s where {_same(table, load)}"
+
+
+def _delete(table: Table, load: Load) -> str:
+    return f"delete from {table.quoted} using {STAGE} s where {_same(table, load)}"
+
+
+def _same(table: Table, load: Load) -> str:
     same = [f"{_at(table, name)} = {_at(table, name, 's')}" for name in load.model.key]
-    where = " and ".join(same)
-    return f"update {table.quoted} set {', '.join(sets)} from {STAGE} s where {where}"
+    return " and ".join(same)
+
+
+_CHANGING = {"update": _update, "delete": _delete}
+
+
+async def tell(connection: Connection, changes: Sequence[Change]) -> None:
+    """Puts change records into the feed."""
+    lines = ["\t".join(map(_cell, told(change))) + "\n" for change in changes]
+    await _copy(connection, CHANGES, list(KINDS), lines)
 
 
 async def match(

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from abaft.model.spec import Model
+from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store import postgres_load as loads
 from abaft.store.base import (
@@ -201,6 +202,9 @@ class PostgresSession:
             lambda: loads.match(self._connection, self._tables, match, turn)
         )
         return found
+
+    async def tell(self, changes: Sequence[Change]) -> None:
+        await self._step(lambda: loads.tell(self._connection, changes))
 
     async def numbers(self, model: Model, count: int) -> list[int]:
         found: list[int] = await self._step(

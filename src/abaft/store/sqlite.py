@@ -33,8 +33,8 @@ from abaft.store.base import (
     QueryTimeout,
     Row,
     Rows,
-    Session,
     Snapshot,
+    Transaction,
     Values,
 )
 from abaft.store.sql.changes import change_statement, change_types, changes_table
@@ -90,7 +90,7 @@ PATIENCE = 0.2
 class SqliteStore:
     """One file, or with an empty path a temporary one."""
 
-    capabilities = Capabilities("sqlite", shared=False, statement_change=False)
+    capabilities = Capabilities("sqlite", shared=False, statement_change=False, defers=True)
     limits: Sequence[str] = ()
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
@@ -280,7 +280,9 @@ class SqliteStore:
         return result
 
     @asynccontextmanager
-    async def transaction(self, patient: bool = False, pace: Pace = "") -> AsyncIterator[Session]:
+    async def transaction(
+        self, patient: bool = False, pace: Pace = ""
+    ) -> AsyncIterator[Transaction]:
         # Here all wait for each other in any case.
         exclusive = Exclusive(None if patient else self.settings.query_timeout)
         until = inf if patient else self._turns.until()

@@ -8,9 +8,10 @@ from typing import Any
 import apsw
 
 from abaft.model.spec import DELETED, Model
+from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import StoreError
-from abaft.store.sql.changes import CHANGES, KINDS
+from abaft.store.sql.changes import CHANGES, KINDS, told
 from abaft.store.sql.load import Table, Tables, assigned, compared, pairs
 from abaft.store.sqlite_writer import refusal
 
@@ -31,8 +32,6 @@ class Loader:
     def work(self, load: Load) -> Work:
         write = _write(self._tables, load)
         changes = _changes(load, self._tables)
-        insert = ", ".join(KINDS)
-        insert_change = f"insert into {CHANGES} ({insert}) values ({_marks(len(KINDS))})"
         links = [_links(self._tables, load, name) for name in load.links]
 
         def some(connection: apsw.Connection, places: range) -> None:
@@ -40,13 +39,23 @@ class Loader:
                 write(connection, places)
                 for link in links:
                     link(connection, places)
-                connection.executemany(insert_change, changes[places.start : places.stop])
+                connection.executemany(_INSERT_CHANGE, changes[places.start : places.stop])
 
         def work(connection: apsw.Connection) -> Refused:
             connection.pragma("cache_size", -CACHE_KIB)
             if load.deferred:
                 connection.pragma("defer_foreign_keys", True)
             return _halving(connection, some, range(len(load.rows)))
+
+        return work
+
+    def tell(self, changes: Sequence[Change]) -> Work:
+        """Puts change records into the feed."""
+        encode = self._tables.dialect.encoder(KINDS["at"])
+        rows = [(encode(at) if encode else at, *rest) for at, *rest in map(told, changes)]
+
+        def work(connection: apsw.Connection) -> None:
+            connection.executemany(_INSERT_CHANGE, rows)
 
         return work
 
@@ -110,12 +119,18 @@ def _marks(count: int) -> str:
     return ", ".join("?" * count)
 
 
+_INSERT_CHANGE = f"insert into {CHANGES} ({', '.join(KINDS)}) values ({_marks(len(KINDS))})"
+
+
 def _write(tables: Tables, load: Load) -> Some:
     table = tables.of(load.model)
     if load.action == "create":
         names = load.names
         columns = table.columns(names)
         sql = f"insert into {table.quoted} ({columns}) values ({_marks(len(names))})"
+    elif load.action == "delete":
+        names = load.model.key
+        sql = f"delete from {table.quoted} where {_keyed(table, load)}"
     else:
         names = (*assigned(load), *load.model.key)
         sql = _update(table, load)
@@ -134,8 +149,11 @@ def _write(tables: Tables, load: Load) -> Some:
 
 def _update(table: Table, load: Load) -> str:
     set_ = ", ".join(f"{table.columns([name])} = ?" for name in assigned(load))
-    where = " and ".join(f"{table.columns([name])} = ?" for name in load.model.key)
-    return f"update {table.quoted} set {set_} where {where}"
+    return f"update {table.quoted} set {set_} where {_keyed(table, load)}"
+
+
+def _keyed(table: Table, load: Load) -> str:
+    return " and ".join(f"{table.columns([name])} = ?" for name in load.model.key)
 
 
 def _links(tables: Tables, load: Load, relation: str) -> Some:

@@ -9,6 +9,7 @@ import apsw
 
 from abaft.base import clock
 from abaft.model.spec import Model
+from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import HeldOff, Item, Program, QueryTimeout, Row, Rows, Values
 from abaft.store.sql.statement import Statement
@@ -56,6 +57,9 @@ class SqliteSession:
     async def match(self, match: Match) -> list[Matched | None]:
         found: list[Matched | None] = await self._exclusive.do(self._loader.match(match))
         return found
+
+    async def tell(self, changes: Sequence[Change]) -> None:
+        await self._exclusive.do(self._loader.tell(changes))
 
     async def numbers(self, model: Model, count: int) -> list[int]:
         found: list[int] = await self._exclusive.do(self._loader.numbers(model, count))

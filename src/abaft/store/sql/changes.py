@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from abaft.model.documents import Json
 from abaft.model.kinds import Kind, Text
 from abaft.model.times import DateTime
+from abaft.plan.change import Change
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.dialect import Element
 from abaft.store.sql.statement import Binder, Statement
@@ -28,6 +30,12 @@ def changes_table(metadata: sa.MetaData, types: dict[str, Any], *extra: sa.Colum
     """The feed's table; `extra` are the columns that order it on this database."""
     columns = [sa.Column(name, types[name], nullable=False) for name in KINDS]
     return sa.Table(CHANGES, metadata, *extra, *columns, sqlite_strict=True)
+
+
+def told(change: Change) -> tuple[Any, ...]:
+    """A change record's values, in the order of KINDS."""
+    at, data = DateTime().parse(change.at), orjson.dumps(change.data).decode()
+    return at, change.actor, change.model, change.id, change.action, data
 
 
 def change_types(type_of: Any) -> dict[str, Any]:

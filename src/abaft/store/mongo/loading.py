@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from bson import Int64
 
 from abaft.model.evaluate import fold
 from abaft.model.spec import DELETED, Model
+from abaft.model.times import DateTime
+from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import StoreError, Values
 from abaft.store.mongo.documents import STATE, Document, compared, id_of, key_of, path
@@ -65,7 +68,7 @@ class Loading:
             if pairs and not await link.insert_all(unit, pairs):
                 await unit.back(mark)
                 return False
-        for place in range(len(rows)):
+        for place in range(len(self.load.changes)):
             unit.tell(self._told(place))
         return True
 
@@ -93,6 +96,11 @@ class Loading:
 
     async def _store(self, unit: Unit, place: int) -> None:
         given = dict(zip(self.load.names, self.load.rows[place], strict=True))
+        if self.load.action == "delete":
+            before = await unit.get(self.model.table, id_of(self.model, given))
+            if before is not None:
+                await unit.delete(self.model.table, before)
+            return
         if self.load.action == "create":
             document = await self.keeper.insert(unit, given)
         else:
@@ -101,7 +109,8 @@ class Loading:
             held = self.keeper.values(before) | given
             document = await self.keeper.replace(unit, before, held, self.load.names)
         await self._tie(unit, key_of(self.model, document), place)
-        unit.tell(self._told(place))
+        if self.load.changes:
+            unit.tell(self._told(place))
 
     def _told(self, place: int) -> Document:
         """What the feed keeps of a row."""
@@ -129,6 +138,20 @@ class Loading:
                     await unit.delete(link.model.table, row)
             for theirs in lists[place]:
                 await link.insert(unit, {many.back: ours, many.forward: theirs})
+
+
+async def telling(unit: Unit, changes: Sequence[Change]) -> None:
+    """Puts change records into the feed."""
+    for row in changes:
+        told: Values = {
+            "change.at": DateTime().parse(row.at),
+            "change.actor": row.actor,
+            "change.model": row.model,
+            "change.record": row.id,
+            "change.action": row.action,
+            "change.data": orjson.dumps(row.data).decode(),
+        }
+        unit.tell(change(told))
 
 
 async def matching(unit: Unit, match: Match) -> list[Matched | None]:

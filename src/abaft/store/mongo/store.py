@@ -26,9 +26,9 @@ from abaft.store.base import (
     Pace,
     Row,
     Rows,
-    Session,
     Snapshot,
     StoreError,
+    Transaction,
     Values,
 )
 from abaft.store.mongo.documents import CHANGES, Document
@@ -36,7 +36,7 @@ from abaft.store.mongo.ending import Endings
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.journal import LEASE, Journal
 from abaft.store.mongo.kept import Answers, Progresses
-from abaft.store.mongo.loading import Loading, Refused, matching, numbers
+from abaft.store.mongo.loading import Loading, Refused, matching, numbers, telling
 from abaft.store.mongo.read import Read, compile_read
 from abaft.store.mongo.refusals import check_storable
 from abaft.store.mongo.schema import upgrade
@@ -161,7 +161,7 @@ class MongoStore:
         raise no_sql()
 
     @asynccontextmanager
-    async def transaction(self, patient: bool = False, pace: Pace = "") -> AsyncIterator[Session]:
+    async def transaction(self, patient: bool = False, pace: Pace = "") -> AsyncIterator[Transaction]:
         # One writes at a time: none can cross another, at whatever pace.
         async with self.writer.exclusive(patient) as held:
             yield MongoSession(self.keepers, held.do)
@@ -183,6 +183,10 @@ class MongoStore:
             return await self.endings.unharmed(self.server.run(collection, stages, session))
 
         if compiled.nothing(values):
+            return
+        if compiled.shape is None:
+            for row in await compiled.rows(values, run):  # a count
+                yield row
             return
         stages = compiled.find(values)
         found = self.server.each(compiled.collection, stages, session, seconds)
@@ -308,6 +312,9 @@ class MongoSession:
     async def match(self, match: Match) -> list[Matched | None]:
         found: list[Matched | None] = await self._done(lambda unit: matching(unit, match))
         return found
+
+    async def tell(self, changes: Sequence[Change]) -> None:
+        await self._done(lambda unit: telling(unit, changes))
 
     async def numbers(self, model: Model, count: int) -> list[int]:
         found: list[int] = await self._done(lambda unit: numbers(unit, model, count))

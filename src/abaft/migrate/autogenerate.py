@@ -33,7 +33,7 @@ def structure(
         if type_ != "table":
             return type_ == "column"
         place = _place(parents.get("schema_name"), str(name))
-        return place in new.tables or gone(place)
+        return place in new.tables or (place in old.tables and gone(place))
 
     def types(_: Any, found: Any, wanted: Any, *__: Any) -> bool:
         place = _place(wanted.table.schema, wanted.table.name)

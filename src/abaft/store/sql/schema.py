@@ -192,7 +192,7 @@ def _add_column(
             "give it a default, so that the records already stored have a value"
         )
         return
-    statements.append(f"{add} NOT NULL DEFAULT {_literal(default, row, dialect)}")
+    statements.append(f"{add} NOT NULL DEFAULT {literal(default, row, dialect)}")
 
 
 def _inline_key(table: sa.Table, column: str, dialect: Dialect) -> str:
@@ -209,7 +209,8 @@ def _inline_key(table: sa.Table, column: str, dialect: Dialect) -> str:
     return ""
 
 
-def _literal(value: Any, row: Field, dialect: Dialect) -> str:
+def literal(value: Any, row: Field, dialect: Dialect) -> str:
+    """A constant in SQL text, as the column holds it."""
     encode = dialect.encoder(row.kind)
     value = encode(value) if encode else value
     if isinstance(value, bytes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import apsw
 
 from abaft.base.digest import fingerprint
 from abaft.store.base import CheckViolation, Lost, Session, StoreError
+from abaft.store.migrations import Records
 from abaft.store.sqlite import SqliteStore
 from abaft.store.sqlite_reader import connect
 from abaft.store.sqlite_session import SqliteSession
@@ -75,13 +76,14 @@ class _Direct:
         return outcome
 
 
-class SqliteRunner:
+class SqliteRunner(Records):
     """A connection on which migrations run, each in one transaction that nobody else is in."""
 
     whole = True
-    """Whether what changes tables can be undone with all else."""
 
     def __init__(self, store: SqliteStore) -> None:
+        super().__init__()
+        self.dialect = store.dialect
         self._store = store
 
     @asynccontextmanager
@@ -128,9 +130,17 @@ class SqliteRunner:
             except apsw.Error as error:
                 raise StoreError(f"{error}, of: {' '.join(sql.split())[:300]}") from error
 
-    async def rows(self, sql: str, *values: Any) -> list[Any]:
+    async def command(self, command: Mapping[str, Any]) -> None:
+        """SQLite has no commands but SQL."""
+        raise StoreError("do.command() is for MongoDB: write do.sql()")
+
+    async def rows(self, sql: str) -> list[Any]:
         """The rows of a statement."""
-        return self._connection.execute(sql, values).fetchall()
+        return self._connection.execute(sql).fetchall()
+
+    def already(self, error: Exception) -> bool:
+        """No step is outside of a transaction."""
+        return False
 
     def session(self) -> Session:
         """The open transaction, as a Db takes it."""

@@ -82,12 +82,9 @@ class Asked:
 
 
 class Engine(Protocol):
-    """A family of databases, as migrations know it."""
+    """A family of databases, as a difference is found in it."""
 
     name: str
-
-    def runner(self) -> Runner:
-        """What runs migrations on the database."""
 
     async def diff(self, asked: Asked) -> Plan:
         """The difference between the models and what they are compared with."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from abaft.migrate.changes import Change, backwards, definitions, ordered, told
 from abaft.migrate.state import Renames, State
@@ -23,6 +23,9 @@ class Plan:
     warnings: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     """Tables that no model names, and that no migration has made: they are let be."""
+    old: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    new: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The columns of each table, before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,19 @@ def plan(compared: Compared, write: Write, rename: Callable[[Change], Step]) -> 
         *unnamed,
         *_made(undone, before),
     ]
-    return Plan(tuple(ordered([*changes, *names])), tuple(up), tuple(down))
+    unknown = [*old.tables.keys() - new.tables.keys() - {row.table for row in changes}]
+    return Plan(
+        tuple(ordered([*changes, *names])),
+        tuple(up),
+        tuple(down),
+        unknown=tuple(sorted(unknown)),
+        old=_columns(before),
+        new=_columns(new),
+    )
+
+
+def _columns(state: State) -> dict[str, tuple[str, ...]]:
+    return {place: tuple(table.columns) for place, table in state.tables.items()}
 
 
 def _dropped(searches: list[Change], state: State) -> list[Step]:

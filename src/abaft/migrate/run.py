@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
+from abaft.answers import Unit
 from abaft.base import clock
+from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import AbaftError
 from abaft.db import Database
 from abaft.migrate.engine import Runner
 from abaft.migrate.files import File, MigrationError
 from abaft.migrate.steps import Step
 from abaft.model.times import show_datetime
-from abaft.store.base import Session
+from abaft.pipeline import Pipeline
 from abaft.store.migrations import Record
+from abaft.writing import Draft, run_after
 
-Data = Callable[[Session], Database]
-"""Makes a Db, above all rules, of a transaction."""
 Tell = Callable[[str], None]
 
 
@@ -25,8 +26,10 @@ class Run:
     """Runs files on a database; `tell` is told of each that is done."""
 
     runner: Runner
-    data: Data
+    pipeline: Pipeline
     tell: Tell
+    written: list[tuple[Draft, Actor]] = field(default_factory=list)
+    """What data steps wrote, whose @after hooks wait for the commit."""
 
     async def apply(
         self, files: Sequence[File], until: str | None = None, destructive: bool = False
@@ -108,8 +111,11 @@ class Run:
             await self._note(replace(known, done=number, at=_now()), before, last)
             await self.runner.commit()
         except Exception as error:
+            self.written.clear()
             await self.runner.roll_back()
             raise _stopped(file, number, total, begin, error) from error
+        while self.written:
+            await run_after(self.pipeline, *self.written.pop(0))
         return True
 
     async def _alone(
@@ -151,7 +157,11 @@ class Run:
     async def _step(self, step: Step) -> None:
         if step.kind == "data":
             assert step.call is not None
-            await step.call(self.data(self.runner.session()))
+            unit = Unit(self.runner.session())
+            await step.call(Database(self.pipeline, SYSTEM, unit))
+            if unit.broken:
+                raise MigrationError("a transaction within the data step failed")
+            self.written.extend(unit.written)
         elif step.kind == "command":
             await self.runner.command(step.command)
         else:
@@ -278,7 +288,7 @@ def applied_after(files: Sequence[File], known: dict[str, Record], to: str | Non
     return [file for file in applied if names.index(file.revision) >= after]
 
 
-def refuse_losses(planned: Iterator[tuple[File, list[Step]]]) -> None:
+def refuse_losses(planned: Iterable[tuple[File, list[Step]]]) -> None:
     """MigrationError, with the list, where something may be lost."""
     lost = [
         f"{file.revision}: {step.destructive}"

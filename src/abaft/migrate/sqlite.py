@@ -4,32 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from abaft.migrate.autogenerate import structure
 from abaft.migrate.changes import told
+from abaft.migrate.engine import Asked
 from abaft.migrate.models import Target
 from abaft.migrate.plan import Compared, Plan, plan
 from abaft.migrate.sqlite_state import describe
 from abaft.migrate.sqlite_steps import SqliteSteps
 from abaft.migrate.state import Renames, State
 from abaft.store.sqlite_alchemy import engine
-from abaft.store.sqlite_migrate import memory, rows_of
+from abaft.store.sqlite import SqliteStore
+from abaft.store.sqlite_migrate import defined, memory, rows_of
+from abaft.store.sqlite_schema import affinity
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteDiffer:
-    """Compares definitions: those of the file, or those that the migrations' statements make."""
+class SqliteEngine:
+    """A file of SQLite, and what migrations know of it."""
 
-    target: Target
+    name = "sqlite"
 
-    def before(self, statements: Sequence[str]) -> State:
-        """What is made by these."""
-        with closing(memory(statements)) as there:
-            return self._described(there)
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        own = (store.changes_table, store.answers.table)
+        self.target = Target(store.schema, store.dialect, store.tables, own, affinity)
 
-    def diff(self, statements: Sequence[str], renames: Renames, gone: Callable[[str], bool]) -> Plan:
+    async def diff(self, asked: Asked) -> Plan:
+        """Compares definitions: those of the file, or those that the steps make."""
+        steps = asked.source.steps
+        if steps is None:
+            return self.plan(defined(self._store.path), asked.renames, asked.gone)
+        statements = [sql for step in steps for sql in step.statements]
+        return self.plan(statements, asked.renames, asked.gone)
+
+    def plan(
+        self, statements: Sequence[str], renames: Renames, gone: Callable[[str], bool]
+    ) -> Plan:
         """The plan from what is made by these to the models."""
         steps = SqliteSteps(self.target)
         with closing(memory(statements)) as there, closing(memory(self.target.statements())) as new:
@@ -41,8 +53,7 @@ class SqliteDiffer:
                 found = structure(connection, self.target.metadata(), old, wanted, gone)
             compared = Compared(before, old, wanted, tuple(found), renames)
             made = plan(compared, steps.write, steps.rename)
-        unknown = [name for name in old.tables if name not in wanted.tables and not gone(name)]
-        return replace(made, warnings=tuple(_warnings(made)), unknown=tuple(unknown))
+        return replace(made, warnings=tuple(_warnings(made)))
 
     def _described(self, connection: Any) -> State:
         return describe(rows_of(connection), [table.name for table in self.target.own])

@@ -144,6 +144,7 @@ class SqliteRunner(Records):
 
     def session(self) -> Session:
         """The open transaction, as a Db takes it."""
+        self._store.indexer.begin(self._connection)
         direct: Any = _Direct(self._connection)
         return SqliteSession(direct, self._store.loader, float("inf"))
 

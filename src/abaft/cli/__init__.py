@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from abaft.base.version import __version__
-from abaft.cli import dev, export, inspect, load, new, query, routes, serve, shell
+from abaft.cli import dev, export, inspect, load, migrate, new, query, routes, serve, shell
 from abaft.cli.console import clean_errors, out
 
 
@@ -31,6 +31,7 @@ cli = typer.Typer(
 for verb in (new.new, dev.dev, serve.serve, inspect.inspect):
     cli.command()(verb)
 cli.command(cls=load.WithOptional)(load.load)
+cli.add_typer(migrate.migrate, name="migrate")
 for last in (export.export, query.query, shell.shell, routes.routes):
     cli.command()(last)
 

@@ -20,8 +20,11 @@ class Runner(Protocol):
     whole: bool
     """Whether what changes tables is undone with all else that is in a transaction."""
 
-    def alone(self) -> AbstractAsyncContextManager[None]:
-        """Connects, and keeps others from running migrations until the end."""
+    def alone(self, create: bool = True) -> AbstractAsyncContextManager[None]:
+        """Connects, and keeps others from running migrations until the end.
+
+        Without `create` it is for looking alone: nobody is kept out, and no file is made.
+        """
 
     async def begin(self, rebuilds: bool) -> None:
         """Begins a transaction; one that `rebuilds` tables has references looked at in the end."""

@@ -85,7 +85,7 @@ class Project:
     async def known(self) -> tuple[list[Record], str]:
         """What the database says of migrations, and the digest of its tables."""
         runner = self.runner
-        async with runner.alone():
+        async with runner.alone(create=False):
             return await runner.records(), await runner.structure()
 
     async def difference(self, options: Options) -> Difference:

@@ -184,6 +184,10 @@ class Run:
         """With what is ours: what was, what has come, but for what has gone."""
         if last and record.direction == "down":
             await self.runner.forget(record.revision)
+            left = await self.runner.records()
+            if left:
+                structure = await self.runner.structure()
+                await self.runner.keep(replace(left[-1], structure=structure))
             return
         rows = await self.runner.records()
         ours = next((row.tables for row in reversed(rows) if row.tables), ())

@@ -9,6 +9,7 @@ from typing import Any
 from abaft.migrate.models import SEARCH, is_own
 from abaft.migrate.state import Column, Named, Search, State, Table
 from abaft.store.sql.search_sqlite import KEYS, TERMS
+from abaft.store.sql.sqlite import SqliteDialect
 
 Rows = Callable[..., list[Any]]
 """Runs a statement with values, and gives its rows."""
@@ -20,17 +21,13 @@ _NEUTRAL = {"INTEGER": "0", "REAL": "0", "TEXT": "''", "BLOB": "X''", "ANY": "''
 
 
 def quoted(name: str) -> str:
-    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
-
-
-def always_quoted(name: str) -> str:
-    """For names that might be words of SQL."""
-    return '"' + name.replace('"', '""') + '"'
+    """The name, in quotes where it needs them."""
+    return str(SqliteDialect.sa.identifier_preparer.quote(name))
 
 
 def named_anew(sql: str, name: str) -> str:
     """CREATE TABLE for a table of another name."""
-    return f"CREATE TABLE {always_quoted(name)} {_CREATE.sub('', sql, count=1)}"
+    return f"CREATE TABLE {quoted(name)} {_CREATE.sub('', sql, count=1)}"
 
 
 def describe(rows: Rows, own: Iterable[str]) -> State:
@@ -139,11 +136,11 @@ def _search(rows: Rows, name: str) -> Search:
     of = triggers[0][1] if triggers else ""
     keys = [f"k{place}" for place in range(_count(made.get(KEYS + rest, "")))]
     info = rows("select name, pk from pragma_table_xinfo(?) where pk > 0 order by pk", of)
-    columns = [always_quoted(column) for column, _ in info]
+    columns = [quoted(column) for column, _ in info]
     create = [made[table] for table in (*tables, f"{KEYS}{rest}_stale") if table in made]
     refill = (
         f"INSERT INTO {KEYS}{rest} ({', '.join(keys)}, stale) "
-        f"SELECT {', '.join(columns)}, 1 FROM {always_quoted(of)}"
+        f"SELECT {', '.join(columns)}, 1 FROM {quoted(of)}"
     )
     names = tuple(row[0] for row in triggers)
     drop = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from abaft.migrate.changes import Change
 from abaft.migrate.models import SEARCH, Target
-from abaft.migrate.sqlite_state import always_quoted, named_anew, quoted
+from abaft.migrate.sqlite_state import named_anew, quoted
 from abaft.migrate.state import Column, State, Table
 from abaft.migrate.steps import Step
 
@@ -50,7 +50,7 @@ class SqliteSteps:
                 steps += _created(new.tables[place])
             elif "drop table" in kinds:
                 lost = f"the table {place} and all that is in it"
-                sql = f"DROP TABLE {always_quoted(place)}"
+                sql = f"DROP TABLE {quoted(place)}"
                 last.append(Step("sql", (sql,), lost, note=f"drop table {place}"))
             else:
                 steps += self._altered(place, found, old.tables[place], new.tables[place], added)
@@ -86,7 +86,7 @@ class SqliteSteps:
     def _copied(
         self, place: str, changes: list[Change], old: Table, new: Table, numbers: list[str]
     ) -> list[Step]:
-        table, other = always_quoted(place), always_quoted(_NEW + place)
+        table, other = quoted(place), quoted(_NEW + place)
         steps: list[Step] = []
         bare = [
             name
@@ -94,7 +94,7 @@ class SqliteSteps:
             if name not in old.columns and row.required and not row.fill
         ]
         for name in bare:
-            sql = f"ALTER TABLE {table} ADD COLUMN {always_quoted(name)} {new.columns[name].type}"
+            sql = f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {new.columns[name].type}"
             note = f"add column {place}.{name}: a data step after this one can fill it"
             steps.append(Step("sql", (sql,), note=note))
         copy = {
@@ -102,7 +102,7 @@ class SqliteSteps:
             for name, row in new.columns.items()
             if (value := _value(name, row, old, bare)) and row.extra != "generated"
         }
-        names = ", ".join(map(always_quoted, copy))
+        names = ", ".join(map(quoted, copy))
         kept = {
             name: row.sql for name, row in (old.indexes | new.indexes).items() if not _ours(name)
         }
@@ -142,7 +142,7 @@ def _indexes(changes: list[Change], state: Table, kind: str) -> list[Step]:
         if change.kind not in (kind, "rename index"):
             continue
         if kind == "drop index":
-            sql = f"DROP INDEX {always_quoted(change.name)}"
+            sql = f"DROP INDEX {quoted(change.name)}"
         else:
             sql = state.indexes[change.to or change.name].sql
         steps.append(Step("sql", (sql,), note=change.title))
@@ -156,12 +156,12 @@ def _ours(index: str) -> bool:
 def _value(name: str, row: Column, old: Table, bare: list[str]) -> str:
     """What the copy has in a column; "": nothing, so that it is null or the database's own."""
     if name in bare:
-        return always_quoted(name)
+        return quoted(name)
     if name not in old.columns:
         return row.fill if row.required else ""
     if row.required and not old.columns[name].required and row.fill:
-        return f"coalesce({always_quoted(name)}, {row.fill})"
-    return always_quoted(name)
+        return f"coalesce({quoted(name)}, {row.fill})"
+    return quoted(name)
 
 
 def _lost(change: Change, old: Table, new: Table) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from abaft.migrate.files import sealed
@@ -74,42 +75,59 @@ def _wrapped(text: str) -> list[str]:
 def _call(step: Step) -> list[str]:
     options = []
     if step.destructive:
-        options.append(f"destructive={_text(step.destructive)}")
+        options.append(_text(step.destructive, "destructive="))
     if step.alone:
-        options.append("alone=True")
+        options.append(["alone=True"])
     if step.first:
-        options.append(f"first={_text(step.first)}")
+        options.append(_text(step.first, "first="))
     if step.kind == "command":
-        return _arranged("do.command", [_json(step), *options])
+        return _arranged("do.command", [[repr(dict(step.command))], *options])
     texts = [_text(sql) for sql in step.statements]
     if step.kind == "rebuild":
         table = step.note.partition("|")[0]
-        return _arranged("do.rebuild", [json.dumps(table), *texts, *options])
+        return _arranged("do.rebuild", [[json.dumps(table)], *texts, *options])
     return _arranged("do.sql", [*texts, *options])
 
 
-def _json(step: Step) -> str:
-    """A command as Python's own literals, which those of JSON aren't."""
-    return repr(dict(step.command))
-
-
-def _arranged(name: str, arguments: list[str]) -> list[str]:
-    line = f"{name}({', '.join(arguments)})"
-    if len(line) <= WIDTH - 4 and "\n" not in line:
-        return [line]
-    if len(arguments) == 1 and "\n" in arguments[0]:
-        return line.split("\n")
+def _arranged(name: str, arguments: list[list[str]]) -> list[str]:
+    """The call on one line where it fits, or an argument a line."""
+    if all(len(argument) == 1 for argument in arguments):
+        line = f"{name}({', '.join(argument[0] for argument in arguments)})"
+        if len(line) <= WIDTH - 4:
+            return [line]
     lines = [f"{name}("]
     for argument in arguments:
-        first, *rest = argument.split("\n")
-        lines.append(f"    {first}")
-        lines += rest
-        lines[-1] += ","
+        comma = [*argument[:-1], f"{argument[-1]},"] if len(arguments) > 1 else argument
+        lines += [f"    {line}" for line in comma]
     return [*lines, ")"]
 
 
-def _text(text: str) -> str:
-    """A literal, of several lines where the text has some."""
-    if "\n" in text and '"""' not in text and "\\" not in text and not text.endswith('"'):
-        return f'"""{text}"""'
-    return json.dumps(text, ensure_ascii=False)
+def _text(text: str, before: str = "") -> list[str]:
+    """The lines of a literal. A new line within SQL's own literals stays as it is."""
+    if "\n" in text and not any(mark in text for mark in ("'", '"""', "\\")):
+        lines = [line.rstrip().replace("\t", "    ") for line in text.split("\n")]
+        return [f'{before}"""', *lines, '"""']
+    parts = _parts(text, WIDTH - 14 - len(before))
+    if len(parts) == 1:
+        return [before + _literal(parts[0])]
+    if not before:
+        return [_literal(part) for part in parts]
+    return [f"{before}(", *(f"    {_literal(part)}" for part in parts), ")"]
+
+
+def _parts(text: str, width: int) -> list[str]:
+    """The text in pieces that a line can hold, each but the last with the space that ends it."""
+    parts = [""]
+    for word in re.findall(r"\S*\s*", text):
+        if parts[-1] and len(parts[-1]) + len(word.rstrip(" ")) > width:
+            parts.append("")
+        parts[-1] += word
+    return parts
+
+
+def _literal(text: str) -> str:
+    """As the formatter writes it: the quotes that need no escapes."""
+    shown = json.dumps(text, ensure_ascii=False)
+    if '"' in text and "'" not in text and "\\" not in text and "\n" not in text:
+        return f"'{text}'"
+    return shown

@@ -87,10 +87,12 @@ class SqliteRunner(Records):
         self._store = store
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
+    async def alone(self, create: bool = True) -> AsyncIterator[None]:
         """Connects; it is each transaction that keeps others out."""
-        Path(self._store.path).parent.mkdir(parents=True, exist_ok=True)
-        self._connection = connect(self._store.path)
+        if create:
+            Path(self._store.path).parent.mkdir(parents=True, exist_ok=True)
+        there = create or Path(self._store.path).is_file()
+        self._connection = connect(self._store.path if there else ":memory:")
         self._connection.set_busy_timeout(PATIENCE)
         try:
             yield

@@ -1,0 +1,238 @@
+"""`abaft migrate`: the database follows the models, by files that are looked over."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from abaft.cli.console import done, note, out
+from abaft.cli.target import USUAL, Application, find
+from abaft.migrate.files import FOLDER, MigrationError, sealed
+from abaft.migrate.plan import Plan
+from abaft.migrate.project import Difference, From, Options, Project
+from abaft.migrate.renames import Question
+
+BEHIND, WRONG = 3, 4
+"""Exit codes for CI: something is yet to be done; files and database don't agree."""
+
+migrate = typer.Typer(
+    help="Bring a database up to the models, by files that are looked over.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+Folder = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where the files are; `migrations` beside the application."),
+]
+Destructive = Annotated[
+    bool, typer.Option("--allow-destructive", help="Also where data may be lost.")
+]
+
+
+def project(app: str, folder: Path | None) -> Project:
+    """The application's migrations."""
+    found = find(app)
+    return Project(found.app.pipeline, folder or found.folder / FOLDER)
+
+
+@migrate.command()
+def diff(
+    app: Application = USUAL,
+    message: Annotated[
+        str, typer.Option("--message", "-m", metavar="TEXT", help="What changes, in a few words.")
+    ] = "",
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="A table, or TABLE.OLD=NEW, has another name now."),
+    ] = None,
+    dropped: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A table, or TABLE.COLUMN, is gone for good."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option(help="Write nothing; exit code 3 where something differs.")
+    ] = False,
+    source: Annotated[
+        From,
+        typer.Option("--from", help="What the models are compared with: the database as it is, or "
+                     "what the files make of an empty one."),
+    ] = "auto",
+    empty: Annotated[
+        bool, typer.Option(help="A file without steps, for a data step of your own.")
+    ] = False,
+    online: Annotated[
+        bool, typer.Option(help="In the forms that hold up others as little as can be.")
+    ] = True,
+    folder: Folder = None,
+) -> None:
+    """Write a migration for what differs between the models and the database.
+
+    Like: abaft migrate diff app.py -m "Posts have a rank". Nothing is changed in the database.
+    """
+    here = project(app, folder)
+    if empty:
+        _written(here, Plan(), message)
+        return
+    options = Options(tuple(rename or ()), tuple(dropped or ()), source, online)
+    found = asyncio.run(here.difference(options))
+    for table in found.plan.unknown:
+        note(f"no model has the table {table}: it is left as it is; --dropped {table} drops it")
+    if not check and sys.stdin.isatty():
+        found = _asked(here, options, found)
+    _show(found.plan)
+    if check:
+        raise typer.Exit(BEHIND if found.plan.changes else 0)
+    if found.questions:
+        raise MigrationError("; ".join(question.text for question in found.questions))
+    if found.plan.changes:
+        _written(here, found.plan, message)
+        if found.source == "files":
+            asyncio.run(_note_if_so(here))
+    else:
+        compared = "the files make" if found.source == "files" else "the database has"
+        done(f"no differences: the models are what {compared}")
+        if not here.files():
+            note("--from files writes the migration that makes it all from nothing")
+
+
+def _show(plan: Plan) -> None:
+    for change in plan.changes:
+        out.print(change.title, markup=False, soft_wrap=True)
+    for step in plan.up:
+        if step.destructive:
+            note(f"may lose data: {step.destructive}")
+    for warning in plan.warnings:
+        note(warning)
+
+
+def _asked(here: Project, options: Options, found: Difference) -> Difference:
+    """The difference once a person has said what is a rename."""
+    while found.questions:
+        question = found.questions[0]
+        answer = _answer(question)
+        if answer is None:
+            options = _with(options, dropped=(*options.dropped, question.gone))
+        else:
+            options = _with(options, rename=(*options.rename, f"{question.gone}={answer}"))
+        found = asyncio.run(here.difference(options))
+    return found
+
+
+def _answer(question: Question) -> str | None:
+    for name in question.come:
+        if typer.confirm(f"Is {name} what was {question.gone}?", err=True):
+            return name
+    return None
+
+
+def _with(options: Options, **values: Any) -> Options:
+    return replace(options, **values)
+
+
+def _written(here: Project, plan: Plan, message: str) -> None:
+    if not message:
+        raise MigrationError('say what changes: -m "Posts have a rank"')
+    path = here.write(plan, message)
+    done(f"{path} is written: look it over, then `abaft migrate apply`")
+
+
+async def _note_if_so(here: Project) -> None:
+    """In development the database may be so already: what was written is noted as applied."""
+    if here.pipeline.settings.production:
+        return
+    try:
+        noted = await here.note()
+    except MigrationError:
+        return
+    if noted:
+        done(f"the database is so already: {', '.join(noted)} noted as applied")
+
+
+@migrate.command()
+def apply(
+    app: Application = USUAL,
+    to: Annotated[
+        str | None, typer.Option(metavar="REVISION", help="Up to this one, and no further.")
+    ] = None,
+    allow_destructive: Destructive = False,
+    note_only: Annotated[
+        bool,
+        typer.Option(help="Only note them as applied: the database is as the models say already."),
+    ] = False,
+    folder: Folder = None,
+) -> None:
+    """Run the migrations that wait, in order, each whole or not at all."""
+    here = project(app, folder)
+    if note_only:
+        noted = asyncio.run(here.note())
+        done(f"noted as applied: {', '.join(noted) or 'none, for none waits'}")
+        return
+    applied = asyncio.run(here.apply(done, to, allow_destructive))
+    if not applied:
+        done("no migration waits")
+
+
+@migrate.command()
+def rollback(
+    app: Application = USUAL,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="REVISION", help="What came after this one; `base`: all of them."),
+    ] = None,
+    allow_destructive: Destructive = False,
+    folder: Folder = None,
+) -> None:
+    """Undo the last migration, or all after a revision."""
+    undone = asyncio.run(project(app, folder).roll_back(done, to, allow_destructive))
+    if not undone:
+        done("nothing is applied that would be undone")
+
+
+@migrate.command()
+def status(app: Application = USUAL, folder: Folder = None) -> None:
+    """Show which migrations are applied, pending, missing or edited.
+
+    The exit code is 0 where all are applied, 3 where some wait, and 4 where files and database
+    don't agree.
+    """
+    here = project(app, folder)
+    found = asyncio.run(here.status())
+    for row in found.states:
+        said = " ".join(part for part in (row.state, row.at, row.detail) if part)
+        out.print(f"{row.revision}  {said}", markup=False, soft_wrap=True)
+    if not found.states:
+        note(f"there are no migrations in {here.folder}: `abaft migrate diff` writes them")
+    if found.changed:
+        note("the tables have been changed since by something else than these files")
+    if found.of("missing", "edited"):
+        raise typer.Exit(WRONG)
+    if found.of("pending", "unsealed", "stopped"):
+        raise typer.Exit(BEHIND)
+
+
+@migrate.command()
+def seal(files: Annotated[list[Path], typer.Argument(metavar="FILE…")]) -> None:
+    """Write the checksum of migrations anew, after a change of your own."""
+    for path in _there(files):
+        path.write_text(sealed(path.read_text("utf-8")), "utf-8")
+        done(f"{path} has its checksum")
+
+
+def _there(files: Sequence[Path]) -> list[Path]:
+    """The files by their paths, or by their revisions in `migrations`."""
+    found, faults = [], []
+    for path in files:
+        inside = Path(FOLDER) / f"{path.name.removesuffix('.py')}.py"
+        if path.is_file() or inside.is_file():
+            found.append(path if path.is_file() else inside)
+        else:
+            faults.append(f"there is no file {path}")
+    if faults:
+        raise MigrationError("; ".join(faults))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -51,7 +52,10 @@ def structure(
             "include_object": lambda item, name, type_, *_: type_ in ("table", "column"),
         },
     )
-    found = produce_migrations(context, metadata)
+    with warnings.catch_warnings():
+        # Types and indexes that it doesn't know are compared as the database shows them.
+        warnings.simplefilter("ignore")
+        found = produce_migrations(context, metadata)
     assert found.upgrade_ops is not None
     return [*_changes(found.upgrade_ops.ops, old, new)]
 

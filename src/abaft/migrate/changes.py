@@ -77,8 +77,14 @@ class Change:
 
 
 def ordered(changes: Iterable[Change]) -> list[Change]:
-    """In the order in which they can be made."""
-    return sorted(changes, key=lambda change: ORDER.index(change.kind))
+    """In the order in which they can be made; what goes, by name, for Alembic has it in sets."""
+
+    def place(change: Change) -> tuple[int, str, str]:
+        by_name = change.kind in ("drop table", "drop column")
+        names = (change.table, change.name) if by_name else ("", "")
+        return ORDER.index(change.kind), *names
+
+    return sorted(changes, key=place)
 
 
 def backwards(changes: list[Change]) -> list[Change]:

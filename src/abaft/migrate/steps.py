@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -59,14 +60,15 @@ class Steps:
         `alone` runs it outside of a transaction; `first` is run before it, and takes away what an
         earlier try has left.
         """
-        self.steps.append(Step("sql", (statement,), destructive, alone, first))
+        self.steps.append(Step("sql", (_bare(statement),), destructive, alone, first))
 
     def rebuild(self, table: str, *statements: str, destructive: str = "") -> None:
         """SQLite: copies a table into one of another shape, which takes its name.
 
         Foreign keys are looked at once all is done, and not while the table is away.
         """
-        self.steps.append(Step("rebuild", statements, destructive, note=table))
+        bare = tuple(map(_bare, statements))
+        self.steps.append(Step("rebuild", bare, destructive, note=table))
 
     def data(self, function: DataStep, *, destructive: str = "") -> None:
         """Calls an async function with a Db, which stands above all rules, in the transaction.
@@ -78,3 +80,8 @@ class Steps:
     def command(self, command: Mapping[str, Any], *, destructive: str = "") -> None:
         """MongoDB: a command, such as one that changes a validator or makes indexes."""
         self.steps.append(Step("command", (), destructive, command=command))
+
+
+def _bare(statement: str) -> str:
+    """Without the margin that it has in its file: SQLite keeps definitions as they were written."""
+    return dedent(statement).strip() if statement.startswith("\n") else statement

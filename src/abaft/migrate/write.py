@@ -105,14 +105,21 @@ def _arranged(name: str, arguments: list[list[str]]) -> list[str]:
 def _text(text: str, before: str = "") -> list[str]:
     """The lines of a literal. A new line within SQL's own literals stays as it is."""
     if "\n" in text and not any(mark in text for mark in ("'", '"""', "\\")):
-        lines = [line.rstrip().replace("\t", "    ") for line in text.split("\n")]
-        return [f'{before}"""', *lines, '"""']
-    parts = _parts(text, WIDTH - 14 - len(before))
+        return [f'{before}"""', *_lines(text), '"""']
+    width = WIDTH - 9 - len(before)
+    parts = [text] if len(_literal(text)) <= width else _parts(text, width - 5)
     if len(parts) == 1:
         return [before + _literal(parts[0])]
     if not before:
         return [_literal(part) for part in parts]
     return [f"{before}(", *(f"    {_literal(part)}" for part in parts), ")"]
+
+
+def _lines(text: str) -> list[str]:
+    """The statement's lines, those within its parentheses further in."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    end = next((place for place, line in enumerate(lines) if line.startswith(")")), len(lines))
+    return [f"    {line}" if 0 < place < end else line for place, line in enumerate(lines)]
 
 
 def _parts(text: str, width: int) -> list[str]:

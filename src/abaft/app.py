@@ -38,6 +38,7 @@ from abaft.observe.events import (
     Observer,
     PruningFailed,
     SchemaChanged,
+    SchemaDiffers,
     SecretMade,
     Sink,
     Started,
@@ -166,9 +167,11 @@ class App(FastAPI):
             begun = clock.ticks()
             await self.store.open()
             applied, differences = await self.store.upgrade(not self.settings_.production)
-            if differences:
+            if differences and not self.settings_.tolerates_differences:
                 await self.store.close()
                 raise SchemaMismatch(differences)
+            for difference in differences:
+                self.observer.emit(SchemaDiffers(difference))
             for statement in applied:
                 self.observer.emit(SchemaChanged(statement))
             self._pruning = asyncio.create_task(self._prune())

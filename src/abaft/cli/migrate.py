@@ -92,8 +92,10 @@ def diff(
         raise MigrationError("; ".join(question.text for question in found.questions))
     if found.plan.changes:
         _written(here, found.plan, message)
-        if found.source == "files":
-            asyncio.run(_note_if_so(here))
+        if found.source == "files" and not here.pipeline.settings.production:
+            noted = asyncio.run(here.note_if_so())
+            if noted:
+                done(f"the database is so already: {', '.join(noted)} noted as applied")
     else:
         compared = "the files make" if found.source == "files" else "the database has"
         done(f"no differences: the models are what {compared}")
@@ -140,18 +142,6 @@ def _written(here: Project, plan: Plan, message: str) -> None:
         raise MigrationError('say what changes: -m "Posts have a rank"')
     path = here.write(plan, message)
     done(f"{path} is written: look it over, then `abaft migrate apply`")
-
-
-async def _note_if_so(here: Project) -> None:
-    """In development the database may be so already: what was written is noted as applied."""
-    if here.pipeline.settings.production:
-        return
-    try:
-        noted = await here.note()
-    except MigrationError:
-        return
-    if noted:
-        done(f"the database is so already: {', '.join(noted)} noted as applied")
 
 
 @migrate.command()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from abaft.base.errors import SettingError
 from abaft.migrate import renames
 from abaft.migrate.engine import Asked, Runner, Source
 from abaft.migrate.engines import engine_for, runner_for
@@ -157,6 +158,16 @@ class Project:
             told = "; ".join(change.title for change in plan.changes)
             raise MigrationError(f"the database isn't as the models say: {told}")
         return await self._run(str).note(self.files(), frozenset(plan.new))
+
+    async def note_if_so(self) -> list[str]:
+        """Notes what waits as applied where development has made all of it already; gives it."""
+        waiting = await self.waiting()
+        if not waiting or any(step.kind == "data" for file in waiting for step in file.upgrade()):
+            return []
+        try:
+            return await self.note()
+        except (MigrationError, SettingError):
+            return []
 
     def _run(self, tell: Tell) -> Run:
         return Run(self.runner, self.pipeline, tell)

@@ -23,6 +23,13 @@ class SchemaChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaDiffers:
+    """In production with `schema_check="warn"`: the database isn't as the models say."""
+
+    difference: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFailed:
     """A defect of ours: the client saw only the request's id."""
 
@@ -79,6 +86,7 @@ class SecretMade:
 Event = (
     Started
     | SchemaChanged
+    | SchemaDiffers
     | RequestFailed
     | PruningFailed
     | LoadShed

@@ -1,0 +1,440 @@
+"""Migrations as they run: at once, cut short, edited, with data, and what they refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abaft import Model, Ref, after, before
+from abaft import field as column
+from abaft.migrate.files import MigrationError, sealed
+from existing import fetch
+from existing import run as run_sql
+from migrations import app_of, migrated, model, project_of, quiet, served, titles
+from projects import clean_environment
+
+HEAD = '''
+from abaft.migrate import Migration, Steps
+
+migration = Migration(
+    revision="{revision}",
+    parent={parent},
+    engine="{engine}",
+    checksum="",
+)
+
+'''
+
+
+def thing(annotations: dict[str, Any], **rest: Any) -> type[Model]:
+    return model("Thing", annotations, **rest)
+
+
+NAMED = thing({"name": str})
+
+
+def write(
+    folder: Path, revision: str, engine: str, body: str, parent: str | None = None, seal: bool = True
+) -> Path:
+    """A file of a person's own; `body` is its functions."""
+    head = HEAD.format(revision=revision, engine=engine, parent=repr(parent).replace("'", '"'))
+    path = folder / "migrations" / f"{revision}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(sealed(head + body) if seal else head + body)
+    return path
+
+
+BOTH = """
+def upgrade(do: Steps) -> None:
+    {up}
+
+def downgrade(do: Steps) -> None:
+    {down}
+"""
+
+
+async def names(url: str) -> list[str]:
+    found = await fetch(url, "select name from things order by name")
+    return [row[0] for row in found]
+
+
+async def test_a_data_step_is_given_a_db(database_url: str, engine: str, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    @before("update")
+    async def shout(thing: Any) -> None:
+        thing.name = thing.name.upper()
+
+    @after("update")
+    async def tell(thing: Any) -> None:
+        told.append(thing.name)
+
+    loud = thing({"name": str}, shout=shout, tell=tell)
+    await migrated(database_url, tmp_path, NAMED)
+
+    async def store(db: Any) -> None:
+        await db.create(NAMED, name="a")
+        await db.create(NAMED, name="b")
+
+    await served(database_url, [NAMED], store)
+    body = """
+async def fill(db):
+    models = {spec.name: spec.cls for spec in db._pipeline.schema.models.values()}
+    for record in await db.list(models["Thing"]):
+        await db.update(record, name=record.name + "!")
+
+async def check(db):
+    assert [row["n"] for row in await db.sql("select count(*) as n from things")] == [2]
+"""
+    up = "do.data(fill); do.data(check)"
+    write(tmp_path, "0002_fill", engine, body + BOTH.format(up=up, down="pass"), "0001_next")
+    assert await project_of(database_url, tmp_path, loud).apply(quiet) == ["0002_fill"]
+    assert await names(database_url) == ["A!", "B!"]
+    assert sorted(told) == ["A!", "B!"], "hooks run once it is durable"
+    changes = await fetch(database_url, "select count(*) from abaft_changes where action = 'update'")
+    assert changes == [(2,)], "what a data step writes is in the feed"
+
+
+async def test_a_failing_step_leaves_all_as_it_was(
+    database_url: str, engine: str, tmp_path: Path
+) -> None:
+    """DUR-3: a migration is whole or not at all."""
+    await migrated(database_url, tmp_path, NAMED)
+    body = """
+async def fail(db):
+    await db.sql("insert into extra values (1)")
+    raise ValueError("on purpose")
+"""
+    up = 'do.sql("create table extra (n integer)"); do.data(fail)'
+    write(tmp_path, "0002_extra", engine, body + BOTH.format(up=up, down="pass"), "0001_next")
+    project = project_of(database_url, tmp_path, NAMED)
+    with pytest.raises(MigrationError, match=r"0002_extra, step 2 of 2: .*on purpose; nothing of it"):
+        await project.apply(quiet)
+    with pytest.raises(Exception, match=r"extra"):
+        await fetch(database_url, "select * from extra")
+    status = await project.status()
+    assert [row.state for row in status.states] == ["applied", "pending"]
+    assert not status.changed
+
+
+async def test_of_several_at_once_one_does_it(
+    database_url: str, engine: str, tmp_path: Path
+) -> None:
+    """REC-1: instances that start together migrate once."""
+    projects = [project_of(database_url, tmp_path, NAMED) for _ in range(4)]
+    projects[0].write((await projects[0].difference(_options())).plan, "next")
+    body = 'async def note(db):\n    await db.sql("insert into runs values (1)")\n'
+    up = 'do.sql("create table runs (n integer)"); do.data(note)'
+    write(tmp_path, "0002_runs", engine, body + BOTH.format(up=up, down="pass"), "0001_next")
+    done = await asyncio.gather(*(project.apply(quiet) for project in projects))
+    assert sorted(sum(done, [])) == ["0001_next", "0002_runs"]
+    assert await fetch(database_url, "select n from runs") == [(1,)]
+
+
+def _options(**values: Any) -> Any:
+    from abaft.migrate.project import Options
+
+    return Options(**values)
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+
+MARK = Path(__file__).parent.parent / "steps"
+
+def mark(number):
+    async def step(db):
+        with MARK.open("a") as file:
+            file.write(f"{number} ")
+        if int((MARK.parent / "kill").read_text()) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return step
+
+def upgrade(do):
+    do.data(mark(1))
+    do.sql("create table first (n integer)")
+    do.data(mark(2))
+    do.sql("create table second (n integer)")
+    do.data(mark(3))
+
+def downgrade(do):
+    do.sql("drop table first", destructive="first")
+    do.sql("drop table second", destructive="second")
+"""
+ALONE = """
+def upgrade(do):
+    do.sql("create table first (n integer)")
+    do.data(mark(1))
+    do.sql("create index concurrently ix on first (n)", alone=True,
+        first="drop index concurrently if exists ix")
+    do.data(mark(2))
+    do.sql("create table second (n integer)")
+    do.data(mark(3))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
+async def test_rec_1_one_that_is_killed_at_any_step_is_old_or_goes_on(
+    database_url: str, engine: str, tmp_path: Path, alone: bool
+) -> None:
+    if alone and engine != "postgres":
+        pytest.skip("all steps are of one transaction here")
+    (tmp_path / "app.py").write_text("from abaft import App\napp = App(sinks=())\n")
+    body = KILLED + (ALONE if alone else "")
+    write(tmp_path, "0001_killed", engine, body)
+    for number in (1, 2, 3):
+        (tmp_path / "kill").write_text(str(number))
+        assert _apply(tmp_path, database_url) == -9
+        there = await _tables(database_url)
+        expected = {"first"} if alone and number > 1 else set()
+        assert there & {"first", "second"} == expected
+    (tmp_path / "kill").write_text("0")
+    assert _apply(tmp_path, database_url) == 0
+    assert {"first", "second"} <= await _tables(database_url)
+    steps = (tmp_path / "steps").read_text().split()
+    again = "1 1 2 2 3 2 3" if alone else "1 1 2 1 2 3 1 2 3"
+    assert steps == again.split()
+    assert _apply(tmp_path, database_url) == 0
+    assert (tmp_path / "steps").read_text().split() == steps
+
+
+def _apply(folder: Path, url: str) -> int:
+    ended = subprocess.run(
+        [sys.executable, "-m", "abaft.cli", "migrate", "apply", "app.py"],
+        cwd=folder,
+        env=clean_environment(ABAFT_DATABASE=url),
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode in (0, -9), ended.stderr.decode()
+    return ended.returncode
+
+
+async def _tables(url: str) -> set[str]:
+    sql = (
+        "select name from sqlite_master"
+        if url.startswith("sqlite")
+        else "select tablename::text from pg_tables where schemaname = current_schema()"
+    )
+    return {row[0] for row in await fetch(url, sql)}
+
+
+async def test_what_may_be_lost_is_listed_and_needs_to_be_allowed(
+    database_url: str, tmp_path: Path
+) -> None:
+    wide = thing({"name": str, "size": int, "note": str | None})
+    await migrated(database_url, tmp_path, wide, model("Other", {"name": str}))
+    project = project_of(database_url, tmp_path, NAMED)
+    found = await project.difference(_options())
+    project.write(found.plan, "less")
+    with pytest.raises(MigrationError) as raised:
+        await project.apply(quiet)
+    told = str(raised.value)
+    assert "--allow-destructive" in told
+    for lost in ("things.size", "things.note", "the table others"):
+        assert lost in told
+    await project.apply(quiet, destructive=True)
+    with pytest.raises(MigrationError, match="no migration 0009_no"):
+        await project.roll_back(quiet, "0009_no")
+
+
+WRONG = {
+    "edited": "was edited since it was applied",
+    "missing": "its file is missing",
+    "unsealed": "was edited since it was made.*abaft migrate seal",
+    "two follow one": "both follow 0001_next",
+    "no parent": "follows 0007_none, which isn't there",
+    "another name": "says that it is",
+    "another engine": "is for oracle",
+    "no python": "can't be read",
+    "no head": "has no `migration = Migration",
+    "no function": "has no function upgrade",
+    "a function that fails": "0002_more.py, upgrade: ZeroDivisionError",
+    "in between": "0002_more before it isn't",
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+async def test_files_and_database_that_do_not_agree(
+    database_url: str, engine: str, tmp_path: Path, case: str
+) -> None:
+    await migrated(database_url, tmp_path, NAMED)
+    path = tmp_path / "migrations" / "0001_next.py"
+    body = BOTH.format(up="pass", down="pass")
+    more = ("0002_more", engine, body, "0001_next")
+    match case:
+        case "edited":
+            path.write_text(sealed(path.read_text().replace("next.", "other.")))
+        case "missing":
+            path.unlink()
+        case "unsealed":
+            file = write(tmp_path, *more)
+            file.write_text(file.read_text() + "# more\n")
+        case "two follow one":
+            write(tmp_path, *more)
+            write(tmp_path, "0003_other", engine, body, "0001_next")
+        case "no parent":
+            write(tmp_path, "0002_more", engine, body, "0007_none")
+        case "another name":
+            write(tmp_path, *more).rename(path.with_name("0002_less.py"))
+        case "another engine":
+            write(tmp_path, "0002_more", "oracle", body, "0001_next")
+        case "no python":
+            write(tmp_path, "0002_more", engine, "def (", "0001_next")
+        case "no head":
+            (tmp_path / "migrations" / "0002_more.py").write_text("x = 1\n")
+        case "no function":
+            write(tmp_path, "0002_more", engine, "", "0001_next")
+        case "a function that fails":
+            write(tmp_path, "0002_more", engine, BOTH.format(up="1 / 0", down="pass"), "0001_next")
+        case "in between":
+            write(tmp_path, "0002_last", engine, body, "0001_next")
+            await project_of(database_url, tmp_path, NAMED).apply(quiet)
+            last = tmp_path / "migrations" / "0002_last.py"
+            text = last.read_text()
+            write(tmp_path, *more)
+            last.write_text(text.replace('parent="0001_next"', 'parent="0002_more"'))
+    with pytest.raises(MigrationError, match=WRONG[case]):
+        await project_of(database_url, tmp_path, NAMED).apply(quiet)
+    assert await names(database_url) == []
+
+
+async def test_what_others_have_made_is_let_be(
+    database_url: str, engine: str, tmp_path: Path
+) -> None:
+    """A trigger, an index and a table of a person's own outlive a table that is copied."""
+    sized = thing({"name": str, "size": int | None})
+    await migrated(database_url, tmp_path, sized)
+    body = (
+        "begin insert into log values (new.name); end"
+        if engine == "sqlite"
+        else "for each row execute function note()"
+    )
+    function = (
+        ""
+        if engine == "sqlite"
+        else "create function note() returns trigger language plpgsql as "
+        "$$ begin insert into log values (new.name); return new; end $$;"
+    )
+    script = (
+        f"create table log (name text); {function} create index mine on things (size, name);"
+        f"create trigger noted after insert on things {body};"
+    )
+    await run_sql(database_url, script)
+    required = thing({"name": str, "size": int}, size=column(default=1))
+    assert await migrated(database_url, tmp_path, required, source="database") == [
+        "require things.size"
+    ]
+    await served(database_url, [required], lambda db: db.create(required, name="a"))
+    assert await fetch(database_url, "select name from log") == [("a",)]
+    sql = (
+        "select count(*) from sqlite_master where name = 'mine'"
+        if engine == "sqlite"
+        else "select count(*) from pg_indexes where indexname = 'mine'"
+    )
+    assert await fetch(database_url, sql) == [(1,)]
+    found = await project_of(database_url, tmp_path, required).difference(_options(source="database"))
+    assert found.plan.unknown == ("log",)
+    assert not found.plan.changes
+
+
+async def test_a_rename_is_never_dropped_and_made_anew(database_url: str, tmp_path: Path) -> None:
+    await migrated(database_url, tmp_path, NAMED)
+    titled = thing({"title": str})
+    found = await project_of(database_url, tmp_path, titled).difference(_options())
+    assert [question.gone for question in found.questions] == ["things.name"]
+    assert "--rename things.name=things.title" in found.questions[0].text
+    for wrong, told in (
+        ("things.nam=title", "did you mean 'things.name'"),
+        ("things.name=titel", "did you mean 'title'"),
+        ("things.name", "write old=new"),
+        ("things.name=id", "is there already"),
+    ):
+        with pytest.raises(MigrationError, match=told):
+            await project_of(database_url, tmp_path, titled).difference(_options(rename=(wrong,)))
+    dropped = _options(dropped=("things.name",))
+    found = await project_of(database_url, tmp_path, titled).difference(dropped)
+    assert not found.questions
+    other = model("Item", {"name": str})
+    found = await project_of(database_url, tmp_path, other).difference(_options())
+    assert [question.gone for question in found.questions] == ["things"]
+
+
+async def test_a_table_nobody_recorded_may_be_the_new_one(
+    database_url: str, tmp_path: Path
+) -> None:
+    app = app_of(database_url, NAMED, mode="development")
+    await app.start()
+    await app.stop()
+    other = model("Item", {"name": str})
+    found = await project_of(database_url, tmp_path, other).difference(_options())
+    assert [question.text for question in found.questions] == [
+        "things is gone, and items is new: write --rename things=items where it is the same, "
+        "or --dropped things where it isn't"
+    ]
+
+
+async def test_what_development_made_is_written_down_and_noted(
+    database_url: str, tmp_path: Path
+) -> None:
+    """From the files, when the database has gone ahead of them; and it is noted as applied."""
+    await migrated(database_url, tmp_path, NAMED)
+    wider = thing({"name": str, "size": int | None}, name=column(search=True))
+    app = app_of(database_url, wider, mode="development")
+    await app.start()
+    await app.stop()
+    project = project_of(database_url, tmp_path, wider)
+    status = await project.status()
+    assert status.changed
+    found = await project.difference(_options())
+    assert found.source == "files"
+    assert found.plan.changes[0].title == "add column things.size"
+    project.write(found.plan, "size")
+    assert await project.note_if_so() == ["0002_size"]
+    assert not (await project.status()).changed
+    assert await project.apply(quiet) == []
+    fresh = project_of(database_url, tmp_path, wider)
+    assert not (await fresh.difference(_options(source="files"))).plan.changes
+
+
+class Owner(Model):
+    name: str = "o"
+
+
+async def test_the_online_forms_of_postgresql(
+    database_url: str, engine: str, tmp_path: Path
+) -> None:
+    if engine != "postgres":
+        pytest.skip("SQLite has one writer")
+    await migrated(database_url, tmp_path, Owner, thing({"name": str, "size": int | None}))
+    new = thing(
+        {"name": str, "size": int, "owner": Ref[Owner] | None},
+        name=column(index=True),
+        size=column(default=1),
+    )
+    project = project_of(database_url, tmp_path, Owner, new)
+    text = project.write((await project.difference(_options())).plan, "online").read_text()
+    text = re.sub(r'"\n\s+"', "", text)
+    for form in (
+        "CREATE INDEX CONCURRENTLY ix_things_name",
+        'first="DROP INDEX CONCURRENTLY IF EXISTS ix_things_name"',
+        "CHECK (size IS NOT NULL) NOT VALID",
+        "VALIDATE CONSTRAINT nn_things_size",
+        "ALTER COLUMN size SET NOT NULL",
+        "ON DELETE SET NULL NOT VALID" if "SET NULL" in text else "NOT VALID",
+        "VALIDATE CONSTRAINT fk_things_owner",
+    ):
+        assert form in text, form
+    await project.apply(quiet, destructive=True)
+    assert await titles(database_url, tmp_path, Owner, new) == []
+    project = project_of(database_url, tmp_path, Owner, thing({"name": str}, name=column(unique=True)))
+    plain = await project.difference(_options(online=False, dropped=("things.size", "things.owner")))
+    assert not any(step.alone for step in plain.plan.up)

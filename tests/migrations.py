@@ -25,6 +25,10 @@ def model(name: str, annotations: dict[str, Any], /, **rest: Any) -> type[Model]
     return made
 
 
+def thing(annotations: dict[str, Any], /, **rest: Any) -> type[Model]:
+    return model("Thing", annotations, **rest)
+
+
 def app_of(url: str, *models: type[Model], mode: Any = "production") -> App:
     return App(*models, settings=Settings(database=url, mode=mode, secret_key=SECRET_KEY), sinks=())
 

@@ -60,8 +60,11 @@ def diff(
     ] = False,
     source: Annotated[
         From,
-        typer.Option("--from", help="What the models are compared with: the database as it is, or "
-                     "what the files make of an empty one."),
+        typer.Option(
+            "--from",
+            help="What the models are compared with: the database as it is, or "
+            "what the files make of an empty one.",
+        ),
     ] = "auto",
     empty: Annotated[
         bool, typer.Option(help="A file without steps, for a data step of your own.")

@@ -1,4 +1,4 @@
-"""What the models want of a SQL database: tables for Alembic, statements, and values for columns."""
+"""What the models want of a SQL database: tables for Alembic, statements, values of columns."""
 
 from __future__ import annotations
 

@@ -108,7 +108,9 @@ class PostgresEngine:
             name: replace(model, schema="", searched=())
             for name, model in self.target.schema.models.items()
         }
-        served = {path: models[model.name] for path, model in self.target.schema.collections.items()}
+        served = {
+            path: models[model.name] for path, model in self.target.schema.collections.items()
+        }
         schema = Schema(models, served)
         dialect = self.target.dialect
         tables = make_tables(schema, dialect)

@@ -131,7 +131,9 @@ class _Writer:
             bare = f"ALTER TABLE {table} ALTER COLUMN {name} DROP DEFAULT"
             return self._sql(change, filled) + self._sql(change, bare)
         note = f"{change.title}: a data step after this one can fill it"
-        lost = f"{change.table}.{change.name} is required and has no default: stored records stop it"
+        lost = (
+            f"{change.table}.{change.name} is required and has no default: stored records stop it"
+        )
         return [Step("sql", (head,), note=note), *self._required(change, lost)]
 
     def _drop_column(self, change: Change) -> list[Step]:
@@ -158,7 +160,9 @@ class _Writer:
         table, name = _shown(change.table), quoted(change.name)
         fill = self.new.tables[change.table].columns[change.name].fill
         if not fill:
-            lost = f"{change.table}.{change.name} is required: a record without it stops the migration"
+            lost = (
+                f"{change.table}.{change.name} is required: a record without it stops the migration"
+            )
             return self._required(change, lost)
         filled = f"UPDATE {table} SET {name} = {fill} WHERE {name} IS NULL"
         return self._sql(change, filled) + self._required(change, "")
@@ -178,9 +182,7 @@ class _Writer:
                 lost,
             ),
             self._alone(change, f"ALTER TABLE {table} VALIDATE CONSTRAINT {check}"),
-            self._alone(
-                change, f"ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL, {drop}"
-            ),
+            self._alone(change, f"ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL, {drop}"),
         ]
 
     def _release(self, change: Change) -> list[Step]:

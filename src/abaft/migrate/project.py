@@ -119,7 +119,9 @@ class Project:
 
     def _likely(self, plan: Plan, dropped: Iterable[str]) -> list[Question]:
         """Tables that nobody knows, and that a new one is much like."""
-        new = {row.table: set(plan.new[row.table]) for row in plan.changes if row.kind == "add table"}
+        new = {
+            row.table: set(plan.new[row.table]) for row in plan.changes if row.kind == "add table"
+        }
         found = []
         for gone in plan.unknown:
             had = set(plan.old.get(gone, ()))

@@ -98,22 +98,22 @@ class Run:
     ) -> bool:
         rebuilds = any(_rebuilds(step) for step in part)
         await self.runner.begin(rebuilds)
-        number = begin
+        reached = begin
         try:
             known = await self._known(file, direction, total)
             if known is None or (part and known.done >= begin + len(part)):
                 await self.runner.roll_back()
                 return False
             before = await self.runner.tables()
-            for number, step in enumerate(part, begin):
+            for step in part:
                 await self._step(step)
-            number = begin + len(part)
-            await self._note(replace(known, done=number, at=_now()), before, last)
+                reached += 1
+            await self._note(replace(known, done=reached, at=_now()), before, last)
             await self.runner.commit()
         except Exception as error:
             self.written.clear()
             await self.runner.roll_back()
-            raise _stopped(file, number, total, begin, error) from error
+            raise _stopped(file, reached, total, begin, error) from error
         while self.written:
             await run_after(self.pipeline, *self.written.pop(0))
         return True

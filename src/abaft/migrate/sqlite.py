@@ -15,8 +15,8 @@ from abaft.migrate.plan import Compared, Plan, plan
 from abaft.migrate.sqlite_state import describe
 from abaft.migrate.sqlite_steps import SqliteSteps
 from abaft.migrate.state import Renames, State
-from abaft.store.sqlite_alchemy import engine
 from abaft.store.sqlite import SqliteStore
+from abaft.store.sqlite_alchemy import engine
 from abaft.store.sqlite_migrate import defined, memory, rows_of
 from abaft.store.sqlite_schema import affinity
 

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from abaft.base import ids
+from abaft.base import clock, ids
 from abaft.base.digest import fingerprint
 from abaft.base.errors import SetupError
-from abaft.store.base import Lost, Session, StoreError
+from abaft.store.base import Busy, Lost, Session, StoreError
 from abaft.store.migrations import Records
 from abaft.store.postgres import PostgresStore
 from abaft.store.postgres_begin import roll_back
@@ -22,6 +22,7 @@ from abaft.store.postgres_pool import MANNERS, Connection, connect
 from abaft.store.postgres_schema import LOCK
 
 _PAUSE = 0.2
+_LONGEST = 3600.0
 _SECONDS = 10.0
 _PATIENT = {**MANNERS, "statement_timeout": "0", "lock_timeout": "0"}
 _TABLES = """
@@ -113,14 +114,19 @@ class PostgresRunner(Records):
         except (*FAILURES, ValueError) as error:
             raise Lost(f"the database can't be reached: {error}") from error
         try:
-            while create and not await self._connection.fetchval(
-                "select pg_try_advisory_lock($1)", LOCK
-            ):
-                await asyncio.sleep(_PAUSE)
+            if create:
+                await self._wait()
             yield
         finally:
             # What is in a transaction is undone, and the lock is given back, by the end of it.
             await self._connection.close(timeout=_SECONDS)
+
+    async def _wait(self) -> None:
+        until = clock.monotonic() + _LONGEST
+        while not await self._connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+            if clock.monotonic() > until:
+                raise Busy("another process has been migrating for too long: try again")
+            await asyncio.sleep(_PAUSE)
 
     async def begin(self, rebuilds: bool) -> None:
         """Begins."""

@@ -26,6 +26,13 @@ select sql from sqlite_master m where sql is not null and name not like 'sqlite@
 and not exists (select 1 from pragma_table_list l where l.name = m.name and l.type = 'shadow')
 order by type <> 'table', rowid
 """
+_TABLES = """
+select name from sqlite_master where type = 'table' and name not like 'sqlite@_%' escape '@'
+"""
+_STRUCTURE = """
+select type, name, tbl_name, sql from sqlite_master where name not like 'sqlite@_%' escape '@'
+and tbl_name not in ('abaft_migrations', 'abaft_loads') order by 2, 1
+"""
 
 
 def rows_of(connection: apsw.Connection) -> Callable[..., list[Any]]:
@@ -59,6 +66,13 @@ def memory(statements: Iterable[str]) -> apsw.Connection:
     return connection
 
 
+def _opened(path: str, create: bool) -> apsw.Connection:
+    """A connection to the file; where there is none, to an empty database or a new file."""
+    if create:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return connect(path if create or Path(path).is_file() else ":memory:")
+
+
 class _Direct:
     """Runs the steps of a session here and now, in the transaction that is open."""
 
@@ -89,10 +103,7 @@ class SqliteRunner(Records):
     @asynccontextmanager
     async def alone(self, create: bool = True) -> AsyncIterator[None]:
         """Connects; it is each transaction that keeps others out."""
-        if create:
-            Path(self._store.path).parent.mkdir(parents=True, exist_ok=True)
-        there = create or Path(self._store.path).is_file()
-        self._connection = connect(self._store.path if there else ":memory:")
+        self._connection = _opened(self._store.path, create)
         self._connection.set_busy_timeout(PATIENCE)
         try:
             yield
@@ -158,10 +169,3 @@ class SqliteRunner(Records):
         """A digest of all definitions but those of our own that come by themselves."""
         found = self._connection.execute(_STRUCTURE).fetchall()
         return fingerprint(repr(found))
-
-
-_TABLES = "select name from sqlite_master where type = 'table' and name not like 'sqlite@_%' escape '@'"
-_STRUCTURE = (
-    "select type, name, tbl_name, sql from sqlite_master where name not like 'sqlite@_%' escape '@' "
-    "and tbl_name not in ('abaft_migrations', 'abaft_loads') order by 2, 1"
-)

@@ -1,0 +1,155 @@
+"""Migrations beside what others made, what was renamed, and what development has done."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from abaft import Model, Ref
+from abaft import field as column
+from abaft.migrate.files import MigrationError
+from abaft.migrate.project import Options
+from existing import fetch
+from existing import run as run_sql
+from migrations import app_of, migrated, model, project_of, quiet, served, thing, titles
+
+NAMED = thing({"name": str})
+
+
+async def test_what_others_have_made_is_let_be(
+    database_url: str, engine: str, tmp_path: Path
+) -> None:
+    """A trigger, an index and a table of a person's own outlive a table that is copied."""
+    sized = thing({"name": str, "size": int | None})
+    await migrated(database_url, tmp_path, sized)
+    body = (
+        "begin insert into log values (new.name); end"
+        if engine == "sqlite"
+        else "for each row execute function note()"
+    )
+    function = (
+        ""
+        if engine == "sqlite"
+        else "create function note() returns trigger language plpgsql as "
+        "$$ begin insert into log values (new.name); return new; end $$;"
+    )
+    script = (
+        f"create table log (name text); {function} create index mine on things (size, name);"
+        f"create trigger noted after insert on things {body};"
+    )
+    await run_sql(database_url, script)
+    required = thing({"name": str, "size": int}, size=column(default=1))
+    assert await migrated(database_url, tmp_path, required, source="database") == [
+        "require things.size"
+    ]
+    await served(database_url, [required], lambda db: db.create(required, name="a"))
+    assert await fetch(database_url, "select name from log") == [("a",)]
+    sql = (
+        "select count(*) from sqlite_master where name = 'mine'"
+        if engine == "sqlite"
+        else "select count(*) from pg_indexes where indexname = 'mine'"
+    )
+    assert await fetch(database_url, sql) == [(1,)]
+    found = await project_of(database_url, tmp_path, required).difference(
+        Options(source="database")
+    )
+    assert found.plan.unknown == ("log",)
+    assert not found.plan.changes
+
+
+async def test_a_rename_is_never_dropped_and_made_anew(database_url: str, tmp_path: Path) -> None:
+    await migrated(database_url, tmp_path, NAMED)
+    titled = thing({"title": str})
+    found = await project_of(database_url, tmp_path, titled).difference(Options())
+    assert [question.gone for question in found.questions] == ["things.name"]
+    assert "--rename things.name=things.title" in found.questions[0].text
+    for wrong, told in (
+        ("things.nam=title", "did you mean 'things.name'"),
+        ("things.name=titel", "did you mean 'title'"),
+        ("things.name", "write old=new"),
+        ("things.name=id", "is there already"),
+    ):
+        with pytest.raises(MigrationError, match=told):
+            await project_of(database_url, tmp_path, titled).difference(Options(rename=(wrong,)))
+    dropped = Options(dropped=("things.name",))
+    found = await project_of(database_url, tmp_path, titled).difference(dropped)
+    assert not found.questions
+    other = model("Item", {"name": str})
+    found = await project_of(database_url, tmp_path, other).difference(Options())
+    assert [question.gone for question in found.questions] == ["things"]
+
+
+async def test_a_table_nobody_recorded_may_be_the_new_one(
+    database_url: str, tmp_path: Path
+) -> None:
+    app = app_of(database_url, NAMED, mode="development")
+    await app.start()
+    await app.stop()
+    other = model("Item", {"name": str})
+    found = await project_of(database_url, tmp_path, other).difference(Options())
+    assert [question.text for question in found.questions] == [
+        "things is gone, and items is new: write --rename things=items where it is the same, "
+        "or --dropped things where it isn't"
+    ]
+
+
+async def test_what_development_made_is_written_down_and_noted(
+    database_url: str, tmp_path: Path
+) -> None:
+    """From the files, when the database has gone ahead of them; and it is noted as applied."""
+    await migrated(database_url, tmp_path, NAMED)
+    wider = thing({"name": str, "size": int | None}, name=column(search=True))
+    app = app_of(database_url, wider, mode="development")
+    await app.start()
+    await app.stop()
+    project = project_of(database_url, tmp_path, wider)
+    status = await project.status()
+    assert status.changed
+    found = await project.difference(Options())
+    assert found.source == "files"
+    assert found.plan.changes[0].title == "add column things.size"
+    project.write(found.plan, "size")
+    assert await project.note_if_so() == ["0002_size"]
+    assert not (await project.status()).changed
+    assert await project.apply(quiet) == []
+    fresh = project_of(database_url, tmp_path, wider)
+    assert not (await fresh.difference(Options(source="files"))).plan.changes
+
+
+class Owner(Model):
+    name: str = "o"
+
+
+async def test_the_online_forms_of_postgresql(
+    database_url: str, engine: str, tmp_path: Path
+) -> None:
+    if engine != "postgres":
+        pytest.skip("SQLite has one writer")
+    await migrated(database_url, tmp_path, Owner, thing({"name": str, "size": int | None}))
+    new = thing(
+        {"name": str, "size": int, "owner": Ref[Owner] | None},
+        name=column(index=True),
+        size=column(default=1),
+    )
+    project = project_of(database_url, tmp_path, Owner, new)
+    text = project.write((await project.difference(Options())).plan, "online").read_text()
+    text = re.sub(r'"\n\s+"', "", text)
+    for form in (
+        "CREATE INDEX CONCURRENTLY ix_things_name",
+        'first="DROP INDEX CONCURRENTLY IF EXISTS ix_things_name"',
+        "CHECK (size IS NOT NULL) NOT VALID",
+        "VALIDATE CONSTRAINT nn_things_size",
+        "ALTER COLUMN size SET NOT NULL",
+        "ON DELETE SET NULL NOT VALID" if "SET NULL" in text else "NOT VALID",
+        "VALIDATE CONSTRAINT fk_things_owner",
+    ):
+        assert form in text, form
+    await project.apply(quiet, destructive=True)
+    assert await titles(database_url, tmp_path, Owner, new) == []
+    project = project_of(
+        database_url, tmp_path, Owner, thing({"name": str}, name=column(unique=True))
+    )
+    plain = await project.difference(Options(online=False, dropped=("things.size", "things.owner")))
+    assert not any(step.alone for step in plain.plan.up)

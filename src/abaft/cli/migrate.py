@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -84,9 +84,13 @@ def diff(
         return
     options = Options(tuple(rename or ()), tuple(dropped or ()), source, online)
     found = asyncio.run(here.difference(options))
+    if not found.plan.changes and source == "auto" and not here.files() and not check:
+        # What development made is written down for others, who begin with nothing.
+        options = replace(options, source="files")
+        found = asyncio.run(here.difference(options))
     for table in found.plan.unknown:
         note(f"no model has the table {table}: it is left as it is; --dropped {table} drops it")
-    if not check and sys.stdin.isatty():
+    if not check and on_terminal():
         found = _asked(here, options, found)
     _show(found.plan)
     if check:
@@ -102,13 +106,17 @@ def diff(
     else:
         compared = "the files make" if found.source == "files" else "the database has"
         done(f"no differences: the models are what {compared}")
-        if not here.files():
-            note("--from files writes the migration that makes it all from nothing")
+
+
+def on_terminal() -> bool:
+    """Whether a person is there to be asked."""
+    return sys.stdin.isatty()
 
 
 def _show(plan: Plan) -> None:
     for change in plan.changes:
         out.print(change.title, markup=False, soft_wrap=True)
+    sys.stdout.flush()
     for step in plan.up:
         if step.destructive:
             note(f"may lose data: {step.destructive}")
@@ -122,9 +130,9 @@ def _asked(here: Project, options: Options, found: Difference) -> Difference:
         question = found.questions[0]
         answer = _answer(question)
         if answer is None:
-            options = _with(options, dropped=(*options.dropped, question.gone))
+            options = replace(options, dropped=(*options.dropped, question.gone))
         else:
-            options = _with(options, rename=(*options.rename, f"{question.gone}={answer}"))
+            options = replace(options, rename=(*options.rename, f"{question.gone}={answer}"))
         found = asyncio.run(here.difference(options))
     return found
 
@@ -136,15 +144,12 @@ def _answer(question: Question) -> str | None:
     return None
 
 
-def _with(options: Options, **values: Any) -> Options:
-    return replace(options, **values)
-
-
 def _written(here: Project, plan: Plan, message: str) -> None:
     if not message:
         raise MigrationError('say what changes: -m "Posts have a rank"')
     path = here.write(plan, message)
-    done(f"{path} is written: look it over, then `abaft migrate apply`")
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    done(f"{shown} is written: look it over, then `abaft migrate apply`")
 
 
 @migrate.command()
@@ -199,6 +204,7 @@ def status(app: Application = USUAL, folder: Folder = None) -> None:
     for row in found.states:
         said = " ".join(part for part in (row.state, row.at, row.detail) if part)
         out.print(f"{row.revision}  {said}", markup=False, soft_wrap=True)
+    sys.stdout.flush()
     if not found.states:
         note(f"there are no migrations in {here.folder}: `abaft migrate diff` writes them")
     if found.changed:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from abaft.migrate.changes import Change, backwards, definitions, ordered, told
+from abaft.migrate.files import MigrationError
 from abaft.migrate.state import Renames, State
 from abaft.migrate.steps import Step
 
@@ -40,12 +41,24 @@ class Compared:
 
     def changes(self) -> list[Change]:
         """All differences but of names, in order."""
+        self._same_keys()
         found = [*self.structure, *definitions(self.old, self.new)]
         gone = {change.table for change in found if change.kind == "drop table"}
         known = {*self.new.tables, *gone, *self.renames.tables}
         return ordered(
             change for change in found if change.kind != "drop search" or change.table in known
         )
+
+    def _same_keys(self) -> None:
+        """MigrationError where records would have to be told apart by something else."""
+        faults = [
+            f"{place} has the key ({', '.join(there.key)}), and the model ({', '.join(table.key)})"
+            for place, table in self.new.tables.items()
+            if (there := self.old.tables.get(place)) is not None and there.key != table.key
+        ]
+        if faults:
+            told = "; ".join(faults)
+            raise MigrationError(f"{told}: write that by hand, in a file made by --empty")
 
 
 def plan(compared: Compared, write: Write, rename: Callable[[Change], Step]) -> Plan:

@@ -159,7 +159,7 @@ class Project:
         if plan.changes:
             told = "; ".join(change.title for change in plan.changes)
             raise MigrationError(f"the database isn't as the models say: {told}")
-        return await self._run(str).note(self.files(), frozenset(plan.new))
+        return await self._run(_silent).note(self.files(), frozenset(plan.new))
 
     async def note_if_so(self) -> list[str]:
         """Notes what waits as applied where development has made all of it already; gives it."""
@@ -205,3 +205,7 @@ def _state(file: File, row: Record | None) -> State:
 def lost(steps: Sequence[File]) -> list[str]:
     """What may be lost by applying these."""
     return [step.destructive for file in steps for step in file.upgrade() if step.destructive]
+
+
+def _silent(_: str) -> None:
+    """Whoever asked tells it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,3 +154,52 @@ async def test_the_online_forms_of_postgresql(
     )
     plain = await project.difference(Options(online=False, dropped=("things.size", "things.owner")))
     assert not any(step.alone for step in plain.plan.up)
+
+
+async def test_tables_of_others_are_led_to_and_never_changed(
+    database_url: str, engine: str, tmp_path: Path
+) -> None:
+    kind = "text" if engine == "sqlite" else 'text collate "C"'
+    await run_sql(
+        database_url, f'create table "Old Place" ("The Code" {kind} primary key, more int)'
+    )
+    old = model(
+        "Old",
+        {"code": str},
+        code=column(column="The Code"),
+        keywords={"table": "Old Place", "key": "code", "stamps": False, "managed": False},
+    )
+    odd = {"table": 'Odd "Things"'}
+    first = thing({"old": Ref[old], "name": str}, name=column(column="the Name"), keywords=odd)
+    told = await migrated(database_url, tmp_path, old, first)
+    assert [row for row in told if "Old" in row] == []
+    assert await titles(database_url, tmp_path, old, first) == []
+
+    async def store(db: Any) -> None:
+        await db.sql("""insert into "Old Place" values ('x', 1)""")
+        await db.create(first, old="x", name="a")
+
+    await served(database_url, [old, first], store)
+    second = thing(
+        {"old": Ref[old], "title": str | None, "size": int},
+        title=column(column='the "Title"', index=True),
+        size=column(default=2),
+        keywords=odd,
+    )
+    renamed = ('Odd "Things".the Name=the "Title"',)
+    told = await migrated(database_url, tmp_path, old, second, rename=renamed)
+    assert 'rename column Odd "Things".the Name to the "Title"' in told
+    assert await titles(database_url, tmp_path, old, second) == []
+    [row] = await served(database_url, [old, second], lambda db: db.list(second))
+    assert (row.title, row.size) == ("a", 2)
+    assert await titles(database_url, tmp_path, old, second, source="database") == []
+    await project_of(database_url, tmp_path, old, first).roll_back(quiet, None, destructive=True)
+    assert await titles(database_url, tmp_path, old, first, source="database") == []
+    assert await fetch(database_url, 'select * from "Old Place"') == [("x", 1)]
+
+
+async def test_another_key_is_for_a_person(database_url: str, tmp_path: Path) -> None:
+    await migrated(database_url, tmp_path, NAMED)
+    keyed = thing({"name": str}, keywords={"key": "name"})
+    with pytest.raises(MigrationError, match=r"things has the key \(id\), and the model \(name\)"):
+        await titles(database_url, tmp_path, keyed)

@@ -88,8 +88,8 @@ def diff(
         # What development made is written down for others, who begin with nothing.
         options = replace(options, source="files")
         found = asyncio.run(here.difference(options))
-    for table in found.plan.unknown:
-        note(f"no model has the table {table}: it is left as it is; --dropped {table} drops it")
+    if unknown := found.plan.unknown:
+        note(f"tables of no model are left as they are: {', '.join(unknown)}")
     if not check and on_terminal():
         found = _asked(here, options, found)
     _show(found.plan)

@@ -173,7 +173,7 @@ class _Writer:
         require = f"ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL"
         if not self.of.online:
             return self._sql(change, require, lost)
-        check = quoted(f"nn_{change.table.replace('.', '_')}_{change.name}"[:63])
+        check = _check(change)
         drop = f"DROP CONSTRAINT IF EXISTS {check}"
         return [
             *self._sql(
@@ -186,10 +186,9 @@ class _Writer:
         ]
 
     def _release(self, change: Change) -> list[Step]:
-        table = _shown(change.table)
-        return self._sql(
-            change, f"ALTER TABLE {table} ALTER COLUMN {quoted(change.name)} DROP NOT NULL"
-        )
+        drop = f"DROP CONSTRAINT IF EXISTS {_check(change)}"
+        head = f"ALTER TABLE {_shown(change.table)} ALTER COLUMN {quoted(change.name)}"
+        return self._sql(change, f"{head} DROP NOT NULL, {drop}")
 
     def _add_check(self, change: Change) -> list[Step]:
         return self._added_constraint(change, self.new.tables[change.table].checks[change.name].sql)
@@ -228,6 +227,11 @@ class _Writer:
     def _rename_index(self, change: Change) -> list[Step]:
         place = _beside(change.table, change.name)
         return self._sql(change, f"ALTER INDEX {place} RENAME TO {quoted(change.to)}")
+
+
+def _check(change: Change) -> str:
+    """The name of a check that stands for NOT NULL until all records are looked at."""
+    return quoted(f"nn_{change.table.replace('.', '_')}_{change.name}"[:63])
 
 
 def _shown(place: str) -> str:

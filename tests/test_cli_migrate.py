@@ -176,10 +176,10 @@ async def test_a_database_that_is_so_already_is_noted(database: str, tmp_path: P
 def test_production_is_not_served_while_migrations_wait(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = write_app(tmp_path, FIRST)
-    run("migrate", "diff", app, "-m", "first")
+    run("migrate", "diff", write_app(tmp_path, FIRST), "-m", "first")
     for name, value in PRODUCTION.items():
         monkeypatch.setenv(name, value)
+    app = write_app(tmp_path, FIRST)
     name = f"{Path(app).stem}:app"
     refused = run("serve", app)
     assert refused.exit_code == 1

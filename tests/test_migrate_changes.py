@@ -17,12 +17,15 @@ def is_like(told: list[str], expected: list[str], engine: str) -> bool:
     """Whether the operations are those; of some only the beginning and the table is told."""
     if not expected:
         return True
-    shown = [_short(title) for title in told]
+    shown = [_short(title) for title in told if ".abaft_" not in title]
     wanted = [_short(title) for title in expected]
     if engine == "sqlite":
         # Which names keys have SQLite doesn't tell; and decimals are whole numbers there.
         others = ("change type of things.price", "rename key")
         wanted = [row for row in wanted if not row.startswith(others)]
+    if engine == "mariadb":
+        # There an index may be of columns that the database computes, which have names of theirs.
+        shown, wanted = ([row for row in rows if " index " not in row] for rows in (shown, wanted))
     return sorted(shown) == sorted(wanted)
 
 
@@ -59,7 +62,8 @@ async def test_a_change_of_models(
     await served(url, case.old, store)
     told = await migrated(url, tmp_path, *case.new, **case.options)
     assert is_like(told, case.titles, engine), told
-    assert await titles(url, tmp_path, *case.new) == []
+    left = await titles(url, tmp_path, *case.new)
+    assert left == [], left
     found = await served(url, case.new, lambda db: all_of(last, db))
     assert shown(found, case.found) == case.found
     if not told:
@@ -70,7 +74,8 @@ async def test_a_change_of_models(
     found = await served(url, case.old, lambda db: all_of(_of(case.old), db))
     assert shown(found, back) == back
     await project_of(url, tmp_path, *case.new).apply(quiet, destructive=True)
-    assert await titles(url, tmp_path, *case.new) == []
+    left = await titles(url, tmp_path, *case.new)
+    assert left == [], left
 
 
 def _of(models: Models) -> type[Model]:

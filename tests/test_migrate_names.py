@@ -25,33 +25,31 @@ async def test_what_others_have_made_is_let_be(
     """A trigger, an index and a table of a person's own outlive a table that is copied."""
     sized = thing({"name": str, "size": int | None})
     await migrated(database_url, tmp_path, sized)
-    body = (
-        "begin insert into log values (new.name); end"
-        if engine == "sqlite"
-        else "for each row execute function note()"
-    )
+    body = {
+        "sqlite": "begin insert into log values (new.name); end",
+        "postgres": "for each row execute function note()",
+        "mariadb": "for each row insert into log values (new.name)",
+    }[engine]
     function = (
-        ""
-        if engine == "sqlite"
-        else "create function note() returns trigger language plpgsql as "
-        "$$ begin insert into log values (new.name); return new; end $$;"
+        "create function note() returns trigger language plpgsql as "
+        "$$ begin insert into log values (new.name); return new; end $$"
     )
-    script = (
-        f"create table log (name text); {function} create index mine on things (size, name);"
-        f"create trigger noted after insert on things {body};"
-    )
-    await run_sql(database_url, script)
+    made = ["create table log (name text)", "create index mine on things (size, id)"]
+    made += [function] if engine == "postgres" else []
+    for sql in (*made, f"create trigger noted after insert on things {body}"):
+        await run_sql(database_url, sql)
     required = thing({"name": str, "size": int}, size=column(default=1))
     assert await migrated(database_url, tmp_path, required, source="database") == [
         "require things.size"
     ]
     await served(database_url, [required], lambda db: db.create(required, name="a"))
     assert await fetch(database_url, "select name from log") == [("a",)]
-    sql = (
-        "select count(*) from sqlite_master where name = 'mine'"
-        if engine == "sqlite"
-        else "select count(*) from pg_indexes where indexname = 'mine'"
-    )
+    sql = {
+        "sqlite": "select count(*) from sqlite_master where name = 'mine'",
+        "postgres": "select count(*) from pg_indexes where indexname = 'mine'",
+        "mariadb": "select count(distinct index_name) from information_schema.statistics "
+        "where index_name = 'mine'",
+    }[engine]
     assert await fetch(database_url, sql) == [(1,)]
     found = await project_of(database_url, tmp_path, required).difference(
         Options(source="database")
@@ -159,14 +157,15 @@ async def test_the_online_forms_of_postgresql(
 async def test_tables_of_others_are_led_to_and_never_changed(
     database_url: str, engine: str, tmp_path: Path
 ) -> None:
-    kind = "text" if engine == "sqlite" else 'text collate "C"'
-    await run_sql(
-        database_url, f'create table "Old Place" ("The Code" {kind} primary key, more int)'
+    kind = {"sqlite": "text", "postgres": 'text collate "C"'}.get(
+        engine, "varchar(99) character set utf8mb4 collate utf8mb4_nopad_bin"
     )
+    create = f'create table "Old Place" ("The Code" {kind} primary key, more int)'
+    await run_sql(database_url, create if engine != "mariadb" else create.replace('"', "`"))
     old = model(
         "Old",
         {"code": str},
-        code=column(column="The Code"),
+        code=column(column="The Code", max_length=99),
         keywords={"table": "Old Place", "key": "code", "stamps": False, "managed": False},
     )
     odd = {"table": 'Odd "Things"'}
@@ -195,7 +194,9 @@ async def test_tables_of_others_are_led_to_and_never_changed(
     assert await titles(database_url, tmp_path, old, second, source="database") == []
     await project_of(database_url, tmp_path, old, first).roll_back(quiet, None, destructive=True)
     assert await titles(database_url, tmp_path, old, first, source="database") == []
-    assert await fetch(database_url, 'select * from "Old Place"') == [("x", 1)]
+    query = 'select * from "Old Place"'
+    query = query if engine != "mariadb" else query.replace('"', "`")
+    assert await fetch(database_url, query) == [("x", 1)]
 
 
 async def test_another_key_is_for_a_person(database_url: str, tmp_path: Path) -> None:

@@ -47,16 +47,17 @@ def questions(changes: Iterable[Change], dropped: Iterable[str] = ()) -> list[Qu
         new = tuple(
             f"{change.table}.{other.name}"
             for other in of("add column")
-            if other.table == change.table
+            if other.table == change.table and not _own(other.name)
         )
         gone = f"{change.table}.{change.name}"
-        if new and gone not in known:
+        if new and gone not in known and not _own(change.name):
             asked.append(Question(gone, new))
     return asked
 
 
-def _own(table: str) -> bool:
-    return table.startswith("abaft_")
+def _own(name: str) -> bool:
+    """Whether it is a table of abaft's own, or a column that it has the database compute."""
+    return name.startswith("abaft_")
 
 
 def read(

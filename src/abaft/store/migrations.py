@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
@@ -82,15 +81,20 @@ class Records(ABC):
         return [self._record(dict(zip(names, row, strict=True))) for row in found]
 
     def _record(self, values: Values) -> Record:
-        return Record(**{**values, "tables": tuple(orjson.loads(values["tables"]))})
+        return Record(**{**values, "tables": tuple(values["tables"].split("\n"))})
 
     async def keep(self, record: Record) -> None:
         """Puts the row in the place of what was known."""
-        await self.rows(self._text(CreateTable(self._table, if_not_exists=True)))
+        await self.prepare()
         await self.forget(record.revision)
         values = {row.name: getattr(record, row.name) for row in fields(Record)}
-        values["tables"] = orjson.dumps(record.tables).decode()
+        values["tables"] = "\n".join(record.tables)
         await self.rows(self._text(sa.insert(self._table).values(values)))
+
+    async def prepare(self) -> None:
+        """Makes the table, where there is none."""
+        if MIGRATIONS not in await self.tables():
+            await self.rows(self._text(CreateTable(self._table, if_not_exists=True)))
 
     async def forget(self, revision: str) -> None:
         """Deletes the row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from abaft import Model
 from existing import fetch
 from migration_scenarios import SCENARIOS, SIZED, Models, Rows, Scenario
 from migrations import app_of, migrated, project_of, quiet, served, thing, titles
+
+GOLDEN = Path(__file__).parent / "golden" / "migrate"
 
 
 def is_like(told: list[str], expected: list[str], engine: str) -> bool:
@@ -96,3 +99,16 @@ async def test_what_development_made_is_taken_up(database_url: str, tmp_path: Pa
     assert await titles(database_url, tmp_path, wider) == ["add column things.note"]
     tables = await fetch(database_url, "select count(*) from things")
     assert tables == [(0,)]
+
+
+async def test_the_file_is_as_it_was(database_url: str, engine: str, tmp_path: Path) -> None:
+    """Renewed by RENEW_GOLDEN=1 pytest tests/test_migrate_changes.py -k as_it_was"""
+    [case] = [row for row in SCENARIOS if row.name == "all at once"]
+    await migrated(database_url, tmp_path, *case.old)
+    await migrated(database_url, tmp_path, *case.new, message="All at once", **case.options)
+    text = (tmp_path / "migrations" / "0002_all_at_once.py").read_text("utf-8")
+    golden = GOLDEN / f"{engine}.txt"
+    if os.environ.get("RENEW_GOLDEN") == "1":
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text, "utf-8")
+    assert text == golden.read_text("utf-8")

@@ -30,6 +30,28 @@ Folder = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Where the files are; `migrations` beside the application."),
 ]
+Message = Annotated[
+    str, typer.Option("--message", "-m", metavar="TEXT", help="What changes, in a few words.")
+]
+Rename = Annotated[
+    list[str] | None,
+    typer.Option(metavar="OLD=NEW", help="A table, or TABLE.OLD=NEW, has another name now."),
+]
+Dropped = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="A table, or TABLE.COLUMN, is gone for good."),
+]
+Check = Annotated[bool, typer.Option(help="Write nothing; exit code 3 where something differs.")]
+Compared = Annotated[
+    From,
+    typer.Option(
+        "--from",
+        help="What the models are compared with: the database as it is, or what the files make "
+        "of an empty one.",
+    ),
+]
+Empty = Annotated[bool, typer.Option(help="A file without steps, for a data step of your own.")]
+Online = Annotated[bool, typer.Option(help="In the forms that hold up others as little as can be.")]
 Destructive = Annotated[
     bool, typer.Option("--allow-destructive", help="Also where data may be lost.")
 ]
@@ -44,34 +66,13 @@ def project(app: str, folder: Path | None) -> Project:
 @migrate.command()
 def diff(
     app: Application = USUAL,
-    message: Annotated[
-        str, typer.Option("--message", "-m", metavar="TEXT", help="What changes, in a few words.")
-    ] = "",
-    rename: Annotated[
-        list[str] | None,
-        typer.Option(metavar="OLD=NEW", help="A table, or TABLE.OLD=NEW, has another name now."),
-    ] = None,
-    dropped: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A table, or TABLE.COLUMN, is gone for good."),
-    ] = None,
-    check: Annotated[
-        bool, typer.Option(help="Write nothing; exit code 3 where something differs.")
-    ] = False,
-    source: Annotated[
-        From,
-        typer.Option(
-            "--from",
-            help="What the models are compared with: the database as it is, or "
-            "what the files make of an empty one.",
-        ),
-    ] = "auto",
-    empty: Annotated[
-        bool, typer.Option(help="A file without steps, for a data step of your own.")
-    ] = False,
-    online: Annotated[
-        bool, typer.Option(help="In the forms that hold up others as little as can be.")
-    ] = True,
+    message: Message = "",
+    rename: Rename = None,
+    dropped: Dropped = None,
+    check: Check = False,
+    source: Compared = "auto",
+    empty: Empty = False,
+    online: Online = True,
     folder: Folder = None,
 ) -> None:
     """Write a migration for what differs between the models and the database.
@@ -84,28 +85,32 @@ def diff(
         return
     options = Options(tuple(rename or ()), tuple(dropped or ()), source, online)
     found = asyncio.run(here.difference(options))
-    if not found.plan.changes and source == "auto" and not here.files() and not check:
+    if check:
+        _show(found.plan)
+        raise typer.Exit(BEHIND if found.plan.changes else 0)
+    if not found.plan.changes and source == "auto" and not here.files():
         # What development made is written down for others, who begin with nothing.
         options = replace(options, source="files")
         found = asyncio.run(here.difference(options))
-    if unknown := found.plan.unknown:
-        note(f"tables of no model are left as they are: {', '.join(unknown)}")
-    if not check and on_terminal():
+    if on_terminal():
         found = _asked(here, options, found)
     _show(found.plan)
-    if check:
-        raise typer.Exit(BEHIND if found.plan.changes else 0)
     if found.questions:
         raise MigrationError("; ".join(question.text for question in found.questions))
     if found.plan.changes:
-        _written(here, found.plan, message)
-        if found.source == "files" and not here.pipeline.settings.production:
-            noted = asyncio.run(here.note_if_so())
-            if noted:
-                done(f"the database is so already: {', '.join(noted)} noted as applied")
+        _write(here, found, message)
     else:
         compared = "the files make" if found.source == "files" else "the database has"
         done(f"no differences: the models are what {compared}")
+
+
+def _write(here: Project, found: Difference, message: str) -> None:
+    """Writes the file; in development the database may be as it says already."""
+    _written(here, found.plan, message)
+    if found.source == "files" and not here.pipeline.settings.production:
+        noted = asyncio.run(here.note_if_so())
+        if noted:
+            done(f"the database is so already: {', '.join(noted)} noted as applied")
 
 
 def on_terminal() -> bool:
@@ -114,6 +119,8 @@ def on_terminal() -> bool:
 
 
 def _show(plan: Plan) -> None:
+    if plan.unknown:
+        note(f"tables of no model are left as they are: {', '.join(plan.unknown)}")
     for change in plan.changes:
         out.print(change.title, markup=False, soft_wrap=True)
     sys.stdout.flush()

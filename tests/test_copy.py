@@ -28,7 +28,8 @@ SYSTEM = Actor(system=True)
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "pair" in metafunc.fixturenames:
-        engines = engines_of(metafunc)
+        marked = metafunc.definition.get_closest_marker
+        engines = engines_of(metafunc.config, metafunc.module, marked)
         pairs = list(product(engines, engines))
         names = [f"{one}-{other}" for one, other in pairs]
         metafunc.parametrize("pair", pairs, indirect=True, ids=names)

@@ -32,6 +32,11 @@ LATE_IMPORTS: set[str] = {
     "src/abaft/app.py::abaft.store.mysql",
     "src/abaft/app.py::abaft.store.postgres",
     "src/abaft/app.py::abaft.store.sqlite",
+    # Alembic and drivers, each where it is asked for.
+    "src/abaft/migrate/engines.py::abaft.migrate.postgres",
+    "src/abaft/migrate/engines.py::abaft.migrate.sqlite",
+    "src/abaft/migrate/engines.py::abaft.store.postgres_migrate",
+    "src/abaft/migrate/engines.py::abaft.store.sqlite_migrate",
 }
 
 # What is used or imported → the only files of the library that may.

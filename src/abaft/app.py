@@ -39,6 +39,7 @@ from abaft.observe.events import (
     Observer,
     PruningFailed,
     SchemaChanged,
+    SchemaDiffers,
     SecretMade,
     Sink,
     Started,
@@ -167,9 +168,11 @@ class App(FastAPI):
             begun = clock.ticks()
             await self.store.open()
             applied, differences = await self.store.upgrade(not self.settings_.production)
-            if differences:
+            if differences and not self.settings_.tolerates_differences:
                 await self.store.close()
                 raise SchemaMismatch(differences)
+            for difference in differences:
+                self.observer.emit(SchemaDiffers(difference))
             for statement in applied:
                 self.observer.emit(SchemaChanged(statement))
             for limit in self.store.limits:

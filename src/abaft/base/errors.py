@@ -63,7 +63,10 @@ class SchemaMismatch(SetupError):
     def __init__(self, differences: list[str]) -> None:
         self.differences = differences
         lines = "\n".join(f"  - {difference}" for difference in differences)
-        super().__init__(f"the models and the database differ:\n{lines}")
+        super().__init__(
+            f"the models and the database differ:\n{lines}\n"
+            "`abaft migrate diff` writes a migration of it, and `abaft migrate apply` runs it"
+        )
 
 
 @dataclass(frozen=True, slots=True)

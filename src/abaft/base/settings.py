@@ -30,6 +30,10 @@ class Settings:
         "where the data lives: sqlite:///FILE, postgresql://…, mysql://… or mongodb://…",
         secret=True,
     )
+    schema_check: Literal["strict", "warn"] = setting(
+        "strict",
+        "what production does where the database isn't as the models say: stop, or tell and go on",
+    )
     secret_key: str = setting(
         "", "signs cursors; at least 32 characters, the same in every worker", secret=True
     )
@@ -125,6 +129,11 @@ class Settings:
     @property
     def production(self) -> bool:
         return self.mode == "production"
+
+    @property
+    def tolerates_differences(self) -> bool:
+        """Whether a start goes on where the database isn't as the models say."""
+        return self.production and self.schema_check == "warn"
 
 
 def load(given: Mapping[str, Any] | None = None) -> Settings:

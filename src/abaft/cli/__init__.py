@@ -8,7 +8,19 @@ import typer
 from typer.core import TyperGroup
 
 from abaft.base.version import __version__
-from abaft.cli import copy, dev, export, inspect, load, new, query, routes, serve, shell
+from abaft.cli import (
+    copy,
+    dev,
+    export,
+    inspect,
+    load,
+    migrate,
+    new,
+    query,
+    routes,
+    serve,
+    shell,
+)
 from abaft.cli.console import clean_errors, out
 
 
@@ -31,6 +43,7 @@ cli = typer.Typer(
 for verb in (new.new, dev.dev, serve.serve, inspect.inspect):
     cli.command()(verb)
 cli.command(cls=load.WithOptional)(load.load)
+cli.add_typer(migrate.migrate, name="migrate")
 for last in (export.export, copy.copy, query.query, shell.shell, routes.routes):
     cli.command()(last)
 

@@ -10,7 +10,7 @@ import orjson
 from abaft.base import clock
 from abaft.model.spec import Model
 from abaft.store.base import Session, Store
-from abaft.store.sql.progress import Progress, Progresses
+from abaft.plan.loads import Progress
 
 Phase = Literal["feed", "records", "changes", "done"]
 """What comes next: the feed as it is, the records, what has changed meanwhile; or nothing."""
@@ -49,8 +49,7 @@ class Notes:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        dialect: Any = getattr(store, "dialect")  # noqa: B009
-        self._progresses: Any = Progresses(dialect)
+        self._progresses = store.progresses
 
     async def _read(self, name: str) -> Any:
         found = await self._store.run(lambda: self._progresses.read(name))

@@ -20,7 +20,7 @@ def dev(app: Application = USUAL, host: Host = "127.0.0.1", port: Port = 8000) -
     """Serve the application in development mode, and again after every change to a file."""
     settings.share(mode="development")
     found = find(app)
-    asyncio.run(check_database(found.app))
+    asyncio.run(check_database(found))
     check_port(host, port)
     links(found, host, port)
     config = Config(
@@ -39,7 +39,7 @@ def _serve(app: str, config: Config, sockets: list[socket.socket]) -> None:
     """A process of one version of the files; what is wrong with it is told as at the start."""
     try:
         with clean_errors():
-            asyncio.run(check_database(find(app).app))
+            asyncio.run(check_database(find(app)))
     except typer.Exit as end:
         raise SystemExit(end.exit_code) from None
     Server(config).run(sockets)

@@ -19,6 +19,10 @@ from abaft.base.errors import SchemaMismatch
 from abaft.cli.console import done, err, fail, note
 from abaft.cli.patience import PatientProtocol
 from abaft.cli.target import USUAL, Application, Found, find
+from abaft.migrate.files import FOLDER, MigrationError
+
+SHOWN = 8
+"""Statements of an upgrade that are shown."""
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[
@@ -54,7 +58,7 @@ def serve(
     given = found.app.settings_
     if workers > 1:
         _share_secret(found.app)
-    asyncio.run(check_database(found.app))
+    asyncio.run(check_database(found))
     if uds is None:
         check_port(host, port)
     if not given.production:
@@ -115,21 +119,55 @@ def _share_secret(app: App) -> None:
     note("the workers share a secret key made for this run: set ABAFT_SECRET_KEY to keep one")
 
 
-async def check_database(app: App) -> None:
+async def check_database(found: Found) -> None:
     """Opens the database once, so that what is wrong is told once and not by each worker.
 
-    Raises SchemaMismatch, and Lost where the database can't be reached.
+    Raises SchemaMismatch, MigrationError where migrations wait, and Lost where the database can't
+    be reached.
     """
-    store = open_store(app.settings_, app)
+    app, given = found.app, found.app.settings_
+    await check_migrations(found)
+    store = open_store(given, app)
     await store.open()
     try:
-        applied, differences = await store.upgrade(not app.settings_.production)
+        applied, differences = await store.upgrade(not given.production)
     finally:
         await store.close()
-    if differences:
+    if differences and not given.tolerates_differences:
         raise SchemaMismatch(differences)
+    for difference in differences:
+        note(difference)
     if applied:
         done(f"the database was brought up to the models: {len(applied)} statements")
+        for statement in applied[:SHOWN]:
+            err.print(f"  {escape(' '.join(statement.split())[:100])}")
+
+
+async def check_migrations(found: Found) -> None:
+    """In development runs the migrations that wait, unless they may lose data; else refuses."""
+    if not (found.folder / FOLDER).is_dir():
+        return
+    from abaft.migrate.project import Project, lost
+
+    project = Project(found.app.pipeline, found.folder / FOLDER)
+    waiting = await project.waiting()
+    told = ", ".join(file.revision for file in waiting)
+    command = f"abaft migrate apply {found.name}"
+    if not waiting:
+        return
+    if found.app.settings_.tolerates_differences:
+        note(f"migrations wait: {told}; `{command}` runs them")
+    elif found.app.settings_.production:
+        raise MigrationError(f"migrations wait: {told}; run `{command}`")
+    elif losses := lost(waiting):
+        raise MigrationError(
+            f"migrations wait that may lose data: {told}: {'; '.join(losses)}; "
+            f"run `{command} --allow-destructive`"
+        )
+    elif noted := await project.note_if_so():
+        done(f"the database is so already: {', '.join(noted)} noted as applied")
+    else:
+        await project.apply(done)
 
 
 def check_port(host: str, port: int) -> None:

@@ -30,6 +30,13 @@ class Limited:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaDiffers:
+    """In production with `schema_check="warn"`: the database isn't as the models say."""
+
+    difference: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFailed:
     """A defect of ours: the client saw only the request's id."""
 
@@ -87,6 +94,7 @@ Event = (
     Started
     | SchemaChanged
     | Limited
+    | SchemaDiffers
     | RequestFailed
     | PruningFailed
     | LoadShed

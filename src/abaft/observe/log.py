@@ -13,6 +13,7 @@ from abaft.observe.events import (
     LoadShed,
     PruningFailed,
     RequestFailed,
+    SchemaDiffers,
     StreamCut,
 )
 
@@ -23,6 +24,7 @@ _LEVELS: dict[type, int] = {
     HookFailed: logging.ERROR,
     PruningFailed: logging.WARNING,
     LoadShed: logging.WARNING,
+    SchemaDiffers: logging.WARNING,
     StreamCut: logging.WARNING,
 }
 

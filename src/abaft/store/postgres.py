@@ -325,13 +325,13 @@ class PostgresStore:
                     connection.terminate()
                 raise translate(error, self._columns) from error
             try:
-                yield self._session(connection)
+                yield self.session_on(connection)
             except BaseException:
                 await roll_back(connection)
                 raise
             await steps.commit(connection, self._columns)
 
-    def _session(self, connection: Connection) -> PostgresSession:
+    def session_on(self, connection: Connection) -> PostgresSession:
         tables, asked = self._load_tables, self._wholes.asked
         return PostgresSession(connection, self._columns, tables, self._turn, asked)
 

@@ -14,7 +14,7 @@ from abaft.store.sql.indexes import index_groups
 from abaft.store.sql.schema import Found, compare
 from abaft.store.sql.tables import create_index
 
-_LOCK = 0x61626166_74  # "abaft"
+LOCK = 0x61626166_74  # "abaft"
 
 # Tables are named as models name them: with their schema where that isn't the current one.
 _PLACES = """
@@ -105,7 +105,7 @@ async def upgrade(
         await connection.execute("set local statement_timeout = 0; set local lock_timeout = 0")
         if apply:
             # Of workers that start together one migrates, and the others find it done.
-            await connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
+            await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
         found = await _found(connection, schemas_of(schema))
         statements, differences = compare(schema, tables, (changes, *own), dialect, found, family)
         feed = found.get(changes.name, Found())

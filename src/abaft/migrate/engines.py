@@ -1,0 +1,48 @@
+"""Which engine a store has; a driver, and Alembic, are imported only where they are needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abaft.base.errors import SettingError
+from abaft.migrate.engine import Engine, Runner
+from abaft.store.base import Store
+
+
+def runner_for(store: Store) -> Runner:
+    """What runs migrations on the store's database."""
+    given: Any = store
+    match store.capabilities.name:
+        case "sqlite":
+            from abaft.store.sqlite_migrate import SqliteRunner
+
+            return SqliteRunner(given)
+        case "postgres":
+            from abaft.store.postgres_migrate import PostgresRunner
+
+            return PostgresRunner(given)
+    raise _none(store)
+
+
+def engine_for(store: Store) -> Engine:
+    """What compares the store's database with the models."""
+    given: Any = store
+    try:
+        match store.capabilities.name:
+            case "sqlite":
+                from abaft.migrate.sqlite import SqliteEngine
+
+                return SqliteEngine(given)
+            case "postgres":
+                from abaft.migrate.postgres import PostgresEngine
+
+                return PostgresEngine(given)
+    except ImportError as error:
+        if error.name in ("alembic", "greenlet"):
+            raise SettingError("this needs Alembic: pip install 'abaft[migrate]'") from error
+        raise
+    raise _none(store)
+
+
+def _none(store: Store) -> SettingError:
+    return SettingError(f"{store.capabilities.name} has no migrations yet")

@@ -100,6 +100,29 @@ def told(renames: Renames) -> list[Change]:
     ]
 
 
+def structure_of(old: State, new: State, gone: Callable[[str], bool]) -> list[Change]:
+    """Tables, columns, types and what may be null, as a database shows both sides."""
+    changes = [Change("add table", place) for place in new.tables if place not in old.tables]
+    for place, there in old.tables.items():
+        table = new.tables.get(place)
+        if table is None:
+            changes += [Change("drop table", place)] if gone(place) else []
+            continue
+        for name, row in there.columns.items():
+            now = table.columns.get(name)
+            if now is None or (now.extra != row.extra):
+                changes.append(Change("drop column", place, name))
+            elif now.type != row.type:
+                changes.append(Change("change type", place, name, now.type, row.type))
+            if now is not None and now.required != row.required:
+                changes.append(Change("require" if now.required else "release", place, name))
+        for name, row in table.columns.items():
+            was = there.columns.get(name)
+            if was is None or was.extra != row.extra:
+                changes.append(Change("add column", place, name))
+    return changes
+
+
 def definitions(old: State, new: State) -> list[Change]:
     """What Alembic doesn't compare, or not exactly: checks, keys, indexes and searches."""
     changes: list[Change] = []

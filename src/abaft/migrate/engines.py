@@ -17,6 +17,10 @@ def runner_for(store: Store) -> Runner:
             from abaft.store.sqlite_migrate import SqliteRunner
 
             return SqliteRunner(given)
+        case "mysql":
+            from abaft.store.mysql_migrate import MysqlRunner
+
+            return MysqlRunner(given)
         case "postgres":
             from abaft.store.postgres_migrate import PostgresRunner
 
@@ -33,6 +37,10 @@ def engine_for(store: Store) -> Engine:
                 from abaft.migrate.sqlite import SqliteEngine
 
                 return SqliteEngine(given)
+            case "mysql":
+                from abaft.migrate.mysql import MysqlEngine
+
+                return MysqlEngine(given)
             case "postgres":
                 from abaft.migrate.postgres import PostgresEngine
 

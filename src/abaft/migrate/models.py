@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from abaft.migrate.state import Search, State, Table
 from abaft.model.spec import Field, Model, Schema
 from abaft.store.sql.dialect import Dialect
-from abaft.store.sql.schema import Found, compare, literal
+from abaft.store.sql.schema import Found, compare
 from abaft.store.sql.search import SEARCH, index_name
 from abaft.store.sql.tables import numbered
 
@@ -79,7 +79,7 @@ class Target:
         if row.default is None or row.key:
             return ""
         value = row.default()
-        return "" if value is None else literal(value, row, self.dialect)
+        return "" if value is None else self.dialect.default(row.kind, value)
 
     def numbers(self, place: str, there: Iterable[str]) -> list[str]:
         """What gives stored records their places, where the model has become ordered."""

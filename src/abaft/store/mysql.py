@@ -31,7 +31,7 @@ from abaft.store.sql.conditions import Context
 from abaft.store.sql.dialect import number
 from abaft.store.sql.idempotency import Answers
 from abaft.store.sql.load import Tables
-from abaft.store.sql.mysql import MysqlDialect, locks
+from abaft.store.sql.mysql import MysqlDialect, Server, locks
 from abaft.store.sql.mysql_columns import limits
 from abaft.store.sql.mysql_literals import filled
 from abaft.store.sql.progress import Progresses
@@ -89,15 +89,24 @@ class MysqlStore:
         self.indexer = Indexer(self.schema, self.tables, self.dialect)
         self.limits: Sequence[str] = limits(self.schema)
 
+    def meet(self, server: Server) -> None:
+        """Speaks as this server does."""
+        if server != self.dialect.server:
+            self.dialect.meet(server)
+            self._make()
+
+    @property
+    def own(self) -> tuple[sa.Table, ...]:
+        """The tables that no model names."""
+        return (self.changes_table, self._feed, self.answers.table, locks)
+
     def _until(self) -> float:
         return clock.monotonic() + self.settings.query_timeout
 
     async def open(self) -> None:
         self._pool.open()
         async with self._pool.hold(self._until()) as connection:
-            if connection.server != self.dialect.server:
-                self.dialect.meet(connection.server)
-                self._make()
+            self.meet(connection.server)
             self._columns.update(await unique_columns(connection, self.schema))
             await self.indexer.begin(connection)
 
@@ -105,9 +114,10 @@ class MysqlStore:
         await self._pool.close(self.settings.query_timeout)
 
     async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
-        own = (self.changes_table, self._feed, self.answers.table, locks)
         async with self._pool.hold(self._until()) as connection:
-            result = await upgrade(connection, self.schema, self.tables, own, self.dialect, apply)
+            result = await upgrade(
+                connection, self.schema, self.tables, self.own, self.dialect, apply
+            )
         async with self._pool.hold(self._until()) as connection:
             self._columns.update(await unique_columns(connection, self.schema))
             await self.indexer.begin(connection)
@@ -247,7 +257,7 @@ class MysqlStore:
                 if gone(error):
                     connection.terminate()
                 raise translate(error, self._columns) from error
-            session = self._session(connection, patient)
+            session = self.session_on(connection, patient)
             try:
                 yield session
                 await session.finish()
@@ -261,7 +271,7 @@ class MysqlStore:
                 if patient:
                     connection.terminate()
 
-    def _session(self, connection: Connection, patient: bool) -> MysqlSession:
+    def session_on(self, connection: Connection, patient: bool) -> MysqlSession:
         seconds = 0 if patient else self.settings.query_timeout
         settle = self.indexer.settle
         return MysqlSession(connection, self._columns, self._load_tables, settle, seconds)

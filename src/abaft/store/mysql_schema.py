@@ -20,6 +20,7 @@ from abaft.store.sql.mysql_compiler import COMPANION
 from abaft.store.sql.mysql_literals import Listed, filled
 from abaft.store.sql.schema import Found, compare
 
+LOCK_NAME = "concat('abaft.', left(sha2(database(), 256), 32))"
 _LOCK_SECONDS = 600
 _BINARY = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin")
 """Collations that go by code point, and let spaces at the end count."""
@@ -82,11 +83,10 @@ async def upgrade(
     apply: bool,
 ) -> tuple[list[str], list[str]]:
     """(statements applied, differences left); the server can't undo a definition."""
-    name = "concat('abaft.', left(sha2(database(), 256), 32))"
     connection.limit = None
-    await connection.run(_unhurried(connection.server))
+    await connection.run(unhurried(connection.server))
     # Of workers that start together one migrates, and the others find it done.
-    [(held,)] = await connection.rows(f"SELECT get_lock({name}, {_LOCK_SECONDS})")
+    [(held,)] = await connection.rows(f"SELECT get_lock({LOCK_NAME}, {_LOCK_SECONDS})")
     if held != 1:
         raise SetupError("another process has been changing the tables for too long: try again")
     try:
@@ -104,7 +104,7 @@ async def upgrade(
     finally:
         if not connection.is_closed():
             # The session's manners were for statements of requests.
-            await connection.run(f"DO release_lock({name})")
+            await connection.run(f"DO release_lock({LOCK_NAME})")
             connection.terminate()
 
 
@@ -119,7 +119,8 @@ async def _define(connection: Connection, sql: str) -> None:
         raise SetupError(f"the database refuses {_title(sql)}: {told}") from error
 
 
-def _unhurried(server: Server) -> str:
+def unhurried(server: Server) -> str:
+    """What lets a session take its time."""
     limit = "max_statement_time" if server.maria else "max_execution_time"
     waits = "SESSION innodb_lock_wait_timeout = 60, SESSION lock_wait_timeout = 60"
     return f"SET SESSION {limit} = 0, {waits}"

@@ -9,8 +9,8 @@ import orjson
 
 from abaft.base import clock
 from abaft.model.spec import Model
-from abaft.store.base import Session, Store
 from abaft.plan.loads import Progress
+from abaft.store.base import Session, Store
 
 Phase = Literal["feed", "records", "changes", "done"]
 """What comes next: the feed as it is, the records, what has changed meanwhile; or nothing."""

@@ -142,7 +142,11 @@ def definitions(old: State, new: State) -> list[Change]:
     return changes
 
 
-_OURS: dict[str, tuple[str, ...]] = {"check": ("ck_",), "key": ("fk_",), "index": ("ix_", "uq_")}
+_OURS: dict[str, tuple[str, ...]] = {
+    "check": ("ck_",),
+    "key": ("fk_",),
+    "index": ("ix_", "uq_", "abaft_search_"),
+}
 
 
 def _named(

@@ -21,6 +21,10 @@ def runner_for(store: Store) -> Runner:
             from abaft.store.mysql_migrate import MysqlRunner
 
             return MysqlRunner(given)
+        case "mongodb":
+            from abaft.store.mongo.migrate import MongoRunner
+
+            return MongoRunner(given)
         case "postgres":
             from abaft.store.postgres_migrate import PostgresRunner
 
@@ -41,6 +45,10 @@ def engine_for(store: Store) -> Engine:
                 from abaft.migrate.mysql import MysqlEngine
 
                 return MysqlEngine(given)
+            case "mongodb":
+                from abaft.migrate.mongo import MongoEngine
+
+                return MongoEngine(given)
             case "postgres":
                 from abaft.migrate.postgres import PostgresEngine
 
@@ -53,4 +61,4 @@ def engine_for(store: Store) -> Engine:
 
 
 def _none(store: Store) -> SettingError:
-    return SettingError(f"{store.capabilities.name} has no migrations yet")
+    return SettingError(f"{store.capabilities.name} has no migrations")

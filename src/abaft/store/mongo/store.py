@@ -161,7 +161,9 @@ class MongoStore:
         raise no_sql()
 
     @asynccontextmanager
-    async def transaction(self, patient: bool = False, pace: Pace = "") -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, patient: bool = False, pace: Pace = ""
+    ) -> AsyncIterator[Transaction]:
         # One writes at a time: none can cross another, at whatever pace.
         async with self.writer.exclusive(patient) as held:
             yield MongoSession(self.keepers, held.do)

@@ -194,7 +194,7 @@ class MongoRunner:
 
     def session(self) -> Session:
         """The transaction of a data step, which begins when it is first used."""
-        return _Late(self)  # type: ignore[return-value]
+        return _Late(self)
 
     async def began(self) -> Session:
         """The session of the transaction that is open."""

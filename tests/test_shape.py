@@ -33,8 +33,12 @@ LATE_IMPORTS: set[str] = {
     "src/abaft/app.py::abaft.store.postgres",
     "src/abaft/app.py::abaft.store.sqlite",
     # Alembic and drivers, each where it is asked for.
+    "src/abaft/migrate/engines.py::abaft.migrate.mongo",
+    "src/abaft/migrate/engines.py::abaft.migrate.mysql",
     "src/abaft/migrate/engines.py::abaft.migrate.postgres",
     "src/abaft/migrate/engines.py::abaft.migrate.sqlite",
+    "src/abaft/migrate/engines.py::abaft.store.mongo.migrate",
+    "src/abaft/migrate/engines.py::abaft.store.mysql_migrate",
     "src/abaft/migrate/engines.py::abaft.store.postgres_migrate",
     "src/abaft/migrate/engines.py::abaft.store.sqlite_migrate",
 }

@@ -115,6 +115,7 @@ class Client:
             "create": self.create,
             "collmod": self.change,
             "drop": self.drop,
+            "renamecollection": self.rename,
             "dropdatabase": self.drop_database,
             "listdatabases": self.list_databases,
             "explain": self.explain,
@@ -328,6 +329,25 @@ class Client:
         )
         if not row[0]:
             raise Fault(26, "ns not found")
+        return {}
+
+    async def rename(self, body: Document) -> Document:
+        base, _, old = body["renameCollection"].partition(".")
+        row = await (await self.of(body)).row(
+            "select count(*) from documentdb_api_catalog.collections"
+            " where database_name = $1 and collection_name = $2",
+            base,
+            old,
+        )
+        if not row[0]:
+            raise Fault(26, f"Source collection {body['renameCollection']} does not exist")
+        await (await self.of(body)).row(
+            "select documentdb_api.rename_collection($1::text, $2::text, $3::text, $4)",
+            base,
+            old,
+            body["to"].partition(".")[2],
+            bool(body.get("dropTarget")),
+        )
         return {}
 
     async def drop_database(self, body: Document) -> Document:

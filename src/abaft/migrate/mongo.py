@@ -14,7 +14,7 @@ from abaft.migrate.plan import Compared, Plan, plan
 from abaft.migrate.state import Column, Named, State, Table
 from abaft.migrate.steps import Step
 from abaft.model.spec import POSITION
-from abaft.store.mongo.migrate import RENEW, Found, found, wanted_of
+from abaft.store.mongo.migrate import FILL, RENEW, Found, found, wanted_of
 from abaft.store.mongo.store import MongoStore
 
 _VALIDATOR, _BESIDE = "ck_validator", "ck_beside"
@@ -194,13 +194,20 @@ def _add_field(change: Change, old: State, new: State) -> list[Step]:
         lost = f"{change.table}.{change.name} is required and has no default: a data step gives it"
         return [Step("command", (), lost, command={"ping": 1}, note=change.title)]
     value = json.loads(row.fill) if row.fill else None
-    return [_command(change, _update(change.table, where, {"$set": {change.name: value}}))]
+    # Ahead of the rest: what old code writes has it from here on.
+    return [
+        _command(change, {FILL: change.table, "field": change.name, "with": [value]}),
+        _command(change, _update(change.table, where, {"$set": {change.name: value}})),
+    ]
 
 
 def _drop_field(change: Change, old: State, new: State) -> list[Step]:
     lost = f"the field {change.table}.{change.name} and what is in it"
     gone = {"$unset": {change.name: ""}}
-    return [_command(change, _update(change.table, {}, gone), lost)]
+    return [
+        _command(change, {FILL: change.table, "field": change.name, "with": []}, lost),
+        _command(change, _update(change.table, {}, gone), lost),
+    ]
 
 
 def _convert(change: Change, old: State, new: State) -> list[Step]:

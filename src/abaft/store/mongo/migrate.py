@@ -13,7 +13,7 @@ from bson import json_util
 from pymongo.errors import OperationFailure, PyMongoError
 
 from abaft.base.digest import fingerprint
-from abaft.model.spec import Schema
+from abaft.model.spec import Model, Schema
 from abaft.store.base import Session, StoreError
 from abaft.store.migrations import MIGRATIONS, Record
 from abaft.store.mongo.documents import STATE, path
@@ -22,10 +22,14 @@ from abaft.store.mongo.renewing import noting, renewals, shape
 from abaft.store.mongo.schema import TURN, wanted
 from abaft.store.mongo.store import MongoStore
 from abaft.store.mongo.turns import alone
+from abaft.store.mongo.unit import WRITER
 from abaft.store.mongo.values import encode
 
 RENEW = "abaftRenew"
 """Our own command: makes anew what documents have beside their fields."""
+FILL = "abaftFill"
+"""Our own: by what a field is filled where code that doesn't know it writes; `with` is a list of
+the value, or an empty one."""
 _EXISTS, _MISSING, _NO_INDEX = 48, 26, 27
 _PROLONG = TURN / 1000 / 3
 
@@ -167,6 +171,9 @@ class MongoRunner:
         if RENEW in given:
             await self._renew(given[RENEW])
             return
+        if FILL in given:
+            await self._fill(f"{given[FILL]}.{given['field']}", given["with"])
+            return
         name = self._store.server.name
         try:
             if "renameCollection" in given:
@@ -180,6 +187,19 @@ class MongoRunner:
         if result.get("writeErrors"):
             raise StoreError(f"{result['writeErrors'][0].get('errmsg')}, of: {text[:300]}")
 
+    async def _fill(self, place: str, values: Sequence[Any]) -> None:
+        """In a turn of its own: who writes now has ended before, and who comes next knows it."""
+        place = f"fills.{place}"
+        change = {"$set": {place: values[0]}} if values else {"$unset": {place: ""}}
+        await self._store.writer.submit(lambda unit: unit.fill(change), alone=True)
+
+    async def _filled_in_vain(self, model: Model) -> list[str]:
+        """What documents are filled with, and no field of the model is any more."""
+        with translating():
+            state = await self._store.server.collection(STATE).find_one({"_id": WRITER}) or {}
+        fills = state.get("fills", {}).get(model.table, {})
+        return sorted(fills.keys() - {path(model, name) for name in model.fields})
+
     async def _renew(self, table: str) -> None:
         """By the models as they are, if the collection is held to what they say."""
         server = self._store.server
@@ -191,6 +211,8 @@ class MongoRunner:
                 raise StoreError("; ".join(differences))
             for step in [*steps, noting(server, model)]:
                 await step.run()
+            for name in await self._filled_in_vain(model):
+                await self._fill(f"{table}.{name}", ())
 
     def session(self) -> Session:
         """The transaction of a data step, which begins when it is first used."""

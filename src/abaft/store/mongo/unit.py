@@ -41,6 +41,8 @@ class Unit:
         """Whether a relation to a record of the same model may lead to one that comes later."""
         self.later: list[tuple[str, Any]] = []
         """What must be there at the end: collections and keys."""
+        self.fills: Mapping[str, Document] = {}
+        """By collection, what documents have that are written by code older than a migration."""
         self._number = 0
         self._told = 0
 
@@ -59,7 +61,9 @@ class Unit:
         except QueryTimeout as error:
             # MongoDB refuses at once; what waits for a lock does so no longer.
             raise Busy("others keep writing") from error
-        self._number = int((state or {}).get("feed", 0))
+        state = state or {}
+        self._number = int(state.get("feed", 0))
+        self.fills = state.get("fills", {})
 
     async def run(self, collection: str, stages: list[Query]) -> list[Document]:
         """The documents of a pipeline, as this transaction sees them."""
@@ -83,12 +87,29 @@ class Unit:
     async def insert(self, collection: str, document: Document) -> None:
         await self._note((collection, document["_id"], None))
         with translating():
-            await self.server.collection(collection).insert_one(document, session=self.session)
+            await self.server.collection(collection).insert_one(
+                self._filled(collection, document), session=self.session
+            )
 
     async def insert_all(self, collection: str, documents: list[Document]) -> None:
         await self._note(*((collection, document["_id"], None) for document in documents))
         with translating():
-            await self.server.collection(collection).insert_many(documents, session=self.session)
+            await self.server.collection(collection).insert_many(
+                [self._filled(collection, document) for document in documents],
+                session=self.session,
+            )
+
+    def _filled(self, collection: str, document: Document) -> Document:
+        """The document, with the fields that only newer code knows."""
+        fills = self.fills.get(collection)
+        return {**fills, **document} if fills else document
+
+    async def fill(self, change: Query) -> None:
+        """Changes what newer fields are filled by: whoever writes from now on goes by it."""
+        with translating():
+            await self.server.collection(STATE).update_one(
+                {"_id": WRITER}, change, session=self.session
+            )
 
     async def replace(self, collection: str, before: Document, document: Document) -> None:
         await self._note((collection, before["_id"], before))

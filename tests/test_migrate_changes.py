@@ -97,6 +97,7 @@ def _names(record: Any) -> list[Any]:
     return [getattr(record, name) for name in ("name", "title") if hasattr(record, name)]
 
 
+@pytest.mark.sql
 async def test_what_development_made_is_taken_up(database_url: str, tmp_path: Path) -> None:
     app = app_of(database_url, SIZED, mode="development")
     await app.start()

@@ -19,6 +19,7 @@ from migrations import app_of, migrated, model, project_of, quiet, served, thing
 NAMED = thing({"name": str})
 
 
+@pytest.mark.sql
 async def test_what_others_have_made_is_let_be(
     database_url: str, engine: str, tmp_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ async def test_the_online_forms_of_postgresql(
     assert not any(step.alone for step in plain.plan.up)
 
 
+@pytest.mark.sql
 async def test_tables_of_others_are_led_to_and_never_changed(
     database_url: str, engine: str, tmp_path: Path
 ) -> None:

@@ -64,6 +64,7 @@ async def names(url: str) -> list[str]:
     return [row[0] for row in found]
 
 
+@pytest.mark.sql
 async def test_a_data_step_is_given_a_db(database_url: str, engine: str, tmp_path: Path) -> None:
     told: list[str] = []
 
@@ -103,6 +104,7 @@ async def check(db):
     assert changes == [(2,)], "what a data step writes is in the feed"
 
 
+@pytest.mark.sql
 async def test_a_failing_step_leaves_all_as_it_was(
     database_url: str, engine: str, tmp_path: Path
 ) -> None:
@@ -130,6 +132,7 @@ async def fail(db):
     assert not status.changed
 
 
+@pytest.mark.sql
 async def test_of_several_at_once_one_does_it(
     database_url: str, engine: str, tmp_path: Path
 ) -> None:
@@ -181,6 +184,7 @@ def upgrade(do):
 """
 
 
+@pytest.mark.sql
 @pytest.mark.slow
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
 async def test_rec_1_one_that_is_killed_at_any_step_is_old_or_goes_on(
@@ -269,6 +273,7 @@ WRONG = {
 }
 
 
+@pytest.mark.sql
 @pytest.mark.parametrize("case", WRONG)
 async def test_files_and_database_that_do_not_agree(
     database_url: str, engine: str, tmp_path: Path, case: str

@@ -283,8 +283,7 @@ async def test_values_are_shown_filtered_and_sorted(
 async def test_values_come_back_as_they_were_given(
     engine: str, place: tuple[str, type[Model]]
 ) -> None:
-    url, model = place
-    given = GIVEN[engine]
+    (url, model), given = place, GIVEN[engine]
     async with serving(url, model) as api:
         made = await api.ask("POST /api/old_things", "admin", json=given)
         record = made.json()

@@ -26,6 +26,7 @@ from abaft.store.mysql_pool import Connection, Pool
 from abaft.store.mysql_schema import unique_columns, upgrade
 from abaft.store.mysql_search import Indexer
 from abaft.store.mysql_session import MysqlSession
+from abaft.store.sql.apart import compile_apart
 from abaft.store.sql.changes import change_statement
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.dialect import number
@@ -39,7 +40,7 @@ from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Binder, Statement
 from abaft.store.sql.tables import make_tables
 from abaft.store.sql.versions import compile_reading
-from abaft.store.sql.write import WriteBuilder, WriteStatement, compile_apart
+from abaft.store.sql.write import WriteBuilder, WriteStatement
 
 _ATTEMPTS = 8
 _PAUSE = 0.01

@@ -59,10 +59,8 @@ _PATIENCE = (
     "set local statement_timeout = 0; set local lock_timeout = 0;"
     "set local idle_in_transaction_session_timeout = 0"
 )
-_ATTEMPTS = 8
-_LONGEST = 2**31 - 1
-"""Milliseconds that PostgreSQL takes for a time-out."""
-_PAUSE = 0.01
+_ATTEMPTS, _PAUSE = 8, 0.01
+_LONGEST = 2**31 - 1  # milliseconds that PostgreSQL takes for a time-out
 
 Work = Callable[[Connection], Awaitable[Any]]
 
@@ -235,8 +233,7 @@ class PostgresStore:
         if compiled.asked[limit] < _USUAL:
             return compiled.lane
         made = read_lane(self._line, compiled.statement.statement, (compiled.limit, limit))
-        compiled.lanes[limit] = made
-        return made
+        return compiled.lanes.setdefault(limit, made)
 
     async def write(self, compiled: Write, values: Values) -> Row | None:
         if (program := compiled.program) is not None:

@@ -180,12 +180,24 @@ class MongoRunner:
                 names = {"renameCollection": f"{name}.{given['renameCollection']}"}
                 names["to"] = f"{name}.{given['to']}"
                 await self._store.server.client.admin.command(names)
+                await self._moved(given["renameCollection"], given["to"])
                 return
             result = await self._store.server.database.command(given)
         except PyMongoError as error:
             raise StoreError(f"{error}, of: {text[:300]}") from error
         if result.get("writeErrors"):
             raise StoreError(f"{result['writeErrors'][0].get('errmsg')}, of: {text[:300]}")
+
+    async def _moved(self, old: str, new: str) -> None:
+        """What is noted of a collection is found by its new name."""
+        state = self._store.server.collection(STATE)
+        with translating():
+            noted = await state.find_one_and_delete({"_id": f"shape_{old}"})
+            if noted is not None:
+                row = {**noted, "_id": f"shape_{new}"}
+                await state.replace_one({"_id": row["_id"]}, row, upsert=True)
+        change = {"$rename": {f"fills.{old}": f"fills.{new}"}}
+        await self._store.writer.submit(lambda unit: unit.fill(change), alone=True)
 
     async def _fill(self, place: str, values: Sequence[Any]) -> None:
         """In a turn of its own: who writes now has ended before, and who comes next knows it."""

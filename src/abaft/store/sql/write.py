@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -296,7 +296,7 @@ def compile_plain(
         statement = written if reckoned is None else written.returning(reckoned.label("d"))
     return WriteStatement(
         builder.context.binder.finish(statement),
-        _told_apart(make, plan, changes) or change,
+        told_apart(make, plan, changes) or change,
         Probe(lambda: make(plan)),
         generated is not None,
         make_program(make, plan, changes),
@@ -304,41 +304,7 @@ def compile_plain(
     )
 
 
-def compile_apart(
-    make: Any, plan: WritePlan, changes: sa.Table, change: Statement
-) -> WriteStatement:
-    """For databases whose DML gives nothing back: the record is read by a second statement."""
-    builder: WriteBuilder = make(plan)
-    generated = builder.generated()
-    first = builder.reads_itself()
-    held = builder.dml(guarded=first is None)
-    statement = replace(
-        builder.context.binder.finish(held), first=first, then=_read_back(make(plan), generated)
-    )
-    return WriteStatement(
-        statement,
-        _told_apart(make, plan, changes) or change,
-        Probe(lambda: make(plan)),
-        generated is not None,
-        make_program(make, plan, changes),
-        waits=generated is not None or plan.results is not None,
-    )
-
-
-def _read_back(builder: WriteBuilder, generated: str | None) -> Statement | None:
-    """The rows that RETURNING would give; None for a record that is gone."""
-    plan, stored = builder.plan, builder.stored()
-    if plan.action == "delete":
-        return None
-    key = sa.null() if generated is None else stored.column(generated)
-    columns = [builder.shown(stored).label("j"), key.label("k")]
-    reckoned = builder.reckoned(stored)
-    columns += [] if reckoned is None else [reckoned.label("d")]
-    query = sa.select(*columns).select_from(builder.table).where(*builder.by_written_key(generated))
-    return builder.context.binder.finish(query.correlate(None))
-
-
-def _told_apart(make: Any, plan: WritePlan, changes: sa.Table) -> Statement | None:
+def told_apart(make: Any, plan: WritePlan, changes: sa.Table) -> Statement | None:
     """The change record of a model with history: made of the record as it is stored then."""
     if not plan.model.history:
         return None
@@ -396,7 +362,7 @@ def compile_joined(make: Any, plan: WritePlan, changes: sa.Table) -> WriteStatem
     query = joined_query(builder, changes)
     return WriteStatement(
         builder.context.binder.finish(query),
-        _told_apart(make, plan, changes),
+        told_apart(make, plan, changes),
         Probe(lambda: make(plan)),
         builder.generated() is not None,
         make_program(make, plan, changes),

@@ -125,7 +125,7 @@ def test_fail_5_old_and_new_code_serve_one_database(
             after.stopped.set()
             after.join(30)
             # On MongoDB whoever writes a document makes what a search goes by.
-            where = "text.contains=" if engine == "mongodb" else "search="
+            where = "text[contains]=" if engine == "mongodb" else "search="
             found = httpx.get(f"{second}/api/notes?{where}old&limit=1&count=exact").json()
             ranks = {
                 name: httpx.get(f"{second}/api/notes?{where}{name}&limit=9").json()["items"]

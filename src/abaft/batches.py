@@ -79,7 +79,7 @@ async def together(
         answers.append(ready.written(row[0], stored, stages))
     if unit is None:
         for answer in answers:
-            if isinstance(answer, WriteAnswer):
+            if isinstance(answer, WriteAnswer) and answer.draft.model.hooks:
                 await run_after(pipeline, answer.draft, actor)
     return answers
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import Table
 from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model.kinds import Kind
@@ -139,7 +140,7 @@ class Dialect(ABC):
         """Holds a name, or a part of it, until the transaction ends; None: one writes at a time."""
         return None
 
-    def counted(self, table: sa.Table, column: str) -> Element:
+    def counted(self, table: Table, column: str) -> Element:
         """What stands for the next key that the database counts."""
         return sa.null()
 

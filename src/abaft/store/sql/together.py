@@ -66,7 +66,8 @@ class Together:
         count = values.count
         columns: list[Sequence[Any]] = [[const] * count for const in self.constants]
         ordinals = range(ordinal, ordinal + count)
-        own = dict(zip(_OWN, ([branch] * count, ordinals, [must] * count), strict=True))
+        given: list[Sequence[Any]] = [[branch] * count, ordinals, [must] * count]
+        own = dict(zip(_OWN, given, strict=True))
         for place, bind in self.places[-1]:
             columns[place] = own[str(bind.name)]
         for place, bind in self.places[branch]:

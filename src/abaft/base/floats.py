@@ -33,7 +33,7 @@ def spell(value: float) -> str:
 
 def _longer(value: float, text: str) -> str:
     """With as many more digits as tell it from the next float."""
-    digits = len(Decimal(text).normalize().as_tuple().digits)
+    digits = min(len(Decimal(text).normalize().as_tuple().digits), _MOST - 1)
     while True:
         text = f"{value:.{digits}e}"
         if digits == _MOST - 1 or (float(text) == value and not _midway(value, text)):

@@ -10,7 +10,7 @@ from click.testing import Result
 
 from abaft import Actor
 from abaft.cli.target import find
-from asking import asked
+from asking import asked, counted
 from projects import run, write_app
 
 MODELS = """
@@ -105,8 +105,9 @@ class Loader:
 
         async def look(db: Any) -> None:
             first()
+            # As one who only reads: a turn to write would come when the others are done.
             async with asyncio.timeout(seconds):
-                while not (await asked(db, f"select count(*) as n from {table}"))[0]["n"]:  # noqa: ASYNC110 - another process stores them
+                while not await counted(db, self.url, table):  # noqa: ASYNC110 - another process stores them
                     await asyncio.sleep(0.002)
                 then()
 

@@ -73,6 +73,7 @@ def digits(text: str) -> str:
 @given(st.lists(FLOATS, min_size=1, max_size=30))
 @example(ODD)
 @example([-value for value in ODD])
+@example([42192206510140304.0, 84384413020280608.0])  # midway with 15 digits, told by 16
 def test_every_engine_spells_floats_so(
     api: tuple[Api, asyncio.Runner], values: list[float]
 ) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from abaft.alike import drafts_of, runs
 from abaft.answers import Answer, Ready, Stages, Unit, WriteAnswer
 from abaft.base.actor import Actor
 from abaft.base.errors import Fault, Invalid, NotFound, Problem
@@ -21,7 +21,7 @@ from abaft.store.base import (
     UniqueViolation,
 )
 from abaft.store_faults import store_fault
-from abaft.writing import Draft, change_rows, first_draft, run_after, stands_alone
+from abaft.writing import Draft, first_draft, run_after, stands_alone
 
 if TYPE_CHECKING:
     from abaft.pipeline import Pipeline
@@ -58,7 +58,6 @@ async def together(
             return None
         stages.mark("before")
         readies = _readies(pipeline, drafts, actor)
-        drafts = _told(drafts, readies)
         stages.mark("plan")
         items = [_item(*pair, actor) for pair in zip(drafts, readies, strict=True)]
         order = pipeline.key_order.of(intents)
@@ -80,7 +79,7 @@ async def together(
         answers.append(ready.written(row[0], stored, stages))
     if unit is None:
         for answer in answers:
-            if isinstance(answer, WriteAnswer):
+            if isinstance(answer, WriteAnswer) and answer.draft.model.hooks:
                 await run_after(pipeline, answer.draft, actor)
     return answers
 
@@ -138,14 +137,18 @@ def _drafts(
 ) -> list[Draft | ReadIntent] | None:
     drafts: list[Draft | ReadIntent] = []
     models = pipeline.schema.models
-    for intent in intents:
+    for run in runs(intents):
+        intent = run[0]
         if isinstance(intent, ReadIntent):
             drafts.append(intent)
             continue
         model = models[intent.model]
         if not stands_alone(model, intent):
             return None
-        drafts.append(first_draft(model, intent, actor))
+        if len(run) > 1:
+            drafts += drafts_of(model, run, actor)
+        else:
+            drafts.append(first_draft(model, intent, actor))
     return drafts
 
 
@@ -165,6 +168,8 @@ def _readies(pipeline: Pipeline, drafts: Sequence[Draft | ReadIntent], actor: Ac
 def _alike(one: Draft, other: Draft) -> bool:
     """Whether two are of one shape, for sure; a shape is dear to make."""
     ours, theirs = one.intent, other.intent
+    if one.binds is not None and one.given is other.given:
+        return True
     return (
         one.model is other.model
         and ours.action == theirs.action
@@ -176,33 +181,6 @@ def _alike(one: Draft, other: Draft) -> bool:
         and one.given == other.given
         and one.values.keys() == other.values.keys()
     )
-
-
-def _told(
-    drafts: Sequence[Draft | ReadIntent], readies: Sequence[Ready]
-) -> list[Draft | ReadIntent]:
-    """The drafts with what the change feed is told: of new records of one shape all at once."""
-    found: list[Draft | ReadIntent] = []
-    pairs = zip(drafts, readies, strict=True)
-    for _, run in groupby(pairs, lambda pair: id(pair[1])):
-        rows = [draft for draft, _ in run]
-        found += _told_alike(rows) if len(rows) > 1 and all(map(_stands, rows)) else rows
-    return found
-
-
-def _stands(draft: Draft | ReadIntent) -> bool:
-    """Whether it is a new record of which all that is told is known, and told of fields alone."""
-    if isinstance(draft, ReadIntent) or draft.intent.action != "create" or draft.intent.needs >= 0:
-        return False
-    model, values = draft.model, draft.values
-    return all(name in values for name in model.key) and values.keys() <= model.fields.keys()
-
-
-def _told_alike(drafts: Sequence[Any]) -> Iterator[Draft]:
-    model, names = drafts[0].model, tuple(drafts[0].values)
-    rows = [tuple(draft.values.values()) for draft in drafts]
-    for draft, told in zip(drafts, change_rows(model, names, rows, names), strict=True):
-        yield Draft(model, draft.intent, draft.values, draft.given, told=told)
 
 
 def _item(draft: Draft | ReadIntent, ready: Ready, actor: Actor) -> Item:

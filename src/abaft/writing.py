@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import field as slot
 from dataclasses import replace
@@ -12,14 +12,13 @@ import orjson
 
 from abaft.base import clock
 from abaft.base.actor import SYSTEM, Actor
-from abaft.base.columns import each
 from abaft.base.digest import fingerprint
 from abaft.base.errors import Invalid, Problem
 from abaft.base.frozen import frozen
 from abaft.model import expr as e
-from abaft.model.kinds import Kind, own_key
+from abaft.model.kinds import own_key
 from abaft.model.records import plain, record_from_json, record_of
-from abaft.model.spec import DELETED, POSITION, Hook, Model, url_part
+from abaft.model.spec import DELETED, POSITION, Hook, Model
 from abaft.model.values import merge_patch, summary
 from abaft.observe.events import HookFailed
 from abaft.plan.explain import missing, refusal
@@ -35,7 +34,8 @@ if TYPE_CHECKING:
 class Draft:
     """A write ready to be bound: `values` are all that it assigns.
 
-    `told` are the written key and the change record's data, where they are made already.
+    `told` are the written key and the change record's data, where they are made already, as are
+    `binds`, every parameter by name.
     """
 
     model: Model
@@ -46,6 +46,7 @@ class Draft:
     seen: str | None = None
     operators: Mapping[str, str] = slot(default_factory=dict)
     told: tuple[str, str] | None = None
+    binds: Mapping[str, Any] | None = None
 
     @property
     def shape(self) -> WriteShape:
@@ -85,8 +86,10 @@ class Draft:
             return self
         return replace(self, values={**self.values, self.model.key[0]: made})
 
-    def bound(self, actor: Actor) -> dict[str, Any]:
+    def bound(self, actor: Actor) -> Mapping[str, Any]:
         """Every parameter of the write by name."""
+        if self.binds is not None:
+            return self.binds
         bound: dict[str, Any] = {f"set.{name}": value for name, value in self.values.items()}
         for name, value in self.intent.key.items():
             bound[f"key.{name}"] = value
@@ -121,54 +124,6 @@ class Draft:
             elif not row.hidden:
                 data[name] = None if value is None else row.kind.show(value)
         return orjson.dumps(data).decode()
-
-
-def change_rows(
-    model: Model,
-    names: Sequence[str],
-    rows: Sequence[Sequence[Any]],
-    shown: Collection[str],
-    links: Mapping[str, Sequence[Sequence[Any]]] | None = None,
-) -> list[tuple[str, str]]:
-    """The written key and the change record's data of each record; hidden fields left out.
-
-    Of the `names` only those `shown` are told; `links` are the keys of to-many relations. A key
-    that isn't among the names is "".
-    """
-    fields = [model.fields[name] for name in names]
-    columns: list[Any] = list(zip(*rows, strict=True))
-    places = [names.index(name) for name in model.key if name in names]
-    key = [map(url_part, _spelled(fields[at].kind, columns[at])) for at in places]
-    told = [
-        (field.name, column if _shown_as_is(field.kind) else _shown(field.kind, column))
-        for field, column in zip(fields, columns, strict=True)
-        if field.name in shown and not field.hidden
-    ]
-    for name, lists in (links or {}).items():
-        if not model.many[name].hidden:
-            told.append((name, [[str(item) for item in items] for items in lists]))
-    told_names = [name for name, _ in told]
-    data = [
-        orjson.dumps(dict(zip(told_names, row, strict=True))).decode()
-        for row in zip(*(column for _, column in told), strict=True)
-    ] or ["{}"] * len(rows)
-    keys = map(",".join, zip(*key, strict=True)) if places else [""] * len(rows)
-    return list(zip(keys, data, strict=True))
-
-
-def _spelled(kind: Kind, column: Sequence[Any]) -> Sequence[str]:
-    return column if kind.name == "text" else each(kind.spell, column)
-
-
-def _shown(kind: Kind, column: Sequence[Any]) -> Sequence[Any]:
-    if kind.name == "decimal":
-        # Those that are equal may have other places, which an existing column keeps.
-        return [None if value is None else kind.show(value) for value in column]
-    return each(kind.show, column)
-
-
-def _shown_as_is(kind: Kind) -> bool:
-    return type(kind).show is Kind.show
 
 
 async def make_draft(

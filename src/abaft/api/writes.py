@@ -77,7 +77,8 @@ class Writes:
         given = self._validators(request).create_all(text, self.settings.max_batch)
         intents = [WriteIntent(model.name, "create", values, pick=pick) for values in given]
         written = await self.pipeline.write_all(intents, request.actor, request.unit)
-        return [self._made(request, cast(WriteAnswer, one)) for one in written]
+        place = self._place(request)
+        return [self._made(request, cast(WriteAnswer, one), place) for one in written]
 
     def _asked(self, request: Request) -> tuple[Pick, tuple[str, ...] | None, tuple[str, ...]]:
         """What the URL and the headers ask of a POST: what to show, If-Match, upsert."""
@@ -258,13 +259,17 @@ class Writes:
                 whole[name] = []
         return whole | given
 
-    def _made(self, request: Request, written: WriteAnswer) -> Answer:
+    def _made(self, request: Request, written: WriteAnswer, place: str = "") -> Answer:
         """201 with the place of the new record."""
         answer = self._shown(request, 201, written)
-        root = quote(request.root, safe="/,:@")
-        path = f"{root}{self.settings.api_prefix}/{request.model.collection}/{written.key}"
+        path = f"{place or self._place(request)}{written.key}"
         answer.extra.insert(0, (b"location", path.encode()))
         return answer
+
+    def _place(self, request: Request) -> str:
+        """What comes before the key in the place of a record."""
+        root = quote(request.root, safe="/,:@")
+        return f"{root}{self.settings.api_prefix}/{request.model.collection}/"
 
     def _shown(self, request: Request, status: int, written: WriteAnswer) -> Answer:
         """The record as it is now; where who wrote it may not see it, that it is written."""

@@ -6,6 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 _SAMPLE = 50
+AT_ONCE: dict[Callable[[Any], Any], Callable[[Sequence[Any]], list[Any] | None]] = {}
+"""How to make of many values at once what a function makes of one; None where that can't be."""
+
+
+def at_once(make: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
+    """What is made of each value, None of None; all at once where that is known."""
+    whole = AT_ONCE.get(make)
+    made = None if whole is None else whole(values)
+    return [None if value is None else make(value) for value in values] if made is None else made
 
 
 def each(make: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:

@@ -8,7 +8,8 @@ from decimal import Decimal
 FIXED_BELOW = 1e15
 """From here on there is an exponent, as there is below 1e-4."""
 
-
+_MOST = 17
+"""Digits that tell any float from all others."""
 _EXACT = 2.0**53
 """Up to here neighbours are so close that none of few digits lies midway."""
 
@@ -20,9 +21,7 @@ def spell(value: float) -> str:
     text = repr(value + 0.0).removesuffix(".0")
     size = abs(value)
     if size >= _EXACT and _midway(value, text):
-        text = f"{value:.16e}"
-        digits, _, exponent = text.partition("e")
-        return f"{digits.rstrip('0').rstrip('.')}e{exponent}"
+        return _longer(value, text)
     if not FIXED_BELOW <= size < 1e16:
         return text
     # Where Python still has no exponent.
@@ -30,6 +29,18 @@ def spell(value: float) -> str:
     digits = text.lstrip("-").replace(".", "").rstrip("0")
     fraction = f".{digits[1:]}" if digits[1:] else ""
     return f"{sign}{digits[0]}{fraction}e+15"
+
+
+def _longer(value: float, text: str) -> str:
+    """With as many more digits as tell it from the next float."""
+    digits = min(len(Decimal(text).normalize().as_tuple().digits), _MOST - 1)
+    while True:
+        text = f"{value:.{digits}e}"
+        if digits == _MOST - 1 or (float(text) == value and not _midway(value, text)):
+            break
+        digits += 1
+    told, _, exponent = text.partition("e")
+    return f"{told.rstrip('0').rstrip('.')}e{exponent}"
 
 
 def _midway(value: float, text: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from abaft.alike import change_rows
 from abaft.answers import Unit
 from abaft.base import clock
 from abaft.base.actor import SYSTEM
@@ -19,7 +20,7 @@ from abaft.plan.loads import Load, Match, Matched
 from abaft.plan.types import WriteIntent
 from abaft.store.base import Session
 from abaft.store.texts import fold_ascii
-from abaft.writing import Draft, change_rows
+from abaft.writing import Draft
 
 Refusals = list[tuple[Line, str]]
 

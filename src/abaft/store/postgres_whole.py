@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from abaft.store.base import HeldOff, Item, Row, Values
+from abaft.store.columns import Placed
 from abaft.store.postgres_batch import Args, Job, Line, WriteLane
 from abaft.store.postgres_begin import begin, roll_back
 from abaft.store.postgres_pool import Connection
@@ -67,11 +68,21 @@ class Asked:
 
     def args(self) -> tuple[Args, ...]:
         """The values of each execution."""
-        args = self.lane.statement.args
         return tuple(
-            args(branch, self._values(place, item), place, item.required or not item.reads)
+            self._args(place, branch, item)
             for place, (branch, item) in enumerate(zip(self.branches, self.items, strict=True))
         )
+
+    def _args(self, place: int, branch: int, item: Item) -> Args:
+        statement = self.lane.statement
+        values = self._values(place, item)
+        if type(values) is not Placed:
+            return statement.args(branch, values, place, item.required or not item.reads)
+        first = place - values.place
+        made: list[Args] = values.whole.made(
+            (statement, branch, first), lambda whole: statement.args_of(branch, whole, first, True)
+        )
+        return made[values.place]
 
     def _values(self, place: int, item: Item) -> Values:
         # What waits for a key looks at none but those that it waits for.

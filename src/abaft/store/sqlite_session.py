@@ -12,6 +12,7 @@ from abaft.model.spec import Model
 from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import HeldOff, Item, Program, QueryTimeout, Row, Rows, Values
+from abaft.store.columns import Placed
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.write import WriteStatement
 from abaft.store.sqlite_load import Loader, Refused
@@ -77,10 +78,10 @@ def write_work(compiled: WriteStatement, values: Values) -> Work:
     if compiled.program is not None:
         program = compiled.program
         return lambda connection: drive(connection, program(compiled, values))
-    sql, args = compiled.statement.sql, compiled.statement.args(values)
     change = compiled.change
     assert change is not None
-    change_args = () if compiled.waits else change.args(values)
+    sql, args = compiled.statement.sql, _args(compiled.statement, values)
+    change_args = () if compiled.waits else _args(change, values)
 
     def work(connection: apsw.Connection) -> Row | None:
         rows = connection.execute(sql, args).fetchall()
@@ -92,6 +93,13 @@ def write_work(compiled: WriteStatement, values: Values) -> Work:
         return row
 
     return work
+
+
+def _args(statement: Statement, values: Values) -> tuple[Any, ...]:
+    if type(values) is not Placed:
+        return statement.args(values)
+    args: tuple[Any, ...] = values.whole.made(statement, statement.args_of)[values.place]
+    return args
 
 
 def all_work(items: Sequence[Item], seconds: float) -> Work:

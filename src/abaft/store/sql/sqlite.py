@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import FromClause
 
+from abaft.base.columns import AT_ONCE
 from abaft.base.ids import uuid_text
 from abaft.model.documents import dump_json
 from abaft.model.kinds import Choice, Kind, Number
@@ -48,6 +49,14 @@ def datetime_text(value: datetime) -> str:
     """27 characters: 2013-01-31T10:00:00.000000Z."""
     text = show_datetime(value)
     return text if len(text) == 27 else f"{text[:-1]}.000000Z"
+
+
+def _datetime_texts(values: Sequence[Any]) -> list[str] | None:
+    made = AT_ONCE[show_datetime](values)
+    return made and [text if len(text) == 27 else f"{text[:-1]}.000000Z" for text in made]
+
+
+AT_ONCE[datetime_text] = _datetime_texts
 
 
 def _read_datetime(text: str) -> datetime:

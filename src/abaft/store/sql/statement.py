@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from abaft.model.kinds import Kind, Text
+from abaft.store.columns import Columns
 from abaft.store.sql.dialect import Dialect, Element, Encoder
 
 
@@ -38,6 +39,14 @@ class Statement:
             value = const if name is None else values[name]
             args.append(value if encode is None or value is None else encode(value))
         return tuple(args)
+
+    def args_of(self, values: Columns) -> list[tuple[Any, ...]]:
+        """The driver's values of each of several writes."""
+        columns = [
+            [const] * values.count if name is None else values.encoded(name, encode)
+            for name, encode, const in self.binds
+        ]
+        return list(zip(*columns, strict=True))
 
 
 class Binder:

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from abaft.store.base import Row, Values
+from abaft.store.columns import Columns
 from abaft.store.sql.dialect import Dialect, Element, number, text_literal
 from abaft.store.sql.statement import Bind, Binder, Statement, finished
 
@@ -57,6 +58,21 @@ class Together:
             value = values[str(bind.name)]
             args[place] = value if value is None or bind.encode is None else bind.encode(value)
         return tuple(args)
+
+    def args_of(
+        self, branch: int, values: Columns, ordinal: int, must: bool
+    ) -> list[tuple[Any, ...]]:
+        """The driver's values of executions of one branch, from this ordinal on."""
+        count = values.count
+        columns: list[Sequence[Any]] = [[const] * count for const in self.constants]
+        ordinals = range(ordinal, ordinal + count)
+        given: list[Sequence[Any]] = [[branch] * count, ordinals, [must] * count]
+        own = dict(zip(_OWN, given, strict=True))
+        for place, bind in self.places[-1]:
+            columns[place] = own[str(bind.name)]
+        for place, bind in self.places[branch]:
+            columns[place] = values.encoded(str(bind.name), bind.encode)
+        return list(zip(*columns, strict=True))
 
     def found(self, branch: int, record: Sequence[Any]) -> Any:
         """What an execution did: rows of a read, and of a write its row or None."""

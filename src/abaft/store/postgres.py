@@ -38,7 +38,7 @@ from abaft.store.sql.idempotency import Answers
 from abaft.store.sql.load import Tables
 from abaft.store.sql.postgres import PostgresDialect
 from abaft.store.sql.progress import Progresses
-from abaft.store.sql.read import ReadStatement, read_query
+from abaft.store.sql.read import Decoded, ReadStatement, read_query
 from abaft.store.sql.statement import Binder
 from abaft.store.sql.tables import make_tables
 from abaft.store.sql.together import Branch, Part
@@ -66,7 +66,7 @@ Work = Callable[[Connection], Awaitable[Any]]
 
 
 @dataclass(slots=True, eq=False)
-class Read:
+class Read(Decoded):
     """A compiled read with its lanes: one for any limit, and one for each that is usual."""
 
     statement: ReadStatement
@@ -75,10 +75,6 @@ class Read:
     branch: Branch | None = None
     lanes: dict[int, ReadLane] = field(default_factory=dict)
     asked: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def decoders(self) -> tuple[Any, ...]:
-        return self.statement.decoders
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

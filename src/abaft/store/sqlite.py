@@ -42,7 +42,7 @@ from abaft.store.sql.conditions import Context
 from abaft.store.sql.idempotency import Answers
 from abaft.store.sql.load import Tables
 from abaft.store.sql.progress import Progresses
-from abaft.store.sql.read import ReadStatement, compile_read
+from abaft.store.sql.read import Decoded, ReadStatement, compile_read
 from abaft.store.sql.sqlite import SqliteDialect
 from abaft.store.sql.statement import Binder, Statement
 from abaft.store.sql.tables import make_tables
@@ -68,7 +68,7 @@ LOOP_BUDGET = 0.002
 
 
 @dataclass(slots=True, eq=False)
-class Read:
+class Read(Decoded):
     """A compiled read, and where it runs: `quick` None means not yet measured."""
 
     plan: ReadPlan
@@ -77,10 +77,6 @@ class Read:
     slow_runs: int = 0
     settle: Work | None = None
     """What comes before it in a transaction: a search must find what was written there."""
-
-    @property
-    def decoders(self) -> tuple[Any, ...]:
-        return self.statement.decoders
 
 
 PATIENCE = 0.2

@@ -49,6 +49,17 @@ class ReadStatement:
     """Whether it asks the planner, whose answer is yet to be read."""
 
 
+class Decoded:
+    """A store's read, whose statement knows how the values of its order are decoded."""
+
+    __slots__ = ()
+    statement: ReadStatement
+
+    @property
+    def decoders(self) -> tuple[Encoder | None, ...]:
+        return self.statement.decoders
+
+
 def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadStatement:
     """The statement of a plan; parameters `limit` and `offset` where the plan has a page.
 

@@ -118,6 +118,7 @@ def _tables(drawn: list[tuple[str, list[str]]]) -> str:
     return script
 
 
+@pytest.mark.sql
 @pytest.mark.slow
 # Without shrinking: each example is a database.
 @settings(

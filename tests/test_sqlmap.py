@@ -15,7 +15,7 @@ import pytest
 from servers.process import AppProcess
 from servers.sqlmap import Target, attack, need_sqlmap
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sql]
 
 PLANTED = Target("/hole?name=tea*")
 SLICE = {

@@ -53,7 +53,6 @@ def test_a_file_brings_some(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "ticks.ndjson").write_text('{}\n{"id": 7}\n{}\n')
     result = loader.load(str(tmp_path / "ticks.ndjson"))
     assert result.exit_code == 0, result.output
-    assert loader.sql("select count(*) as n, max(id) >= 7 as seven from ticks") in (
-        [{"n": 3, "seven": 1}],
-        [{"n": 3, "seven": True}],
-    )
+    keys = [row["id"] for row in loader.sql("select id from ticks order by id")]
+    assert len(keys) == 3
+    assert keys[-1] >= 7

@@ -88,11 +88,9 @@ def migrate(folder: Path, url: str, *words: str) -> str:
     return ended.stdout.decode()
 
 
-@pytest.mark.slow
-def test_fail_5_old_and_new_code_serve_one_database(
-    database_url: str, engine: str, tmp_path: Path
-) -> None:
-    old, new = tmp_path / "old", tmp_path / "new"
+def versions(home: Path, database_url: str) -> tuple[Path, Path]:
+    """The folders of the old code, whose migrations are applied, and of the new."""
+    old, new = home / "old", home / "new"
     for folder, text in ((old, OLD), (new, NEW)):
         folder.mkdir()
         (folder / "app.py").write_text(text)
@@ -101,6 +99,14 @@ def test_fail_5_old_and_new_code_serve_one_database(
     (new / "migrations").mkdir()
     for file in (old / "migrations").glob("*.py"):
         (new / "migrations" / file.name).write_bytes(file.read_bytes())
+    return old, new
+
+
+@pytest.mark.slow
+def test_fail_5_old_and_new_code_serve_one_database(
+    database_url: str, engine: str, tmp_path: Path
+) -> None:
+    old, new = versions(tmp_path, database_url)
     environment = {
         "ABAFT_DATABASE": database_url,
         "ABAFT_MODE": "production",

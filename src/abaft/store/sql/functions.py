@@ -7,9 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from abaft.model.functions import HUGE, TINY
-from abaft.model.kinds import Kind
+from abaft.model.functions import DIGITS, HUGE, TINY
+from abaft.model.kinds import INT_MAX, INT_MIN, Kind, Number
 from abaft.store.sql.dialect import Element, Function, Reduction, number
+
+Ranged = Callable[[Element, Kind], Element]
 
 _OPERATORS: dict[str, Callable[[Any, Any], Element]] = {
     "add": lambda a, b: a.op("+")(b),
@@ -64,6 +66,26 @@ def joined(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
     return args[0].self_group().concat(args[1].self_group()).self_group()
 
 
+def arithmetic(make: Callable[[str], Function]) -> dict[str, Function]:
+    """The rows of two numbers; null where the divisor is zero."""
+    rows = {name: make(name) for name in ("add", "sub", "mul", "div")}
+    return {**rows, "mod": remainder}
+
+
+def rounding(make: Callable[[str], Function]) -> dict[str, Function]:
+    return {name: make(name) for name in ("floor", "ceil", "round")}
+
+
+def within_range(element: Element, result: Kind) -> Element:
+    """An exact number of any size as its kind, null where it has left its range."""
+    if isinstance(result, Number):
+        most = power(DIGITS - result.places)
+        kept = sa.cast(element, sa.Numeric(result.digits, result.places))
+        return sa.case((sa.func.abs(element) < most, kept))
+    within = element.between(number(INT_MIN), number(INT_MAX))
+    return sa.case((within, sa.cast(element, sa.BigInteger)))
+
+
 def counted(element: Element, kind: Kind | None, result: Kind) -> Element:
     """How many records, or of how many the value isn't null."""
     return sa.func.count() if kind is None else sa.func.count(element)
@@ -81,6 +103,42 @@ def extreme(name: str) -> Reduction:
         return getattr(sa.func, name)(element, type_=element.type)  # type: ignore[no-any-return]
 
     return make
+
+
+def total(double: Any, wide: Any) -> Reduction:
+    """The sum, of exact numbers as a `wide` one, which has no end."""
+
+    def make(element: Element, kind: Kind | None, result: Kind) -> Element:
+        if result.name == "float":
+            return sa.func.sum(element, type_=double)
+        return within_range(sa.func.sum(element, type_=wide), result)
+
+    return make
+
+
+def mean(double: Any, summed: Reduction, real: Ranged) -> Reduction:
+    """The average, of exact numbers by their exact sum."""
+
+    def make(element: Element, kind: Kind | None, result: Kind) -> Element:
+        assert kind is not None
+        if kind.name == "float":
+            return sa.func.avg(element, type_=double)
+        whole = real(summed(element, kind, kind), kind)
+        return operated("div", whole, sa.func.nullif(sa.func.count(element), number(0)))
+
+    return make
+
+
+def reductions(summed: Reduction, averaged: Reduction) -> dict[str, Reduction]:
+    """The rows of aggregates, of which the databases have these two each in their own way."""
+    return {
+        "count": counted,
+        "distinct": distinct,
+        "sum": summed,
+        "avg": averaged,
+        "min": extreme("min"),
+        "max": extreme("max"),
+    }
 
 
 def power(places: int) -> Element:

@@ -10,37 +10,29 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from abaft.model.functions import DIGITS, TIMED
-from abaft.model.kinds import INT_MAX, INT_MIN, Kind, Number
-from abaft.store.sql.dialect import Element, Function, Reduction, number
+from abaft.model.functions import TIMED
+from abaft.model.kinds import Kind, Number
+from abaft.store.sql.dialect import Element, Function, number
 from abaft.store.sql.functions import (
-    counted,
+    arithmetic,
     cut,
-    distinct,
-    extreme,
     float_operated,
     joined,
+    mean,
     operated,
     plain,
     power,
     real,
-    remainder,
+    reductions,
+    rounding,
+    total,
+    within_range,
 )
 from abaft.store.sql.mysql_columns import lowered, raised
 from abaft.store.sql.mysql_times import times
 
 _DOUBLE: Any = mysql.DOUBLE()
 _WIDE: Any = sa.Numeric(20, 0)
-
-
-def _whole(element: Element, result: Kind) -> Element:
-    """The exact number as its kind, null where it has left its range."""
-    if isinstance(result, Number):
-        most = power(DIGITS - result.places)
-        kept = sa.cast(element, sa.Numeric(result.digits, result.places))
-        return sa.case((sa.func.abs(element) < most, kept))
-    within = element.between(number(INT_MIN), number(INT_MAX))
-    return sa.case((within, sa.cast(element, sa.BigInteger)))
 
 
 def _exact(element: Element, kind: Kind) -> Element:
@@ -55,7 +47,7 @@ def _arithmetic(name: str) -> Function:
         both = zip(args, kinds, strict=True)
         if result.name == "float":
             return float_operated(name, *(_real(arg, kind) for arg, kind in both))
-        return _whole(operated(name, *(_exact(arg, kind) for arg, kind in both)), result)
+        return within_range(operated(name, *(_exact(arg, kind) for arg, kind in both)), result)
 
     return make
 
@@ -71,13 +63,13 @@ def _real(element: Element, kind: Kind) -> Element:
 def _negated(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
     if result.name == "float":
         return operated("sub", real("0e0"), args[0])
-    return _whole(operated("sub", number(0), _exact(args[0], kinds[0])), result)
+    return within_range(operated("sub", number(0), _exact(args[0], kinds[0])), result)
 
 
 def _absolute(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
     if result.name == "float":
         return sa.func.abs(args[0], type_=_DOUBLE)
-    return _whole(sa.func.abs(_exact(args[0], kinds[0]), type_=_WIDE), result)
+    return within_range(sa.func.abs(_exact(args[0], kinds[0]), type_=_WIDE), result)
 
 
 def _part(name: str) -> Function:
@@ -96,7 +88,7 @@ def _rounded(name: str) -> Function:
         if kinds[0].name == "decimal":
             half = sa.literal_column("0.5", sa.Numeric(2, 1))
             moved = operated("add", args[0], half) if name == "round" else args[0]
-            return _whole(step(moved), result)
+            return within_range(step(moved), result)
         moved = operated("add", args[0], real("0.5e0")) if name == "round" else args[0]
         low, high = (real(f"{sign}9223372036854775808e0") for sign in ("-", ""))
         within = sa.and_(moved >= low, moved < high)
@@ -123,39 +115,13 @@ FUNCTIONS: dict[str, Function] = {
     "second": _part("second"),
     "weekday": _weekday,
     "date": lambda args, kinds, result: sa.cast(args[0], sa.Date),
-    "add": _arithmetic("add"),
-    "sub": _arithmetic("sub"),
-    "mul": _arithmetic("mul"),
-    "div": _arithmetic("div"),
-    "mod": remainder,
+    **arithmetic(_arithmetic),
     "neg": _negated,
     "float": lambda args, kinds, result: _real(args[0], kinds[0]),
-    "floor": _rounded("floor"),
-    "ceil": _rounded("ceil"),
-    "round": _rounded("round"),
+    **rounding(_rounded),
     "abs": _absolute,
 }
 
 
-def _sum(element: Element, kind: Kind | None, result: Kind) -> Element:
-    if result.name == "float":
-        return sa.func.sum(element, type_=_DOUBLE)
-    return _whole(sa.func.sum(element, type_=_WIDE), result)
-
-
-def _average(element: Element, kind: Kind | None, result: Kind) -> Element:
-    assert kind is not None
-    if kind.name == "float":
-        return sa.func.avg(element, type_=_DOUBLE)
-    total = _real(_sum(element, kind, kind), kind)
-    return operated("div", total, sa.func.nullif(sa.func.count(element), number(0)))
-
-
-REDUCTIONS: dict[str, Reduction] = {
-    "count": counted,
-    "distinct": distinct,
-    "sum": _sum,
-    "avg": _average,
-    "min": extreme("min"),
-    "max": extreme("max"),
-}
+_SUM = total(_DOUBLE, _WIDE)
+REDUCTIONS = reductions(_SUM, mean(_DOUBLE, _SUM, _real))

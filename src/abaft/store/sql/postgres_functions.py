@@ -10,21 +10,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from abaft.model.functions import DIGITS, TIMED
-from abaft.model.kinds import INT_MAX, INT_MIN, Kind, Number
-from abaft.store.sql.dialect import Element, Function, Reduction, number, text_literal
+from abaft.model.functions import TIMED
+from abaft.model.kinds import Kind, Number
+from abaft.store.sql.dialect import Element, Function, number, text_literal
 from abaft.store.sql.functions import (
-    counted,
+    arithmetic,
     cut,
-    distinct,
-    extreme,
     float_operated,
     joined,
+    mean,
     operated,
     power,
     quarter,
     real,
-    remainder,
+    reductions,
+    rounding,
+    total,
+    within_range,
 )
 from abaft.store.sql.postgres_times import times
 
@@ -42,23 +44,13 @@ def _text(name: str, type_: Any = None) -> Function:
     return make
 
 
-def _whole(element: Element, result: Kind) -> Element:
-    """The numeric as its kind, null where it has left its range."""
-    if isinstance(result, Number):
-        most = power(DIGITS - result.places)
-        kept = sa.cast(element, sa.Numeric(result.digits, result.places))
-        return sa.case((sa.func.abs(element) < most, kept))
-    within = element.between(number(INT_MIN), number(INT_MAX))
-    return sa.case((within, sa.cast(element, sa.BigInteger)))
-
-
 def _arithmetic(name: str) -> Function:
     def make(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
         if result.name in TIMED:
             return times(name, args, kinds, result)
         if result.name == "float":
             return float_operated(name, *(sa.cast(arg, _DOUBLE) for arg in args))
-        return _whole(operated(name, *(sa.cast(arg, _NUMERIC) for arg in args)), result)
+        return within_range(operated(name, *(sa.cast(arg, _NUMERIC) for arg in args)), result)
 
     return make
 
@@ -74,13 +66,13 @@ def _real(element: Element, kind: Kind) -> Element:
 def _negated(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
     if result.name == "float":
         return operated("sub", sa.literal_column("0.0::float8", _DOUBLE), args[0])
-    return _whole(operated("sub", number(0), sa.cast(args[0], _NUMERIC)), result)
+    return within_range(operated("sub", number(0), sa.cast(args[0], _NUMERIC)), result)
 
 
 def _absolute(args: list[Element], kinds: list[Kind], result: Kind) -> Element:
     if result.name == "float":
         return sa.func.abs(args[0], type_=_DOUBLE)
-    return _whole(sa.func.abs(sa.cast(args[0], _NUMERIC), type_=_NUMERIC), result)
+    return within_range(sa.func.abs(sa.cast(args[0], _NUMERIC), type_=_NUMERIC), result)
 
 
 def _local(element: Element, kind: Kind) -> Element:
@@ -109,7 +101,7 @@ def _rounded(name: str) -> Function:
         step = sa.func.ceil if name == "ceil" else sa.func.floor
         if kinds[0].name == "decimal":
             half = sa.literal_column("0.5", _NUMERIC)
-            return _whole(
+            return within_range(
                 step(operated("add", args[0], half) if name == "round" else args[0]), result
             )
         half = sa.literal_column("0.5::float8", _DOUBLE)
@@ -141,39 +133,13 @@ FUNCTIONS: dict[str, Function] = {
     "second": _part("second"),
     "weekday": _part("isodow"),
     "date": _date,
-    "add": _arithmetic("add"),
-    "sub": _arithmetic("sub"),
-    "mul": _arithmetic("mul"),
-    "div": _arithmetic("div"),
-    "mod": remainder,
+    **arithmetic(_arithmetic),
     "neg": _negated,
     "float": lambda args, kinds, result: _real(args[0], kinds[0]),
-    "floor": _rounded("floor"),
-    "ceil": _rounded("ceil"),
-    "round": _rounded("round"),
+    **rounding(_rounded),
     "abs": _absolute,
 }
 
 
-def _sum(element: Element, kind: Kind | None, result: Kind) -> Element:
-    if result.name == "float":
-        return sa.func.sum(element, type_=_DOUBLE)
-    return _whole(sa.func.sum(element, type_=_NUMERIC), result)
-
-
-def _average(element: Element, kind: Kind | None, result: Kind) -> Element:
-    assert kind is not None
-    if kind.name == "float":
-        return sa.func.avg(element, type_=_DOUBLE)
-    total = sa.cast(_sum(element, kind, kind), _DOUBLE)
-    return operated("div", total, sa.func.nullif(sa.func.count(element), number(0)))
-
-
-REDUCTIONS: dict[str, Reduction] = {
-    "count": counted,
-    "distinct": distinct,
-    "sum": _sum,
-    "avg": _average,
-    "min": extreme("min"),
-    "max": extreme("max"),
-}
+_SUM = total(_DOUBLE, _NUMERIC)
+REDUCTIONS = reductions(_SUM, mean(_DOUBLE, _SUM, lambda element, kind: sa.cast(element, _DOUBLE)))

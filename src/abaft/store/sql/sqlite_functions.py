@@ -12,11 +12,9 @@ import sqlalchemy as sa
 
 from abaft.model.functions import DIGITS, TIMED, places
 from abaft.model.kinds import Kind, Number
-from abaft.store.sql.dialect import Element, Function, Reduction, number, text_literal
+from abaft.store.sql.dialect import Element, Function, number, text_literal
 from abaft.store.sql.functions import (
-    counted,
-    distinct,
-    extreme,
+    arithmetic,
     float_operated,
     joined,
     operated,
@@ -24,7 +22,8 @@ from abaft.store.sql.functions import (
     power,
     quarter,
     real,
-    remainder,
+    reductions,
+    rounding,
 )
 from abaft.store.sql.sqlite_times import times
 
@@ -162,16 +161,10 @@ FUNCTIONS: dict[str, Function] = {
     "second": _part(18, 2, of_time=7),
     "weekday": _weekday,
     "date": _date,
-    "add": _arithmetic("add"),
-    "sub": _arithmetic("sub"),
-    "mul": _arithmetic("mul"),
-    "div": _arithmetic("div"),
-    "mod": remainder,
+    **arithmetic(_arithmetic),
     "neg": _negated,
     "float": lambda args, kinds, result: _real(args[0], kinds[0]),
-    "floor": _rounded("floor"),
-    "ceil": _rounded("ceil"),
-    "round": _rounded("round"),
+    **rounding(_rounded),
     "abs": _absolute,
 }
 
@@ -195,11 +188,4 @@ def _average(element: Element, kind: Kind | None, result: Kind) -> Element:
     return operated("div", _real(exact, kind), count)
 
 
-REDUCTIONS: dict[str, Reduction] = {
-    "count": counted,
-    "distinct": distinct,
-    "sum": _sum,
-    "avg": _average,
-    "min": extreme("min"),
-    "max": extreme("max"),
-}
+REDUCTIONS = reductions(_sum, _average)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,19 +12,18 @@ import sqlalchemy as sa
 
 from abaft.base import clock
 from abaft.base.settings import Settings
-from abaft.model.spec import Model, Schema
+from abaft.model.spec import Schema
 from abaft.plan.change import Change
-from abaft.plan.loads import Load, Match, Matched
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store import mysql_changes as feed
 from abaft.store import mysql_session as steps
 from abaft.store.base import Capabilities, Item, Lost, Pace, Row, Snapshot, Transaction, Values
 from abaft.store.mysql_errors import FAILURES, conflicts, gone, translate, translate_write
-from abaft.store.mysql_load import Refused
 from abaft.store.mysql_pool import Connection, Pool
 from abaft.store.mysql_schema import unique_columns, upgrade
 from abaft.store.mysql_search import Indexer
 from abaft.store.mysql_session import MysqlSession
+from abaft.store.server_session import drive
 from abaft.store.sql.apart import compile_apart
 from abaft.store.sql.changes import change_statement
 from abaft.store.sql.conditions import Context
@@ -41,9 +39,9 @@ from abaft.store.sql.statement import Binder, Statement
 from abaft.store.sql.tables import make_tables
 from abaft.store.sql.versions import compile_reading
 from abaft.store.sql.write import WriteBuilder, WriteStatement
+from abaft.store.transacting import Again, Transacting
 
-_ATTEMPTS = 8
-_PAUSE = 0.01
+_retry = Again(gone, conflicts)
 
 Work = Callable[[Connection], Awaitable[Any]]
 
@@ -61,7 +59,7 @@ class Read:
         return self.statement.decoders
 
 
-class MysqlStore:
+class MysqlStore(Transacting):
     """A database on a server, shared by any number of workers and machines."""
 
     capabilities = Capabilities(
@@ -191,26 +189,19 @@ class MysqlStore:
         return compiled.probe.answers(rows)
 
     async def run(self, program: Any) -> Any:
-        return await self._whole(lambda connection: steps.drive(connection, program))
+        return await self._whole(lambda connection: drive(partial(steps.rows, connection), program))
 
     async def _whole(self, work: Work) -> Any:
         """Does the work in a transaction of its own, again where others were in its way."""
         return await self._again(lambda until, pace: self._once(work, until, pace))
 
     async def _again(self, run: Callable[[float, Pace], Awaitable[Any]]) -> Any:
-        until, attempt = self._until(), 0
-        pace: Pace = ""
-        while True:
-            attempt += 1
-            try:
-                return await run(until, pace)
-            except FAILURES as error:
-                pace = "queued" if conflicts(error) else pace
-                # It was undone, or broke before the commit was sent: nothing has taken place.
-                again = conflicts(error) or (gone(error) and attempt < _ATTEMPTS)
-                if not again or clock.monotonic() > until:
-                    raise translate(error, self._columns) from error
-            await asyncio.sleep(_PAUSE * attempt)
+        until = self._until()
+        try:
+            # It was undone, or broke before the commit was sent: nothing has taken place.
+            return await _retry(lambda pace: run(until, pace), until)
+        except FAILURES as error:
+            raise translate(error, self._columns) from error
 
     async def _once(self, work: Work, until: float, pace: Pace) -> Any:
         async with self._pool.hold(until) as connection:
@@ -223,18 +214,6 @@ class MysqlStore:
                 raise
             await steps.commit(connection, self._columns)
         return result
-
-    async def load(self, load: Load) -> Refused:
-        async with self.transaction() as session:
-            return await session.load(load)
-
-    async def match(self, match: Match) -> list[Matched | None]:
-        async with self.transaction() as session:
-            return await session.match(match)
-
-    async def numbers(self, model: Model, count: int) -> list[int]:
-        async with self.transaction() as session:
-            return await session.numbers(model, count)
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         async with self._pool.hold(self._until()) as connection:
@@ -329,18 +308,18 @@ class MysqlStore:
 
     async def _fetch(self, sql: str) -> list[Row]:
         """Rows of a read; tried again where the connection breaks."""
-        until, attempt = self._until(), 0
-        while True:
-            attempt += 1
+
+        async def ask(until: float, pace: Pace) -> list[Row]:
             async with self._pool.hold(until) as connection:
                 try:
                     return await connection.rows(sql)
                 except FAILURES as error:
                     if gone(error):
                         connection.terminate()
-                    if not gone(error) or attempt >= _ATTEMPTS or clock.monotonic() > until:
-                        raise translate(error, self._columns) from error
-            await asyncio.sleep(_PAUSE * attempt)
+                    raise
+
+        found: list[Row] = await self._again(ask)
+        return found
 
     async def prune_changes(self, before: str) -> int:
         async with self._pool.hold(self._until()) as connection:

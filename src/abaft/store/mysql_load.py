@@ -8,13 +8,10 @@ from typing import Any
 from abaft.model.spec import DELETED, Model
 from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
-from abaft.store.base import StoreError
 from abaft.store.mysql_pool import Connection
 from abaft.store.sql.changes import CHANGES, KINDS, told
 from abaft.store.sql.load import Table, Tables, assigned, compared, keys_of, tied
 from abaft.store.sql.mysql_literals import literal
-
-Refused = dict[int, StoreError]
 
 STAGE = "abaft_load"
 """The temporary table through which rows reach stored records."""

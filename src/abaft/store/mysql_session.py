@@ -6,29 +6,27 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import orjson
 
-from abaft.model.spec import Model
-from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store import mysql_load as loads
 from abaft.store.base import (
     Busy,
-    CheckViolation,
     HeldOff,
     Item,
     Lost,
     Pace,
     ReferenceViolation,
     Row,
-    UniqueViolation,
     Values,
 )
 from abaft.store.mysql_errors import Columns, conflicts, gone, translate, translate_write
-from abaft.store.mysql_load import Copy, Refused
+from abaft.store.mysql_load import Copy
 from abaft.store.mysql_pool import Connection
+from abaft.store.server_session import Refused, ServerSession, Step, drive
 from abaft.store.sql.load import Tables
 from abaft.store.sql.mysql import LOCKS, TURN, read_datetime
 from abaft.store.sql.mysql_literals import filled
@@ -36,7 +34,6 @@ from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.write import WriteStatement
 
-Step = Callable[[], Awaitable[Any]]
 Settle = Callable[[Connection], Awaitable[None]]
 """Indexes for search what was written, before it is committed."""
 
@@ -139,24 +136,10 @@ def _tables(node: Any) -> list[dict[str, Any]]:
     return found + [table for name in inner for table in _tables(node.get(name))]
 
 
-async def drive(connection: Connection, make: Any) -> Any:
-    """Runs the steps of a program made anew; its own StopIteration carries the result."""
-    program = make()
-    found: list[Row] | None = None
-    try:
-        while True:
-            statement, values = program.send(found)
-            found = await rows(connection, statement, values)
-    except StopIteration as end:
-        return end.value
-    finally:
-        program.close()
-
-
 async def write(connection: Connection, compiled: WriteStatement, values: Values) -> Row | None:
     """A write with its change record; the row that it gives."""
     if (program := compiled.program) is not None:
-        row: Row | None = await drive(connection, lambda: program(compiled, values))
+        row: Row | None = await drive(partial(rows, connection), lambda: program(compiled, values))
         return row
     found = await rows(connection, compiled.statement, values)
     if not found:
@@ -236,8 +219,8 @@ async def dictionaries(
     ]
 
 
-class MysqlSession:
-    """A transaction's view: what it wrote it reads. Tasks that share it take turns.
+class MysqlSession(ServerSession[Connection]):
+    """A transaction's view.
 
     Where it is idle for so many seconds it is ended; 0: it may pause.
     """
@@ -250,11 +233,9 @@ class MysqlSession:
         settle: Settle,
         seconds: float,
     ) -> None:
-        self._connection = connection
+        super().__init__(connection, tables, loads)
         self._columns = columns
-        self._tables = tables
         self._settle = settle
-        self._turn = asyncio.Lock()
         self._seconds = seconds
         self._timer: asyncio.TimerHandle | None = None
         self._idle = False
@@ -302,9 +283,11 @@ class MysqlSession:
                 await self._connection.run(CHECKED)
             raise translate(error, self._columns) from error
 
-    async def _rows(self, statement: Statement, values: Values) -> list[Row]:
-        found: list[Row] = await self._step(lambda: rows(self._connection, statement, values))
-        return found
+    async def _ask(self, statement: Statement, values: Values) -> list[Row]:
+        return await rows(self._connection, statement, values)
+
+    async def _dictionaries(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        return await dictionaries(self._connection, text, values)
 
     async def read(self, compiled: Any, values: Values) -> list[Row]:
         found: list[Row] = await self._step(
@@ -322,12 +305,6 @@ class MysqlSession:
         )
         return found
 
-    async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
-        return compiled.probe.answers(await self._rows(compiled.probe.statement, values))
-
-    async def run(self, program: Any) -> Any:
-        return await self._step(lambda: drive(self._connection, program))
-
     async def load(self, load: Load) -> Refused:
         copy = Copy(load, self._tables)
         if load.deferred:
@@ -342,37 +319,8 @@ class MysqlSession:
                 raise ReferenceViolation
         await self._settle(self._connection)
 
-    async def _some(self, copy: Copy, places: range) -> Refused:
-        """Stores all but what is refused; a few bad rows among thousands cost a few tries."""
-        if not places:
-            return {}
-        try:
-            await self._step(lambda: copy.send(self._connection, places))
-        except (CheckViolation, ReferenceViolation, UniqueViolation) as error:
-            if len(places) == 1:
-                return {places[0]: error}
-            middle = len(places) // 2
-            first = await self._some(copy, places[:middle])
-            return first | await self._some(copy, places[middle:])
-        return {}
-
     async def match(self, match: Match) -> list[Matched | None]:
         found: list[Matched | None] = await self._step(
             lambda: loads.match(self._connection, self._tables, match)
-        )
-        return found
-
-    async def tell(self, changes: Sequence[Change]) -> None:
-        await self._step(lambda: loads.tell(self._connection, changes))
-
-    async def numbers(self, model: Model, count: int) -> list[int]:
-        found: list[int] = await self._step(
-            lambda: loads.numbers(self._connection, self._tables, model, count)
-        )
-        return found
-
-    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = await self._step(
-            lambda: dictionaries(self._connection, text, values)
         )
         return found

@@ -18,7 +18,6 @@ from abaft.base import clock
 from abaft.base.settings import Settings
 from abaft.model.spec import Model, Schema
 from abaft.plan.change import Change
-from abaft.plan.loads import Load, Match, Matched
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store import postgres_changes as feed
 from abaft.store import postgres_session as steps
@@ -26,11 +25,11 @@ from abaft.store.base import Capabilities, Item, Lost, Pace, Row, Snapshot, Tran
 from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, write_lane
 from abaft.store.postgres_begin import begin, roll_back
 from abaft.store.postgres_errors import CONFLICTS, FAILURES, gone, translate, translate_write
-from abaft.store.postgres_load import Refused
 from abaft.store.postgres_pool import Connection, Pool, check_server
 from abaft.store.postgres_schema import unique_columns, upgrade, views
 from abaft.store.postgres_session import PostgresSession
 from abaft.store.postgres_whole import Counted, Wholes
+from abaft.store.server_session import drive
 from abaft.store.sql.changes import change_statement
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.dialect import Element
@@ -50,6 +49,7 @@ from abaft.store.sql.write import (
     compile_plain,
     joined_query,
 )
+from abaft.store.transacting import Again, Transacting
 
 _USUAL = 8
 """How often a limit is asked for before it gets a statement of its own."""
@@ -59,8 +59,9 @@ _PATIENCE = (
     "set local statement_timeout = 0; set local lock_timeout = 0;"
     "set local idle_in_transaction_session_timeout = 0"
 )
-_ATTEMPTS, _PAUSE = 8, 0.01
 _LONGEST = 2**31 - 1  # milliseconds that PostgreSQL takes for a time-out
+
+_retry = Again(gone, lambda error: isinstance(error, CONFLICTS))
 
 Work = Callable[[Connection], Awaitable[Any]]
 
@@ -89,7 +90,7 @@ class Write(WriteStatement):
     """Whose next number is its key."""
 
 
-class PostgresStore:
+class PostgresStore(Transacting):
     """A database on a server, shared by any number of workers and machines."""
 
     capabilities = Capabilities("postgres", shared=True, statement_change=True)
@@ -252,25 +253,19 @@ class PostgresStore:
         return compiled.probe.answers(rows)
 
     async def run(self, program: Any) -> Any:
-        return await self._whole(lambda connection: steps.drive(connection, program))
+        return await self._whole(lambda connection: drive(partial(steps.rows, connection), program))
 
     async def _whole(self, work: Work) -> Any:
         """Does the work in a transaction of its own, again where others were in its way."""
-        until, attempt = self._until(), 0
-        pace: Pace = ""
-        while True:
-            attempt += 1
-            try:
-                return await self._once(work, until, pace)
-            except CONFLICTS as error:
-                pace = "queued"
-                if clock.monotonic() > until:
-                    raise translate(error, self._columns) from error
-            except FAILURES as error:
-                # It broke before the commit was sent: nothing has taken place.
-                if not gone(error) or attempt >= _ATTEMPTS or clock.monotonic() > until:
-                    raise translate(error, self._columns) from error
-            await asyncio.sleep(_PAUSE * attempt)
+        # It was undone, or broke before the commit was sent: nothing has taken place.
+        return await self._again(lambda until, pace: self._once(work, until, pace))
+
+    async def _again(self, run: Callable[[float, Pace], Awaitable[Any]]) -> Any:
+        until = self._until()
+        try:
+            return await _retry(lambda pace: run(until, pace), until)
+        except FAILURES as error:
+            raise translate(error, self._columns) from error
 
     async def _once(self, work: Work, until: float, pace: Pace) -> Any:
         async with self._line.patient.hold(until) as connection:
@@ -282,18 +277,6 @@ class PostgresStore:
                 raise
             await steps.commit(connection, self._columns)
         return result
-
-    async def load(self, load: Load) -> Refused:
-        async with self.transaction() as session:
-            return await session.load(load)
-
-    async def match(self, match: Match) -> list[Matched | None]:
-        async with self.transaction() as session:
-            return await session.match(match)
-
-    async def numbers(self, model: Model, count: int) -> list[int]:
-        async with self.transaction() as session:
-            return await session.numbers(model, count)
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         async with self._line.patient.hold(self._until()) as connection:
@@ -367,18 +350,18 @@ class PostgresStore:
 
     async def _fetch(self, sql: str, *args: Any) -> list[Any]:
         """Rows of a read of our own; tried again where the connection breaks."""
-        until, attempt = self._until(), 0
-        while True:
-            attempt += 1
+
+        async def ask(until: float, pace: Pace) -> list[Any]:
             async with self._line.patient.hold(until) as connection:
                 try:
                     return await connection.fetch(sql, *args)
                 except Exception as error:
                     if gone(error):
                         connection.terminate()
-                    if not gone(error) or attempt >= _ATTEMPTS:
-                        raise translate(error, self._columns) from error
-            await asyncio.sleep(_PAUSE * attempt)
+                    raise
+
+        found: list[Any] = await self._again(ask)
+        return found
 
     async def prune_changes(self, before: str) -> int:
         async with self._line.patient.hold(self._until()) as connection:

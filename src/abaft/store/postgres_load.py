@@ -16,13 +16,11 @@ from abaft.model.spec import DELETED, Model
 from abaft.model.times import MICROSECOND
 from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
-from abaft.store.base import Busy, StoreError
+from abaft.store.base import Busy
 from abaft.store.postgres_pool import Connection
 from abaft.store.sql.changes import CHANGES, KINDS, told
 from abaft.store.sql.dialect import Encoder
 from abaft.store.sql.load import Table, Tables, assigned, compared, pairs
-
-Refused = dict[int, StoreError]
 
 STAGE = "abaft_load"
 """The temporary table through which rows reach stored records."""

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
 
 from abaft.model.spec import Model
-from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store import postgres_load as loads
 from abaft.store.base import (
-    CheckViolation,
     HeldOff,
     Item,
     Lost,
-    ReferenceViolation,
     Row,
-    UniqueViolation,
     Values,
 )
 from abaft.store.postgres_batch import WriteLane, runs
 from abaft.store.postgres_errors import Columns, gone, translate, translate_write
-from abaft.store.postgres_load import Copy, Refused
+from abaft.store.postgres_load import Copy
 from abaft.store.postgres_pool import Connection
 from abaft.store.postgres_whole import Asked
+from abaft.store.server_session import Refused, ServerSession, Step, drive
 from abaft.store.sql.load import Tables
 from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.write import WriteStatement
-
-Step = Callable[[], Awaitable[Any]]
 
 
 async def commit(connection: Connection, columns: Columns) -> None:
@@ -65,20 +60,6 @@ async def stream(connection: Connection, compiled: Any, values: Values) -> Async
         yield tuple(record)
 
 
-async def drive(connection: Connection, make: Any) -> Any:
-    """Runs the steps of a program made anew; its own StopIteration carries the result."""
-    program = make()
-    found: list[Row] | None = None
-    try:
-        while True:
-            statement, values = program.send(found)
-            found = await rows(connection, statement, values)
-    except StopIteration as end:
-        return end.value
-    finally:
-        program.close()
-
-
 async def drive_all(connection: Connection, items: Sequence[Item]) -> list[Any]:
     """The row, or rows, of each in order; those of one shape go together."""
     found: list[Any] = []
@@ -101,7 +82,7 @@ async def _single(connection: Connection, item: Item, before: Sequence[Any]) -> 
     if item.reads:
         return await rows(connection, compiled.statement.statement, values)
     if compiled.program is not None:
-        return await drive(connection, lambda: compiled.program(compiled, values))
+        return await drive(partial(rows, connection), lambda: compiled.program(compiled, values))
     found = await rows(connection, compiled.statement, values)
     return found[0] if found else None
 
@@ -113,8 +94,8 @@ async def dictionaries(
     return [dict(record.items()) for record in await connection.fetch(text, *values)]
 
 
-class PostgresSession:
-    """A transaction's view: what it wrote it reads. Tasks that share it take turns."""
+class PostgresSession(ServerSession[Connection]):
+    """A transaction's view."""
 
     def __init__(
         self,
@@ -124,12 +105,10 @@ class PostgresSession:
         turn: Callable[[Model], str],
         asked: Callable[[Sequence[Item]], Asked | None],
     ) -> None:
-        self._connection = connection
+        super().__init__(connection, tables, loads)
         self._columns = columns
-        self._tables = tables
         self._turn_of = turn
         self._asked = asked
-        self._turn = asyncio.Lock()
         self._mark = "SAVEPOINT step"
 
     async def _step(self, step: Step) -> Any:
@@ -146,9 +125,11 @@ class PostgresSession:
                     await self._connection.execute("ROLLBACK TO SAVEPOINT step")
                 raise translate(error, self._columns) from error
 
-    async def _rows(self, statement: Statement, values: Values) -> list[Row]:
-        found: list[Row] = await self._step(lambda: rows(self._connection, statement, values))
-        return found
+    async def _ask(self, statement: Statement, values: Values) -> list[Row]:
+        return await rows(self._connection, statement, values)
+
+    async def _dictionaries(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        return await dictionaries(self._connection, text, values)
 
     async def read(self, compiled: Any, values: Values) -> list[Row]:
         statement: ReadStatement = compiled.statement
@@ -173,47 +154,12 @@ class PostgresSession:
         found: list[Any] = await self._step(step)
         return found
 
-    async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
-        return compiled.probe.answers(await self._rows(compiled.probe.statement, values))
-
-    async def run(self, program: Any) -> Any:
-        return await self._step(lambda: drive(self._connection, program))
-
     async def load(self, load: Load) -> Refused:
         return await self._some(Copy(load, self._tables), range(len(load.rows)))
-
-    async def _some(self, copy: Copy, places: range) -> Refused:
-        """Stores all but what is refused; a few bad rows among thousands cost a few tries."""
-        if not places:
-            return {}
-        try:
-            await self._step(lambda: copy.send(self._connection, places))
-        except (CheckViolation, ReferenceViolation, UniqueViolation) as error:
-            if len(places) == 1:
-                return {places[0]: error}
-            middle = len(places) // 2
-            first = await self._some(copy, places[:middle])
-            return first | await self._some(copy, places[middle:])
-        return {}
 
     async def match(self, match: Match) -> list[Matched | None]:
         turn = self._turn_of(match.model)
         found: list[Matched | None] = await self._step(
             lambda: loads.match(self._connection, self._tables, match, turn)
-        )
-        return found
-
-    async def tell(self, changes: Sequence[Change]) -> None:
-        await self._step(lambda: loads.tell(self._connection, changes))
-
-    async def numbers(self, model: Model, count: int) -> list[int]:
-        found: list[int] = await self._step(
-            lambda: loads.numbers(self._connection, self._tables, model, count)
-        )
-        return found
-
-    async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = await self._step(
-            lambda: dictionaries(self._connection, text, values)
         )
         return found

@@ -21,9 +21,9 @@ import sqlalchemy as sa
 
 from abaft.base import clock
 from abaft.base.settings import Settings
-from abaft.model.spec import Model, Schema
+from abaft.model.spec import Schema
 from abaft.plan.change import Change
-from abaft.plan.loads import Load, Match, Matched
+from abaft.plan.loads import Load
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store.base import (
     Capabilities,
@@ -61,6 +61,7 @@ from abaft.store.sqlite_session import (
 )
 from abaft.store.sqlite_stream import Stream, snapshot
 from abaft.store.sqlite_writer import Exclusive, RolledBack, Work, Writer
+from abaft.store.transacting import Transacting
 from abaft.store.turns import Turns
 
 LOOP_BUDGET = 0.002
@@ -83,7 +84,7 @@ PATIENCE = 0.2
 """Seconds that a search waits for what other programs wrote to be indexed."""
 
 
-class SqliteStore:
+class SqliteStore(Transacting):
     """One file, or with an empty path a temporary one."""
 
     capabilities = Capabilities("sqlite", shared=False, statement_change=False, defers=True)
@@ -260,14 +261,6 @@ class SqliteStore:
     async def load(self, load: Load) -> Refused:
         refused: Refused = await self._writer.submit(self.loader.work(load), alone=True)
         return refused
-
-    async def match(self, match: Match) -> list[Matched | None]:
-        async with self.transaction() as session:
-            return await session.match(match)
-
-    async def numbers(self, model: Model, count: int) -> list[int]:
-        async with self.transaction() as session:
-            return await session.numbers(model, count)
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         result: list[dict[str, Any]] = await self._writer.submit(

@@ -46,6 +46,7 @@ from abaft.store.mongo.unit import Unit
 from abaft.store.mongo.versions import compile_versions
 from abaft.store.mongo.write import Keepers, Write
 from abaft.store.mongo.writer import Work, Writer
+from abaft.store.transacting import Transacting
 
 PATIENCE = 1.0
 """Seconds that a write waits for its turn, if a query has less time."""
@@ -57,7 +58,7 @@ def no_sql() -> BadRequest:
     return BadRequest("MongoDB takes no SQL: ask by the models", code="not_offered")
 
 
-class MongoStore:
+class MongoStore(Transacting):
     """One database of a MongoDB deployment."""
 
     capabilities = Capabilities("mongodb", shared=True, statement_change=False)
@@ -148,14 +149,6 @@ class MongoStore:
     async def load(self, load: Load) -> Refused:
         refused: Refused = await self.writer.submit(Loading(self.keepers, load).run, alone=True)
         return refused
-
-    async def match(self, match: Match) -> list[Matched | None]:
-        async with self.transaction() as session:
-            return await session.match(match)
-
-    async def numbers(self, model: Model, count: int) -> list[int]:
-        async with self.transaction() as session:
-            return await session.numbers(model, count)
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         raise no_sql()

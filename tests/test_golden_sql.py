@@ -20,6 +20,7 @@ from abaft.plan.read import plan_read
 from abaft.plan.search import read_terms
 from abaft.plan.types import Pick, ReadShape, WriteShape
 from abaft.plan.write import plan_write
+from abaft.store.sql.apart import compile_apart
 from abaft.store.sql.changes import change_statement, change_types, changes_table
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.mysql import MysqlDialect, Server
@@ -35,7 +36,7 @@ from abaft.store.sql.tables import (
     make_indexes,
     make_tables,
 )
-from abaft.store.sql.write import WriteBuilder, compile_apart, compile_joined, compile_plain
+from abaft.store.sql.write import WriteBuilder, compile_joined, compile_plain
 
 FOLDER = Path(__file__).parent / "golden" / "sql"
 RENEW = "-- Renewed by: RENEW_GOLDEN=1 python -m pytest tests/test_golden_sql.py"

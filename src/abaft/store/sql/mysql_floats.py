@@ -11,7 +11,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from abaft.store.sql.mysql_compiler import one_row
 
 # A large float is exactly `v`, the whole number `m` times two to the `e`, and its digits tell `n`.
-# Where this lies midway to the next float, PostgreSQL takes more digits (see `base/floats.py`).
+# Where this lies midway to the next float, `h` away, PostgreSQL takes more digits: 16 or 17, for
+# fewer can't tell it from the next (see `base/floats.py`).
 # That is below 1e40: what so few digits tell is five to its exponent times what has 54 bits.
 _LARGE, _LARGEST = "9007199254740992e0", "1e40"
 _EXACT = "DECIMAL(65, 0)"
@@ -20,6 +21,11 @@ _EXACT = "DECIMAL(65, 0)"
 def _power(exponent: str) -> str:
     """Two to so much, of which an integer holds half."""
     return f"(CAST(1 << {exponent} DIV 2 AS {_EXACT}) * (1 << {exponent} - {exponent} DIV 2))"
+
+
+def _told(digits: int) -> str:
+    """The whole number rounded to so many digits."""
+    return f"round(v, {digits} - char_length(v))"
 
 
 # Each step names what the next is made of: the parts of the text, its digits and their exponent.
@@ -36,9 +42,11 @@ _DIGITS = {
     "d VARCHAR(40)": "trim(TRAILING '0' FROM trim(LEADING '0' FROM concat(w, r)))",
     "x INT": "p + if(w <> '', char_length(w) - 1,"
     " char_length(trim(LEADING '0' FROM r)) - char_length(r) - 1)",
-    "l VARCHAR(40)": f"CASE WHEN n <> v AND 2 * abs(n - v) ="
-    f" {_power('g')} / if(m & (m - 1) = 0 AND n < v, 2, 1)"
-    " THEN trim(TRAILING '0' FROM round(v, 17 - char_length(v))) END",
+    f"h {_EXACT}": f"{_power('g')} / if(m & (m - 1) = 0 AND n < v, 2, 1)",
+}
+_NEARER = {
+    "l VARCHAR(40)": "CASE WHEN n <> v AND 2 * abs(n - v) = h THEN trim(TRAILING '0' FROM"
+    f" if(2 * abs({_told(16)} - v) < h, {_told(16)}, {_told(17)})) END",
 }
 _LONGER = "concat(left(l, 1), '.', substr(l, 2), 'e+', char_length(v) - 1)"
 _FIXED = "concat('0.', repeat('0', -x - 1), d)"
@@ -78,7 +86,7 @@ def _spelled(element: Spelled, compiler: Any, **options: Any) -> str:
         "m BIGINT": f"CASE WHEN {large} THEN CAST(abs({value}) / pow(2, {exponent}) AS SIGNED) END",
         "e INT": f"CASE WHEN {large} THEN {exponent} END",
     }
-    steps, maria = (whole, _PARTS, _DIGITS), compiler.dialect.maria
+    steps, maria = (whole, _PARTS, _DIGITS, _NEARER), compiler.dialect.maria
     named = ", ".join(f"{one_row(step, maria)} abaft_{n}" for n, step in enumerate(steps))
     return (
         f"CASE WHEN {usual} AND locate('e', {text}) = 0) THEN {text}"

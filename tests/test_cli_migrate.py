@@ -41,7 +41,12 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     return database_url
 
 
-def test_from_nothing_to_the_second_and_back(database: str, tmp_path: Path) -> None:
+COLUMN = {"mongodb": "field"}
+TABLE = {"mongodb": "collection"}
+
+
+def test_from_nothing_to_the_second_and_back(database: str, engine: str, tmp_path: Path) -> None:
+    table, column = TABLE.get(engine, "table"), COLUMN.get(engine, "column")
     first, second = write_app(tmp_path, FIRST), write_app(tmp_path, SECOND)
     status = run("migrate", "status", first)
     assert status.exit_code == 0
@@ -50,7 +55,7 @@ def test_from_nothing_to_the_second_and_back(database: str, tmp_path: Path) -> N
     assert not (tmp_path / "migrations").exists()
     made = run("migrate", "diff", first, "-m", "First things!")
     assert made.exit_code == 0, said(made)
-    assert "add table things" in said(made)
+    assert f"add {table} things" in said(made)
     assert (tmp_path / "migrations" / "0001_first_things.py").is_file()
     waits = run("migrate", "status", first)
     assert waits.exit_code == verbs.BEHIND
@@ -67,7 +72,7 @@ def test_from_nothing_to_the_second_and_back(database: str, tmp_path: Path) -> N
     assert run("migrate", "apply", second).exit_code == 0
     refused = run("migrate", "rollback", second)
     assert refused.exit_code == 1
-    assert "0002_size: the column things.size and what is in it" in said(refused)
+    assert f"0002_size: the {column} things.size and what is in it" in said(refused)
     assert run("migrate", "rollback", second, "--allow-destructive").exit_code == 0
     assert run("migrate", "diff", first, "--check", "--from", "database").exit_code == 0
     undone = run("migrate", "rollback", first, "--to", "base", "--allow-destructive")
@@ -75,7 +80,7 @@ def test_from_nothing_to_the_second_and_back(database: str, tmp_path: Path) -> N
     assert "nothing is applied" in said(run("migrate", "rollback", first))
 
 
-def test_a_rename_must_be_said(database: str, tmp_path: Path) -> None:
+def test_a_rename_must_be_said(database: str, engine: str, tmp_path: Path) -> None:
     first, less = write_app(tmp_path, FIRST), write_app(tmp_path, LESS)
     run("migrate", "diff", first, "-m", "first")
     run("migrate", "apply", first)
@@ -85,12 +90,14 @@ def test_a_rename_must_be_said(database: str, tmp_path: Path) -> None:
     assert len([*(tmp_path / "migrations").glob("*.py")]) == 1
     renamed = run("migrate", "diff", less, "-m", "title", "--rename", "things.name=title")
     assert renamed.exit_code == 0
-    assert "rename column things.name to title" in said(renamed)
+    column = COLUMN.get(engine, "column")
+    assert f"rename {column} things.name to title" in said(renamed)
 
 
-@pytest.mark.parametrize(("answer", "expected"), [("y", "rename column"), ("n", "drop column")])
+@pytest.mark.parametrize(("answer", "expected"), [("y", "rename"), ("n", "drop")])
 def test_on_a_terminal_it_asks(
     database: str,
+    engine: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
@@ -110,7 +117,7 @@ def test_on_a_terminal_it_asks(
     made = run("migrate", "diff", less, "-m", "title")
     assert made.exit_code == 0, said(made)
     assert asked == ["Is things.title what was things.name?"]
-    assert expected in said(made)
+    assert f"{expected} {COLUMN.get(engine, 'column')}" in said(made)
 
 
 def test_what_is_wrong_is_told_with_what_to_write(database: str, tmp_path: Path) -> None:
@@ -130,14 +137,19 @@ def test_what_is_wrong_is_told_with_what_to_write(database: str, tmp_path: Path)
         assert told in said(found)
 
 
-def test_a_file_of_ones_own_is_sealed(database: str, tmp_path: Path) -> None:
+UPDATE = "do.sql(\"update things set name = 'x'\")"
+UPDATE_DOCUMENTS = """do.command(
+        {"update": "things", "updates": [{"q": {}, "u": {"$set": {"name": "x"}}, "multi": True}]}
+    )"""
+
+
+def test_a_file_of_ones_own_is_sealed(database: str, engine: str, tmp_path: Path) -> None:
+    update = UPDATE_DOCUMENTS if engine == "mongodb" else UPDATE
     app = write_app(tmp_path, FIRST)
     run("migrate", "diff", app, "-m", "first")
     assert run("migrate", "diff", app, "-m", "Fill it", "--empty").exit_code == 0
     path = tmp_path / "migrations" / "0002_fill_it.py"
-    text = path.read_text().replace(
-        '    """Nothing changes."""', "    do.sql(\"update things set name = 'x'\")", 1
-    )
+    text = path.read_text().replace('    """Nothing changes."""', f"    {update}", 1)
     path.write_text(text)
     refused = run("migrate", "apply", app)
     assert refused.exit_code == 1
@@ -151,7 +163,10 @@ def test_a_file_of_ones_own_is_sealed(database: str, tmp_path: Path) -> None:
     assert "0002_fill_it missing" in said(gone)
 
 
-async def test_a_database_that_is_so_already_is_noted(database: str, tmp_path: Path) -> None:
+async def test_a_database_that_is_so_already_is_noted(
+    database: str, engine: str, tmp_path: Path
+) -> None:
+    column = COLUMN.get(engine, "column")
     model = thing({"name": str})
     app = app_of(database, model, mode="development")
     await app.start()
@@ -167,7 +182,7 @@ async def test_a_database_that_is_so_already_is_noted(database: str, tmp_path: P
         assert "noted as applied: 0001_x" in said(noted)
         assert run("migrate", "status", written).exit_code == 0
         other = run("migrate", "apply", write_app(tmp_path, SECOND), "--note-only")
-        assert "the database isn't as the models say: add column things.size" in said(other)
+        assert f"the database isn't as the models say: add {column} things.size" in said(other)
 
     await asyncio.to_thread(commands)
     await served(database, [model], lambda db: db.create(model, name="a"))
@@ -191,7 +206,8 @@ def test_production_is_not_served_while_migrations_wait(
     asyncio.run(check_database(find(write_app(tmp_path, FIRST))))
     behind = run("serve", write_app(tmp_path, SECOND))
     assert behind.exit_code == 1
-    assert "things.size" in said(behind) or "ADD COLUMN" in said(behind)
+    missing = ("things.size", "ADD COLUMN", "change validator of things: size")
+    assert any(text in said(behind) for text in missing)
     assert "abaft migrate diff" in said(behind)
 
 
@@ -205,7 +221,7 @@ def test_development_runs_what_is_safe(
     asyncio.run(check_database(find(second)))
     told = capsys.readouterr().err
     assert "the database was brought up to the models" in told
-    assert "ADD COLUMN size" in told
+    assert "ADD COLUMN size" in told or "change validator of things: size" in told
     made = run("migrate", "diff", second, "-m", "size")
     assert "0002_size noted as applied" in said(made), "the database was so already"
     less = write_app(tmp_path, LESS)

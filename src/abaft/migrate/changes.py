@@ -24,6 +24,8 @@ _BACK: dict[Kind, Kind] = {
     "add search": "drop search",
 }
 _BACK |= {back: forth for forth, back in _BACK.items()}
+_OF_TABLES = {"key": "foreign key"}
+_OF_DOCUMENTS = {"table": "collection", "column": "field"}
 ORDER: tuple[Kind, ...] = (
     "drop search", "rename table", "rename column", "drop key", "drop check", "drop index",
     "rename key", "rename check", "rename index", "add table", "drop column", "add column",
@@ -34,22 +36,27 @@ ORDER: tuple[Kind, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference: of a table, or of what it has by `name`; `to` is the new name, or type."""
+    """One difference: of a table, or of what it has by `name`; `to` is the new name, or type.
+
+    `documents` tells that tables are collections, and columns fields.
+    """
 
     kind: Kind
     table: str
     name: str = ""
     to: str = ""
     was: str = ""
+    documents: bool = False
 
     @property
     def title(self) -> str:
         """The change in words."""
         verb, _, what = self.kind.partition(" ")
+        shown = (_OF_DOCUMENTS if self.documents else _OF_TABLES).get(what, what)
         place = f"{self.table}.{self.name}" if self.name else self.table
         match self.kind:
             case "rename table" | "rename column":
-                return f"{self.kind} {place} to {self.to}"
+                return f"{verb} {shown} {place} to {self.to}"
             case "rename index" | "rename key" | "rename check":
                 return f"{self.kind} {self.name} of {self.table} to {self.to}"
             case "change type":
@@ -58,7 +65,8 @@ class Change:
                 return f"require {place}"
             case "release":
                 return f"make {place} optional"
-        shown = {"key": "foreign key"}.get(what, what)
+        if self.documents and what == "check":
+            return f"change validator of {self.table}"
         if what in ("table", "column"):
             return f"{verb} {shown} {place}"
         return f"{verb} {shown} {self.name} of {self.table}"

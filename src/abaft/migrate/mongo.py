@@ -47,12 +47,38 @@ class MongoEngine:
         before = state_of(there)
         for change in told(asked.renames):
             _play(there, rename(change))
-        old, new = state_of(there), state_of(wanted_of(self._store.schema))
+        wanted = wanted_of(self._store.schema)
+        old, new = state_of(there), state_of(wanted)
+        _same_keys(there, wanted)
         structure = tuple(structure_of(old, new, asked.gone))
         compared = Compared(before, old, new, structure, asked.renames)
         made = plan(compared, write, rename)
         down = _last_under_old_names(made.down, before, told(asked.renames))
         return replace(made, changes=tuple(_plain(made.changes)), down=tuple(down))
+
+
+def _same_keys(there: Mapping[str, Found], wanted: Mapping[str, Found]) -> None:
+    """MigrationError where records would have to be told apart by something else."""
+    pairs = [(name, _key(there[name]), _key(row)) for name, row in wanted.items() if name in there]
+    faults = [
+        f"{name} has the key ({', '.join(old)}), and the model ({', '.join(new)})"
+        for name, old, new in pairs
+        if old and old != new
+    ]
+    if faults:
+        told = "; ".join(faults)
+        raise MigrationError(f"{told}: write that by hand, in a file made by --empty")
+
+
+def _key(row: Found) -> tuple[str, ...]:
+    """The fields that an `_id` is made of, or its type; nothing where the validator tells none."""
+    of_id = row.validator.get("$jsonSchema", {}).get("properties", {}).get("_id")
+    if of_id is None:
+        return ()
+    parts = [tuple(spec["key"]) for name, spec in row.indexes.items() if name.endswith("_key")]
+    types = of_id["bsonType"]
+    plain = types if isinstance(types, str) else "|".join(types)
+    return parts[0] if plain == "object" and parts else (f"_id: {plain}",)
 
 
 def _last_under_old_names(
@@ -88,7 +114,7 @@ def _plain(changes: Sequence[Change]) -> list[Change]:
     """Without what goes with other changes: validators, and what stands beside fields."""
     other = {change.table for change in changes if change.name not in (_VALIDATOR, _BESIDE)}
     return [
-        change
+        replace(change, documents=True)
         for change in changes
         if change.name not in (_VALIDATOR, _BESIDE)
         or (change.kind == "add check" and change.table not in other)
@@ -121,7 +147,8 @@ def state_of(collections: Mapping[str, Found]) -> State:
 
 
 def _command(change: Change, command: Mapping[str, Any], lost: str = "") -> Step:
-    return Step("command", (), lost, command=command, note=change.title)
+    note = replace(change, documents=True).title
+    return Step("command", (), lost, command=command, note=note)
 
 
 def _update(collection: str, where: Mapping[str, Any], what: Any) -> dict[str, Any]:
@@ -192,7 +219,7 @@ def _add_field(change: Change, old: State, new: State) -> list[Step]:
         return []  # records get their places with what stands beside fields
     if row.required and not row.fill:
         lost = f"{change.table}.{change.name} is required and has no default: a data step gives it"
-        return [Step("command", (), lost, command={"ping": 1}, note=change.title)]
+        return [_command(change, {"ping": 1}, lost)]
     value = json.loads(row.fill) if row.fill else None
     # Ahead of the rest: what old code writes has it from here on.
     return [
@@ -205,7 +232,7 @@ def _drop_field(change: Change, old: State, new: State) -> list[Step]:
     lost = f"the field {change.table}.{change.name} and what is in it"
     gone = {"$unset": {change.name: ""}}
     return [
-        _command(change, {FILL: change.table, "field": change.name, "with": []}, lost),
+        _command(change, {FILL: change.table, "field": change.name, "with": []}),
         _command(change, _update(change.table, {}, gone), lost),
     ]
 
@@ -230,7 +257,7 @@ def _require(change: Change, old: State, new: State) -> list[Step]:
     fill = new.tables[change.table].columns[change.name].fill
     if not fill:
         lost = f"{change.table}.{change.name} is required: a document without it is refused later"
-        return [Step("command", (), lost, command={"ping": 1}, note=change.title)]
+        return [_command(change, {"ping": 1}, lost)]
     filled = {"$set": {change.name: json.loads(fill)}}
     return [_command(change, _update(change.table, {change.name: None}, filled))]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from abaft.migrate.files import sealed
 from abaft.migrate.plan import Plan
@@ -81,12 +82,36 @@ def _call(step: Step) -> list[str]:
     if step.first:
         options.append(_text(step.first, "first="))
     if step.kind == "command":
-        return _arranged("do.command", [[repr(dict(step.command))], *options])
+        return _arranged("do.command", [_value(dict(step.command)), *options])
     texts = [_text(sql) for sql in step.statements]
     if step.kind == "rebuild":
         table = step.note.partition("|")[0]
         return _arranged("do.rebuild", [[json.dumps(table)], *texts, *options])
     return _arranged("do.sql", [*texts, *options])
+
+
+def _value(value: Any, before: str = "", margin: int = 8) -> list[str]:
+    """A value as the formatter writes it: in one line where that fits, or a part a line."""
+    whole = f"{before}{_plain(value)}"
+    if len(whole) + margin + 1 <= WIDTH or not isinstance(value, (dict, list)) or not value:
+        return [whole]
+    if isinstance(value, dict):
+        parts = [_value(part, f"{_literal(name)}: ", margin + 4) for name, part in value.items()]
+    else:
+        parts = [_value(part, "", margin + 4) for part in value]
+    comma = "" if isinstance(value, list) and len(value) == 1 else ","
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    lines = [f"    {line}" for part in parts for line in [*part[:-1], f"{part[-1]}{comma}"]]
+    return [f"{before}{opening}", *lines, closing]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        inner = ", ".join(f"{_literal(name)}: {_plain(part)}" for name, part in value.items())
+        return f"{{{inner}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_plain, value))}]"
+    return _literal(value) if isinstance(value, str) else repr(value)
 
 
 def _arranged(name: str, arguments: list[list[str]]) -> list[str]:

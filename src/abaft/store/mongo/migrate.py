@@ -179,7 +179,14 @@ class MongoRunner:
             if "renameCollection" in given:
                 names = {"renameCollection": f"{name}.{given['renameCollection']}"}
                 names["to"] = f"{name}.{given['to']}"
-                await self._store.server.client.admin.command(names)
+                try:
+                    await self._store.server.client.admin.command(names)
+                except OperationFailure as error:
+                    if error.code != _MISSING:
+                        raise
+                    # An earlier try may have come no further than this.
+                    await self._moved(given["renameCollection"], given["to"])
+                    raise
                 await self._moved(given["renameCollection"], given["to"])
                 return
             result = await self._store.server.database.command(given)

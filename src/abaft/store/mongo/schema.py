@@ -146,8 +146,10 @@ async def _compared(server: Server, schema: Schema) -> tuple[list[Step], list[st
     for row in wanted(schema):
         found = await _steps(server, row, there)
         # A new field is told once: the validator goes with it.
-        quiet = f"change validator of {row.name}" if row.name in told else ""
-        steps += [replace(step, title="") if step.title == quiet else step for step in found]
+        quiet = f"change validator of {row.name}:" if row.name in told else " "
+        steps += [
+            replace(step, title="") if step.title.startswith(quiet) else step for step in found
+        ]
     for model in schema.models.values():
         if not await is_noted(server, model):
             steps.append(noting(server, model))
@@ -166,7 +168,9 @@ async def _steps(server: Server, row: Wanted, there: dict[str, Any]) -> list[Ste
             held = set(await server.collection(row.name).index_information())
         if row.validator and there[row.name].get("validator") != row.validator:
             change = {"collMod": row.name, "validator": row.validator}
-            steps.append(ordered(server, f"change validator of {row.name}", change))
+            named = _changed(there[row.name].get("validator") or {}, row.validator)
+            title = f"change validator of {row.name}: {', '.join(named) or 'all of it'}"
+            steps.append(ordered(server, title, change))
         for name in sorted(held):
             if _superseded(name, row):
                 drop = {"dropIndexes": row.name, "index": name}
@@ -177,6 +181,12 @@ async def _steps(server: Server, row: Wanted, there: dict[str, Any]) -> list[Ste
         create = {"createIndexes": row.name, "indexes": missing}
         steps.append(ordered(server, f"create indexes of {row.name}: {names}", create))
     return steps
+
+
+def _changed(old: Query, new: Query) -> list[str]:
+    """The fields of which the validators don't say the same."""
+    was, now = (row.get("$jsonSchema", {}).get("properties", {}) for row in (old, new))
+    return sorted(name for name in {*was, *now} if was.get(name) != now.get(name))
 
 
 def _superseded(name: str, row: Wanted) -> bool:

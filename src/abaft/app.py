@@ -25,7 +25,8 @@ from abaft.auth.admin import AdminToken
 from abaft.base import clock, ids
 from abaft.base import settings as base_settings
 from abaft.base.actor import Actor, Authenticator
-from abaft.base.errors import Fault, SchemaMismatch, SettingError
+from abaft.base.errors import Fault, SchemaMismatch
+from abaft.base.extras import engine_of, needs
 from abaft.base.heap import settle_heap
 from abaft.base.settings import Settings
 from abaft.db import Database
@@ -225,40 +226,25 @@ async def prune_answers(store: Store, before: datetime) -> None:
 
 def open_store(settings: Settings, app: App) -> Store:
     """The store that the database's URL names; a driver is imported only for its own."""
-    scheme = settings.database.partition(":")[0].partition("+")[0]
-    if scheme == "sqlite":
-        from abaft.store.sqlite import SqliteStore
+    match engine_of(settings.database):
+        case "postgres":
+            with needs("postgres"):
+                from abaft.store.postgres import PostgresStore
 
-        return SqliteStore(app.schema, settings.database, settings)
-    if scheme in ("postgresql", "postgres"):
-        try:
-            from abaft.store.postgres import PostgresStore
-        except ImportError as error:
-            raise SettingError(
-                "PostgreSQL needs its driver: pip install 'abaft[postgres]'"
-            ) from error
+            return PostgresStore(app.schema, settings.database, settings)
+        case "mysql":
+            with needs("mysql"):
+                from abaft.store.mysql import MysqlStore
 
-        return PostgresStore(app.schema, settings.database, settings)
-    if scheme in ("mysql", "mariadb"):
-        try:
-            from abaft.store.mysql import MysqlStore
-        except ImportError as error:
-            raise SettingError(
-                "MySQL and MariaDB need their driver: pip install 'abaft[mysql]'"
-            ) from error
+            return MysqlStore(app.schema, settings.database, settings)
+        case "mongodb":
+            with needs("mongo"):
+                from abaft.store.mongo.store import MongoStore
 
-        return MysqlStore(app.schema, settings.database, settings)
-    if scheme == "mongodb":
-        try:
-            from abaft.store.mongo.store import MongoStore
-        except ImportError as error:
-            raise SettingError("MongoDB needs its driver: pip install 'abaft[mongo]'") from error
+            return MongoStore(app.schema, settings.database, settings)
+    from abaft.store.sqlite import SqliteStore
 
-        return MongoStore(app.schema, settings.database, settings)
-    raise SettingError(
-        f"there is no database of kind {scheme!r}: write sqlite:///FILE, "
-        "postgresql://USER@HOST/NAME, mysql://USER@HOST/NAME or mongodb://HOST/NAME"
-    )
+    return SqliteStore(app.schema, settings.database, settings)
 
 
 def _lifespan(inner: Any) -> Any:

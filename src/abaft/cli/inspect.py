@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from abaft.base.errors import SettingError, SetupError, nearest
+from abaft.base.extras import engine_of, needs
 from abaft.cli.console import note
 from abaft.cli.inspect_models import Draft, plan
 from abaft.cli.inspect_write import write
@@ -71,32 +72,22 @@ def _tell(draft: Draft) -> None:
 
 def _describe(url: str, schemas: list[str]) -> Description:
     """What the database has. Raises Lost where it can't be read."""
-    scheme = url.partition(":")[0]
-    if scheme == "sqlite":
-        from abaft.store import sqlite_inspect
+    match engine_of(url):
+        case "sqlite":
+            from abaft.store import sqlite_inspect
 
-        return sqlite_inspect.inspect(url)
-    if scheme in ("postgresql", "postgres"):
-        try:
-            from abaft.store import postgres_inspect
-        except ImportError as error:
-            raise SettingError(
-                "PostgreSQL needs its driver: pip install 'abaft[postgres]'"
-            ) from error
+            return sqlite_inspect.inspect(url)
+        case "postgres":
+            with needs("postgres"):
+                from abaft.store import postgres_inspect
 
-        return asyncio.run(postgres_inspect.inspect(url, schemas))
-    if scheme in ("mysql", "mariadb"):
-        try:
-            from abaft.store import mysql_inspect
-        except ImportError as error:
-            raise SettingError(
-                "MySQL and MariaDB need their driver: pip install 'abaft[mysql]'"
-            ) from error
+            return asyncio.run(postgres_inspect.inspect(url, schemas))
+        case "mysql":
+            with needs("mysql"):
+                from abaft.store import mysql_inspect
 
-        return asyncio.run(mysql_inspect.inspect(url, schemas))
-    raise SettingError(
-        f"{scheme!r}: write sqlite:///FILE, postgresql://USER@HOST/NAME or mysql://USER@HOST/NAME"
-    )
+            return asyncio.run(mysql_inspect.inspect(url, schemas))
+    raise SettingError("MongoDB's collections can't be inspected yet")
 
 
 def _selected(found: Description, wanted: list[str], unwanted: list[str]) -> Description:

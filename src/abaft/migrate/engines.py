@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from abaft.base.errors import SettingError
+from abaft.base.extras import needs
 from abaft.migrate.engine import Engine, Runner
 from abaft.store.base import Store
 
@@ -35,7 +36,7 @@ def runner_for(store: Store) -> Runner:
 def engine_for(store: Store) -> Engine:
     """What compares the store's database with the models."""
     given: Any = store
-    try:
+    with needs("migrate"):
         match store.capabilities.name:
             case "sqlite":
                 from abaft.migrate.sqlite import SqliteEngine
@@ -53,10 +54,6 @@ def engine_for(store: Store) -> Engine:
                 from abaft.migrate.postgres import PostgresEngine
 
                 return PostgresEngine(given)
-    except ImportError as error:
-        if error.name in ("alembic", "greenlet"):
-            raise SettingError("this needs Alembic: pip install 'abaft[migrate]'") from error
-        raise
     raise _none(store)
 
 

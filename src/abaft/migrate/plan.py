@@ -102,20 +102,21 @@ def _columns(state: State) -> dict[str, tuple[str, ...]]:
 
 
 def _dropped(searches: list[Change], state: State) -> list[Step]:
-    return [
-        Step("sql", (sql,), note=change.title)
-        for change in searches
-        if change.kind == "drop search"
-        for sql in state.searches[change.name].drop
-    ]
+    return _steps(searches, "drop search", lambda name: state.searches[name].drop)
 
 
 def _made(searches: list[Change], state: State) -> list[Step]:
+    return _steps(searches, "add search", lambda name: state.searches[name].create)
+
+
+def _steps(
+    searches: list[Change], kind: str, statements: Callable[[str], Iterable[str]]
+) -> list[Step]:
     return [
         Step("sql", (sql,), note=change.title)
         for change in searches
-        if change.kind == "add search"
-        for sql in state.searches[change.name].create
+        if change.kind == kind
+        for sql in statements(change.name)
     ]
 
 

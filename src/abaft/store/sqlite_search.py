@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from abaft.model.spec import Model, Schema
 from abaft.model.words import SIMPLE, indexed, stemmer
 from abaft.store.sql.dialect import Dialect
-from abaft.store.sql.search import characters, index_name
-from abaft.store.sql.search_sqlite import KEYS, index_columns
+from abaft.store.sql.search import characters, index_columns, index_name
+from abaft.store.sql.search_sqlite import KEYS
 from abaft.store.sqlite_reader import Reader
 
 BATCH = 2_000

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from abaft.model.spec import Model, Schema
 from abaft.model.times import DateTime
-from abaft.plan.versions import BASELINE, snapshot
+from abaft.plan.versions import snapshot
+from abaft.store.history import Before, Key, owners
 from abaft.store.mongo.documents import CHANGES, Document, id_of
 from abaft.store.mongo.guards import Text
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.unit import Unit
 from abaft.store.mongo.values import encode
 
-Key = dict[str, Any]
 Told = Mapping[str, Any]
 """The values of a write, of which those named change.… are the record's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """A record of a model with history as it was, where the feed doesn't have that yet."""
-
-    model: Model
-    record: str
-    text: str
 
 
 def joined(data: str, results: str) -> str:
@@ -64,7 +54,7 @@ class Recorder:
     async def before(self, unit: Unit, model: Model, key: Key) -> list[Before]:
         """What the feed must be told of, before this record and those tied by it are changed."""
         found = []
-        for owner, place in [(model, key), *self._owners(model, key)]:
+        for owner, place in [(model, key), *owners(self.schema, model, key)]:
             if owner.history:
                 text = await self.whole(unit, owner, place)
                 record = owner.written(place)
@@ -85,14 +75,7 @@ class Recorder:
     def baselines(self, unit: Unit, found: list[Before], values: Told) -> None:
         """Tells the feed of records as they were."""
         for before in found:
-            told = {
-                "change.model": before.model.name,
-                "change.record": before.record,
-                "change.actor": "system",
-                "change.action": BASELINE,
-                "change.data": before.text,
-            }
-            unit.tell(change({**values, **told, **_since(before)}))
+            unit.tell(change(before.told(values)))
 
     async def after(
         self, unit: Unit, model: Model, key: Key, values: Told, gone: bool = False
@@ -103,28 +86,9 @@ class Recorder:
             whole = await self.whole(unit, model, key)
             told = {**told, "change.data": whole or "{}"}
         unit.tell(change(told))
-        for owner, place in self._owners(model, key):
+        for owner, place in owners(self.schema, model, key):
             text = await self.whole(unit, owner, place)
             if text is not None:
                 named = {"change.model": owner.name, "change.record": owner.written(place)}
                 data = {"change.action": "update", "change.data": text}
                 unit.tell(change({**values, **named, **data}))
-
-    def _owners(self, link: Model, key: Key) -> list[tuple[Model, Key]]:
-        """The record with history whose to-many relation a link is of."""
-        if not link.internal:
-            return []
-        return [
-            (owner, {owner.key[0]: key[many.back]})
-            for owner in self.schema.models.values()
-            for many in owner.many.values()
-            if owner.history and many.link == link.name and many.writable and not many.hidden
-        ]
-
-
-def _since(before: Before) -> Told:
-    """When a record came to be as it was, where a stamp tells."""
-    for name, field in before.model.fields.items():
-        if field.stamp == "updated" and not field.hidden:
-            return {"change.at": field.kind.read(orjson.loads(before.text)[name])}
-    return {}

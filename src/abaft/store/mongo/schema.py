@@ -21,11 +21,11 @@ from abaft.store.mongo.documents import (
 )
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.renewing import Step, is_noted, noting, ordered, renewals, types
-from abaft.store.mongo.search import places
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.turns import alone
 from abaft.store.sql.indexes import Index, index_groups
+from abaft.store.sql.search import index_columns
 
 SEARCH = "abaft_search"
 TURN = 30_000
@@ -89,7 +89,7 @@ def indexes(model: Model) -> dict[str, Query]:
     if len(model.key) > 1:
         # The key is a document: its parts alone are found by this.
         made[f"ix_{model.table}_key"] = {"key": dict.fromkeys(map(column, model.key), 1)}
-    for name in places(model):
+    for name in index_columns(model):
         made[f"{SEARCH}_{model.table}_{name}"] = {"key": {f"{WORDS}.{name}": 1}}
     return made
 

@@ -20,26 +20,10 @@ from abaft.store.mongo.conditions import query, test
 from abaft.store.mongo.documents import TEXTS, WORDS, Document
 from abaft.store.mongo.frame import RANK, Frame
 from abaft.store.mongo.template import Bound, Query
-from abaft.store.sql.search import characters, languages, positive
+from abaft.store.sql.search import characters, languages, positive, stems_column, words_column
 from abaft.store.texts import after_prefix
 
 Expression = Any
-
-
-def words_place(model: Model, row: Searched) -> str:
-    return f"w{model.searched.index(row)}"
-
-
-def stems_place(model: Model, row: Searched) -> str:
-    """Where the stems are; without a language the words themselves are."""
-    place = model.searched.index(row)
-    return f"w{place}" if row.language == SIMPLE else f"s{place}"
-
-
-def places(model: Model) -> list[str]:
-    """The lists of words that the model's documents have."""
-    both = [(words_place(model, row), stems_place(model, row)) for row in model.searched]
-    return list(dict.fromkeys(name for pair in both for name in pair))
 
 
 def kept(model: Model, values: Mapping[str, Any]) -> Document:
@@ -48,9 +32,9 @@ def kept(model: Model, values: Mapping[str, Any]) -> Document:
     most = characters(model)
     for row in model.searched:
         words = indexed(values.get(row.name) or "", most)
-        found[words_place(model, row)] = words
+        found[words_column(model, row)] = words
         if row.language != SIMPLE:
-            found[stems_place(model, row)] = [*map(stemmer(row.language), words)]
+            found[stems_column(model, row)] = [*map(stemmer(row.language), words)]
     return {
         WORDS: {name: sorted(set(words)) for name, words in found.items()},
         TEXTS: {name: "".join(f" {word} " for word in words) for name, words in found.items()},
@@ -91,9 +75,9 @@ def _asked(model: Model, fields: tuple[Searched, ...]) -> Callable[[Terms], Quer
     def one(term: Term) -> Query:
         if not term.exact:
             stems = _stems(model, term)
-            lists = dict.fromkeys(stems_place(model, row) for row in fields)
+            lists = dict.fromkeys(stems_column(model, row) for row in fields)
             return {"$or": [{f"{WORDS}.{name}": {"$in": stems}} for name in lists]}
-        return {"$or": [_phrase(words_place(model, row), term) for row in fields]}
+        return {"$or": [_phrase(words_column(model, row), term) for row in fields]}
 
     def encode(terms: Terms) -> Query:
         wanted = [one(term) for term in positive(terms)]
@@ -130,7 +114,7 @@ def _score(model: Model, fields: tuple[Searched, ...]) -> Callable[[Terms], Expr
     def one(term: Term) -> Expression:
         if not term.exact:
             found = [
-                count(stems_place(model, row), f" {stem} ", row.weight)
+                count(stems_column(model, row), f" {stem} ", row.weight)
                 for stem in _stems(model, term)
                 for row in fields
             ]
@@ -139,7 +123,7 @@ def _score(model: Model, fields: tuple[Searched, ...]) -> Callable[[Terms], Expr
             if term.prefix:
                 needles[-1] = needles[-1][:-1]
             found = [
-                count(words_place(model, row), needle, row.weight)
+                count(words_column(model, row), needle, row.weight)
                 for needle in dict.fromkeys(needles)
                 for row in fields
             ]

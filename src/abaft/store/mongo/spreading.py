@@ -10,8 +10,9 @@ import orjson
 from abaft.model.spec import DELETED, Model, One
 from abaft.plan.types import WritePlan
 from abaft.store.base import ReferenceViolation, Row
+from abaft.store.history import Before
 from abaft.store.mongo.documents import Document, key_of
-from abaft.store.mongo.recording import Before, change
+from abaft.store.mongo.recording import change
 from abaft.store.mongo.template import Values
 from abaft.store.mongo.unit import Unit
 

@@ -11,13 +11,14 @@ import orjson
 from abaft.model.spec import POSITION, Model, Schema
 from abaft.plan.types import FieldItem, WritePlan
 from abaft.store.base import GuardFailed, HeldOff, Row
+from abaft.store.history import Before
 from abaft.store.mongo.documents import Document, id_of, key_of, values_of
 from abaft.store.mongo.guards import Condition, Guards
 from abaft.store.mongo.keeping import Keeper
 from abaft.store.mongo.linking import Link
 from abaft.store.mongo.placing import Placing
 from abaft.store.mongo.reckoning import result_of
-from abaft.store.mongo.recording import Before, Recorder, change, joined
+from abaft.store.mongo.recording import Recorder, change, joined
 from abaft.store.mongo.shapes import Run
 from abaft.store.mongo.spreading import Deletion, Marking
 from abaft.store.mongo.template import Values

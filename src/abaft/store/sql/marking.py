@@ -12,8 +12,9 @@ from abaft.model import expr as e
 from abaft.model.spec import DELETED, Model, One
 from abaft.plan.types import Selection, WritePlan
 from abaft.store.base import Program, ReferenceViolation, Row, Rows, Values
+from abaft.store.history import Before
 from abaft.store.sql.conditions import Context
-from abaft.store.sql.recording import Before, Recorder
+from abaft.store.sql.recording import Recorder
 from abaft.store.sql.statement import Binder, Statement
 
 Make = Callable[[WritePlan], Any]

@@ -15,11 +15,12 @@ from abaft.model.places import LONGEST, place_between, places_after
 from abaft.model.spec import POSITION, Model
 from abaft.plan.types import MOVES, Selection, WritePlan
 from abaft.store.base import GuardFailed, HeldOff, Program, Rows, Values
+from abaft.store.history import Before
 from abaft.store.sql.changes import joined
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.dialect import Element
 from abaft.store.sql.frame import Frame
-from abaft.store.sql.recording import Before, Recorder, alone
+from abaft.store.sql.recording import Recorder, alone
 from abaft.store.sql.statement import Statement
 
 Make = Callable[[WritePlan], Any]

@@ -12,13 +12,14 @@ from abaft.model import expr as e
 from abaft.model.spec import POSITION, Many, Model, One, Schema
 from abaft.plan.types import WritePlan
 from abaft.store.base import GuardFailed, Program, Row, Rows, Values
+from abaft.store.history import Before
 from abaft.store.sql.changes import joined
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.dialect import Element
 from abaft.store.sql.frame import Frame
 from abaft.store.sql.marking import Marking
 from abaft.store.sql.placing import Placing
-from abaft.store.sql.recording import Before, Recorded, Recorder
+from abaft.store.sql.recording import Recorded, Recorder
 from abaft.store.sql.spread import Spread, Taken
 from abaft.store.sql.statement import Binder, Statement
 

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
 from abaft.model.spec import Model
 from abaft.plan.types import WritePlan
-from abaft.plan.versions import BASELINE
 from abaft.store.base import Program, Rows, Values
+from abaft.store.history import Before, Key, owners
 from abaft.store.sql.changes import change_statement
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.versions import stored_whole, whole_change
 
 Make = Callable[[WritePlan], Any]
-Key = dict[str, Any]
 Steps = Generator[Any, Any, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """A record of a model with history as it was, where the feed doesn't have that yet."""
-
-    model: Model
-    record: str
-    text: str
 
 
 class Recorder:
@@ -57,7 +45,7 @@ class Recorder:
     def before(self, model: Model, key: Key, values: Values) -> Generator[Any, Any, list[Before]]:
         """What the feed must be told of, before this record and those tied by it are changed."""
         found = []
-        for owner, place in [(model, key), *self._owners(model, key)]:
+        for owner, place in [(model, key), *owners(self.schema, model, key)]:
             if not owner.history:
                 continue
             if owner.name not in self._stored:
@@ -71,14 +59,7 @@ class Recorder:
     def baselines(self, found: list[Before], values: Values) -> Steps:
         """Tells the feed of records as they were."""
         for before in found:
-            told = {
-                "change.model": before.model.name,
-                "change.record": before.record,
-                "change.actor": "system",
-                "change.action": BASELINE,
-                "change.data": before.text,
-            }
-            yield self.plain, {**values, **told, **_since(before)}
+            yield self.plain, before.told(values)
 
     def after(self, model: Model, key: Key, values: Values, gone: bool = False) -> Steps:
         """Tells the feed of a change; a record that is gone has no values any more."""
@@ -87,22 +68,11 @@ class Recorder:
             yield self.whole(model), {**values, **told, **_keyed(key)}
         else:
             yield self.plain, {**values, **told}
-        for owner, place in self._owners(model, key):
+        for owner, place in owners(self.schema, model, key):
             told = {"change.model": owner.name, "change.record": owner.written(place)}
             changed = {**values, **told, **_keyed(place), "change.action": "update"}
             # Where it went too, there is nothing to be told.
             yield self.whole(owner), changed
-
-    def _owners(self, link: Model, key: Key) -> list[tuple[Model, Key]]:
-        """The record with history whose to-many relation a link is of."""
-        if not link.internal:
-            return []
-        return [
-            (owner, {owner.key[0]: key[many.back]})
-            for owner in self.schema.models.values()
-            for many in owner.many.values()
-            if owner.history and many.link == link.name and many.writable and not many.hidden
-        ]
 
 
 class Recorded:
@@ -155,12 +125,3 @@ def keyed(plan: WritePlan, compiled: Any, values: Values, made: Any) -> Values:
 
 def _keyed(key: Key) -> Values:
     return {f"key.{name}": value for name, value in key.items()}
-
-
-def _since(before: Before) -> Values:
-    """When a record came to be as it was, where a stamp tells."""
-    fields = before.model.fields
-    for name, field in fields.items():
-        if field.stamp == "updated" and not field.hidden:
-            return {"change.at": field.kind.read(orjson.loads(before.text)[name])}
-    return {}

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.sql.selectable import FromClause
 
 from abaft.base.digest import fingerprint
-from abaft.model.spec import Model
+from abaft.model.spec import Model, Searched
 from abaft.model.terms import Term, Terms
-from abaft.model.words import LETTERS, LIGATURES, MARKS, SEPARATORS, SINGLE
+from abaft.model.words import LETTERS, LIGATURES, MARKS, SEPARATORS, SIMPLE, SINGLE
 from abaft.plan.types import Search
 
 SEARCH = "abaft_search"
@@ -79,3 +79,19 @@ def positive(terms: Terms) -> list[Term]:
 def languages(model: Model) -> list[str]:
     """The languages whose stems a word is sought by."""
     return list(dict.fromkeys(row.language for row in model.searched))
+
+
+def words_column(model: Model, row: Searched) -> str:
+    return f"w{model.searched.index(row)}"
+
+
+def stems_column(model: Model, row: Searched) -> str:
+    """Where the stems are; without a language the words themselves are."""
+    place = model.searched.index(row)
+    return f"w{place}" if row.language == SIMPLE else f"s{place}"
+
+
+def index_columns(model: Model) -> list[str]:
+    """What the index keeps: for each field its words and, if it has a language, its stems."""
+    both = [(words_column(model, row), stems_column(model, row)) for row in model.searched]
+    return list(dict.fromkeys(name for pair in both for name in pair))

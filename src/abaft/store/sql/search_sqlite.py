@@ -15,30 +15,23 @@ from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model.spec import Model, Searched
 from abaft.model.terms import Term, Terms
-from abaft.model.words import SIMPLE, stemmer
+from abaft.model.words import stemmer
 from abaft.plan.types import Search
 from abaft.store.sql.cross_join import CrossJoin
-from abaft.store.sql.search import SEARCH, Bind, index_name, languages, positive
+from abaft.store.sql.search import (
+    SEARCH,
+    Bind,
+    index_columns,
+    index_name,
+    languages,
+    positive,
+    stems_column,
+    words_column,
+)
 
 Quote = Callable[[str], str]
 KEYS, TERMS = "abaft_keys", "abaft_terms"
 _LAST = chr(0x10FFFF)
-
-
-def words_column(model: Model, row: Searched) -> str:
-    return f"w{model.searched.index(row)}"
-
-
-def stems_column(model: Model, row: Searched) -> str:
-    """Where the stems are; without a language the words themselves are."""
-    place = model.searched.index(row)
-    return f"w{place}" if row.language == SIMPLE else f"s{place}"
-
-
-def index_columns(model: Model) -> list[str]:
-    """The columns of the index: for each field its words and, if it has a language, its stems."""
-    both = [(words_column(model, row), stems_column(model, row)) for row in model.searched]
-    return list(dict.fromkeys(name for pair in both for name in pair))
 
 
 class SqliteSearch:

@@ -1,0 +1,49 @@
+"""What is installed apart, and how a URL names an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from abaft.base.errors import SettingError
+
+_EXTRAS = {
+    "postgres": ("PostgreSQL needs its driver", ("asyncpg",)),
+    "mysql": ("MySQL and MariaDB need their driver", ("asyncmy",)),
+    "mongo": ("MongoDB needs its driver", ("pymongo", "bson")),
+    "migrate": ("this needs Alembic", ("alembic", "greenlet")),
+}
+"""Who needs each extra, and the packages that it brings."""
+
+_SCHEMES = {
+    "sqlite": "sqlite",
+    "postgresql": "postgres",
+    "postgres": "postgres",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "mongodb": "mongodb",
+}
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Imports what an extra brings. SettingError, with what to install, where it isn't there."""
+    who, packages = _EXTRAS[extra]
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in packages:
+            raise
+        raise SettingError(f"{who}: pip install 'abaft[{extra}]'") from error
+
+
+def engine_of(url: str) -> str:
+    """The engine of a database's URL. SettingError where there is none of that name."""
+    scheme = url.partition(":")[0].partition("+")[0]
+    engine = _SCHEMES.get(scheme)
+    if engine is None:
+        raise SettingError(
+            f"there is no database of kind {scheme!r}: write sqlite:///FILE, "
+            "postgresql://USER@HOST/NAME, mysql://USER@HOST/NAME or mongodb://HOST/NAME"
+        )
+    return engine

@@ -135,7 +135,7 @@ class PostgresStore(Transacting):
         self._line.hasty.open()
         self._line.patient.open()
         async with self._line.patient.hold(self._until()) as connection:
-            check_server(connection)
+            await check_server(connection, self._line.patient.manners)
             self._columns.update(await unique_columns(connection, self.schema))
             self._views = await views(connection, self.schema)
 

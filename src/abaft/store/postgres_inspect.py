@@ -19,7 +19,7 @@ from abaft.store.description import (
     usable,
 )
 from abaft.store.postgres_errors import FAILURES, gone
-from abaft.store.postgres_pool import MANNERS, Connection, connect
+from abaft.store.postgres_pool import MANNERS, Connection, Dialer
 from abaft.store.postgres_values import Facts, Type, held
 
 CTID = "ctid"
@@ -33,7 +33,7 @@ async def inspect(url: str, schemas: Sequence[str] = ()) -> Description:
     """The tables of these schemas, or of all. Raises Lost where they can't be read."""
     try:
         manners = {**MANNERS, **_MANNERS}
-        connection = await connect(url, manners, _SECONDS)
+        connection = await Dialer(url, manners)(_SECONDS)
     except (*FAILURES, ValueError) as error:
         raise Lost(f"it can't be reached: {error}") from error
     try:

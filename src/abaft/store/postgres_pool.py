@@ -43,8 +43,41 @@ MANNERS: Settings = {
 }
 
 
+_TRACKED = ("application_name", "datestyle", "intervalstyle", "timezone")
+"""What PgBouncer keeps for each client; it refuses a start with more, unless told to ignore it."""
+_NEEDED = (
+    "bytea_output",
+    "datestyle",
+    "default_transaction_isolation",
+    "extra_float_digits",
+    "idle_in_transaction_session_timeout",
+    "intervalstyle",
+    "jit",
+    "lock_timeout",
+    "statement_timeout",
+    "timezone",
+)
+
+
+class Dialer:
+    """Opens connections with manners; where a pooler takes few of them, with those alone."""
+
+    def __init__(self, url: str, manners: Settings) -> None:
+        self._url = url
+        self._manners = dict(manners)
+
+    async def __call__(self, seconds: float) -> Connection:
+        try:
+            return await connect(self._url, self._manners, seconds)
+        except asyncpg.ProtocolViolationError as error:
+            if "startup parameter" not in str(error) or len(self._manners) == len(_TRACKED):
+                raise
+        self._manners = {name: self._manners[name] for name in _TRACKED}
+        return await connect(self._url, self._manners, seconds)
+
+
 async def connect(url: str, manners: Settings, seconds: float) -> Connection:
-    """A connection with the manners that every one of ours has."""
+    """A connection with these manners."""
     connection = await asyncpg.connect(
         url,
         timeout=seconds,
@@ -96,11 +129,21 @@ class Pool(pool.Pool[Connection]):
 
     def __init__(self, url: str, size: int, manners: Settings) -> None:
         every = {**MANNERS, **manners}
-        super().__init__(lambda left: connect(url, every, left), size, gone, FAILURES)
+        super().__init__(Dialer(url, every), size, gone, FAILURES)
+        self.manners = every
 
 
-def check_server(connection: Connection) -> None:
-    """SetupError where the server can't do what we need."""
+async def check_server(connection: Connection, manners: Settings) -> None:
+    """SetupError where the server can't do what we need; then the connection is ended."""
+    try:
+        _check_version(connection)
+        await _check_manners(connection, manners)
+    except SetupError:
+        connection.terminate()
+        raise
+
+
+def _check_version(connection: Connection) -> None:
     version = connection.get_server_version()
     if version < (13,):
         raise SetupError(f"PostgreSQL is {version.major}; abaft needs 13 or newer")
@@ -109,4 +152,22 @@ def check_server(connection: Connection) -> None:
         raise SetupError(
             f"the database's encoding is {encoding}; "
             "create one with `encoding 'UTF8' template template0`"
+        )
+
+
+_ASKED = "SELECT name, setting, current_user AS role FROM pg_settings WHERE lower(name) = any($1)"
+
+
+async def _check_manners(connection: Connection, manners: Settings) -> None:
+    """SetupError where a pooler keeps manners from the server."""
+    rows = await connection.fetch(_ASKED, [*_NEEDED])
+    told = {row["name"].lower(): row["setting"] for row in rows}
+    missing = [name for name in _NEEDED if told.get(name, "").lower() != manners[name].lower()]
+    if missing:
+        role = '"' + rows[0]["role"].replace('"', '""') + '"'
+        lines = [f"ALTER ROLE {role} SET {name} = '{manners[name]}';" for name in missing]
+        raise SetupError(
+            "the server's sessions lack settings that a connection of ours asks for, and that the"
+            " pooler before it doesn't hand on. Run this, and RECONNECT in the pooler's console:\n"
+            + "\n".join(lines)
         )

@@ -20,6 +20,7 @@ from abaft.cli.console import done, err, fail, note
 from abaft.cli.patience import PatientProtocol
 from abaft.cli.target import USUAL, Application, Found, find
 from abaft.migrate.files import FOLDER, MigrationError
+from abaft.store.room import room
 
 SHOWN = 8
 """Statements of an upgrade that are shown."""
@@ -58,7 +59,7 @@ def serve(
     given = found.app.settings_
     if workers > 1:
         _share_secret(found.app)
-    asyncio.run(check_database(found))
+    asyncio.run(check_database(found, workers))
     if uds is None:
         check_port(host, port)
     if not given.production:
@@ -119,7 +120,7 @@ def _share_secret(app: App) -> None:
     note("the workers share a secret key made for this run: set ABAFT_SECRET_KEY to keep one")
 
 
-async def check_database(found: Found) -> None:
+async def check_database(found: Found, workers: int = 1) -> None:
     """Opens the database once, so that what is wrong is told once and not by each worker.
 
     Raises SchemaMismatch, MigrationError where migrations wait, and Lost where the database can't
@@ -131,6 +132,7 @@ async def check_database(found: Found) -> None:
     await store.open()
     try:
         applied, differences = await store.upgrade(not given.production)
+        taken = await room(store)
     finally:
         await store.close()
     if differences and not given.tolerates_differences:
@@ -141,6 +143,16 @@ async def check_database(found: Found) -> None:
         done(f"the database was brought up to the models: {len(applied)} statements")
         for statement in applied[:SHOWN]:
             err.print(f"  {escape(' '.join(statement.split())[:100])}")
+    _tell_room(given, workers, taken)
+
+
+def _tell_room(given: settings.Settings, workers: int, taken: int | None) -> None:
+    if taken is not None and workers * given.connections > taken:
+        note(
+            f"{workers} workers with {given.connections} connections each are"
+            f" {workers * given.connections}, and the database takes {taken} from all of its"
+            " clients: lower ABAFT_CONNECTIONS"
+        )
 
 
 async def check_migrations(found: Found) -> None:

@@ -21,6 +21,7 @@ from abaft.api.home import Home, add_home
 from abaft.api.openapi import extend
 from abaft.api.paths import Paths
 from abaft.api.records import Records
+from abaft.api.watermark import Watermarks
 from abaft.auth.admin import AdminToken
 from abaft.base import clock, ids
 from abaft.base import settings as base_settings
@@ -47,6 +48,7 @@ from abaft.observe.events import (
 )
 from abaft.observe.log import log
 from abaft.pipeline import Pipeline
+from abaft.replicas import ReplicatedPipeline, replicated
 from abaft.store.base import Store, StoreError
 from abaft.store_faults import store_fault
 
@@ -57,33 +59,35 @@ PRUNE_EVERY = 3600.0
 class App(FastAPI):
     """Serves models under rules, beside whatever a FastAPI application serves.
 
-    `database` and `settings` win over the environment (`ABAFT_…`); `authenticators` are asked in
-    order who a request comes from; `sinks` get every event. All else is FastAPI's.
+    `database`, `replicas` and `settings` win over the environment (`ABAFT_…`); `authenticators` are
+    asked in order who a request comes from; `sinks` get every event. All else is FastAPI's.
     """
 
     def __init__(
         self,
         *models: type[Model],
         database: str | None = None,
+        replicas: Sequence[str] | None = None,
         settings: Settings | None = None,
         authenticators: Sequence[Authenticator] = (),
         sinks: Sequence[Sink] = (log,),
         **options: Any,
     ) -> None:
         started = clock.ticks()
-        given = settings or base_settings.load({"database": database} if database else None)
-        if settings is not None and database is not None:
-            given = replace(settings, database=database)
+        chosen: dict[str, Any] = {} if database is None else {"database": database}
+        if replicas is not None:
+            chosen["replicas"] = ",".join(replicas)
+        given = base_settings.load(chosen) if settings is None else replace(settings, **chosen)
         self.settings_ = given
         self.observer = Observer(*sinks)
         self.schema = build(models)
-        self.store = open_store(given, self)
-        self.pipeline = Pipeline(self.schema, given, self.store, self.observer)
+        key = self._key(given)
+        self.store: Store = open_store(given, self)
+        self._watermarks: Watermarks | None = None
+        self.pipeline = self._driver(key)
         self.pipeline.database_for = lambda actor, unit: Database(self.pipeline, actor, unit)
         admin = [AdminToken(given.admin_token)] if given.admin_token else []
-        self.records = Records(
-            self.pipeline, given, self.observer, (*admin, *authenticators), self._key(given)
-        )
+        self.records = Records(self.pipeline, given, self.observer, (*admin, *authenticators), key)
         self.paths = Paths(given.api_prefix, self.schema.collections)
         self._described: tuple[dict[str, Any], dict[str, Any]] | None = None
         self._ready = False
@@ -106,6 +110,16 @@ class App(FastAPI):
         route = self.router.middleware_stack
         self.router.middleware_stack = self._dispatch(route)
 
+    def _driver(self, key: bytes) -> Pipeline:
+        """The driver over the database; with its replicas, where there are any."""
+        given = self.settings_
+        if not given.replicas:
+            return Pipeline(self.schema, given, self.store, self.observer)
+        store = replicated(self.store, given, self.observer, lambda own: open_store(own, self))
+        self.store = store
+        self._watermarks = Watermarks(store.position, key, given.replica_lag)
+        return ReplicatedPipeline(self.schema, given, store, self.observer)
+
     def openapi(self) -> dict[str, Any]:
         """FastAPI's document of the endpoints, with every collection in it."""
         endpoints = super().openapi()
@@ -123,6 +137,9 @@ class App(FastAPI):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The record path first; middleware that was added wraps it as it wraps all else."""
+        if self._watermarks is not None and self._watermarks.concern(scope):
+            await self._watermarks(scope, receive, send, self)
+            return
         if scope["type"] == "http" and not self.user_middleware:
             path = self.paths.find(scope, self.router.routes)
             if path is not None:

@@ -1,4 +1,8 @@
-"""Cursors: the order's values of a page's last record, signed and opaque."""
+"""Cursors: the order's values of a page's last record, signed and opaque.
+
+Where there are replicas, with the place that the page was read in: from another one the next page
+could show an older state than this.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any
 import orjson
 
 from abaft.base.errors import BadRequest, Problem
+from abaft.base.reach import REACH
 from abaft.guard.sign import sign, verify
 from abaft.plan.types import Order
 
@@ -29,14 +34,17 @@ def encode(key: bytes, mark: str, orders: Sequence[Order], values: Sequence[Any]
         None if value is None else order.kind.show(value)
         for order, value in zip(orders, values, strict=True)
     ]
-    payload = orjson.dumps([mark, *shown])
+    reach = REACH.get()
+    payload = orjson.dumps([mark, *shown] if reach is None else [mark, *shown, {"in": reach.place}])
     return sign(key, _PURPOSE, payload)
 
 
 def decode(key: bytes, mark: str, orders: Sequence[Order], text: str) -> list[Any]:
     """The values that a cursor holds; BadRequest for any text that isn't one of this order's."""
     payload = verify(key, _PURPOSE, text)
-    shown = orjson.loads(payload) if payload is not None else [""]
+    shown: list[Any] = orjson.loads(payload) if payload is not None else [""]
+    if len(shown) == len(orders) + 2 and isinstance(shown[-1], dict):
+        _stay(shown.pop()["in"])
     if shown[0] != mark or len(shown) != len(orders) + 1:
         detail = "this cursor isn't one of this list in this order: begin again without it"
         raise BadRequest(
@@ -46,3 +54,9 @@ def decode(key: bytes, mark: str, orders: Sequence[Order], text: str) -> list[An
         None if value is None else order.kind.read(value)
         for order, value in zip(orders, shown[1:], strict=True)
     ]
+
+
+def _stay(place: str) -> None:
+    reach = REACH.get()
+    if reach is not None and not reach.place:
+        reach.place = place

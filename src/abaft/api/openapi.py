@@ -11,6 +11,7 @@ from abaft.api.openapi_models import components
 from abaft.api.openapi_names import Definitions, chosen, placed
 from abaft.api.openapi_paths import Operations
 from abaft.api.openapi_refs import PROBLEM, ref
+from abaft.api.openapi_watermark import add_watermarks
 from abaft.base.settings import Settings
 from abaft.model.declare import MARKER
 from abaft.model.spec import Schema
@@ -61,6 +62,8 @@ def extend(document: Document, schema: Schema, settings: Settings, secured: bool
             "headers": {**headers(), **known.get("headers", {})},
         },
     }
+    if settings.replicas:
+        add_watermarks(whole)
     if secured:
         scheme = {"type": "http", "scheme": "bearer"}
         schemes = {BEARER: scheme, **known.get("securitySchemes", {})}

@@ -34,8 +34,16 @@ class Settings:
         "strict",
         "what production does where the database isn't as the models say: stop, or tell and go on",
     )
+    replicas: str = setting(
+        "", "URLs of replicas of the database, with commas between; they are only read", secret=True
+    )
+    replica_lag: float = setting(
+        10.0, "seconds by which a replica may be behind and still be read; at least 1"
+    )
     secret_key: str = setting(
-        "", "signs cursors; at least 32 characters, the same in every worker", secret=True
+        "",
+        "signs cursors and watermarks; at least 32 characters, the same in every worker",
+        secret=True,
     )
     admin_token: str = setting(
         "", "a bearer token that stands above all rules; empty: none", secret=True
@@ -110,6 +118,8 @@ class Settings:
                     raise SettingError(f"{row.name} is {value}: it can't be below zero")
         if self.max_filter_nesting > 24:
             raise SettingError("max_filter_nesting is over 24: databases go no deeper")
+        if self.replica_lag < 1:
+            raise SettingError("replica_lag is below 1: replicas are looked at twice a second")
         if self.secret_key and len(self.secret_key) < 32:
             raise SettingError("secret_key is shorter than 32 characters: make one by `abaft new`")
         if self.mode == "production" and not self.secret_key:

@@ -54,6 +54,21 @@ class PruningFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaLeft:
+    """Nothing is read from a replica any more, until it is well again."""
+
+    replica: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaBack:
+    """A replica is read."""
+
+    replica: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoadShed:
     """Requests were turned away since too many are in progress; told once a second."""
 
@@ -98,6 +113,8 @@ Event = (
     | RequestFailed
     | PruningFailed
     | LoadShed
+    | ReplicaLeft
+    | ReplicaBack
     | StreamCut
     | HookFailed
     | ChangesPruned

@@ -12,6 +12,7 @@ from abaft.observe.events import (
     HookFailed,
     LoadShed,
     PruningFailed,
+    ReplicaLeft,
     RequestFailed,
     SchemaDiffers,
     StreamCut,
@@ -25,6 +26,7 @@ _LEVELS: dict[type, int] = {
     PruningFailed: logging.WARNING,
     LoadShed: logging.WARNING,
     SchemaDiffers: logging.WARNING,
+    ReplicaLeft: logging.WARNING,
     StreamCut: logging.WARNING,
 }
 

@@ -105,6 +105,8 @@ class Capabilities:
     """Whether it numbers the records of a load only as it stores them."""
     defers: bool = False
     """Whether relations between models may lead nowhere until a load's transaction ends."""
+    searches_write: bool = False
+    """Whether a search may have to write before it reads, so that no replica can answer it."""
 
 
 class Compiled(Protocol):

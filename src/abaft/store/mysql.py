@@ -63,7 +63,12 @@ class MysqlStore(Transacting):
     """A database on a server, shared by any number of workers and machines."""
 
     capabilities = Capabilities(
-        "mysql", shared=True, statement_change=False, numbers_rows=True, defers=True
+        "mysql",
+        shared=True,
+        statement_change=False,
+        numbers_rows=True,
+        defers=True,
+        searches_write=True,
     )
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:

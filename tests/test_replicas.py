@@ -182,9 +182,7 @@ async def test_a_search_goes_where_its_index_is_brought_up(pair: Pair) -> None:
 async def test_every_way_of_writing_is_told_and_goes_by_what_is_stored(pair: Pair) -> None:
     async with serving(pair) as served, served.held():
         await served.post(1, "a")
-        merged = await served.ask(
-            "PATCH", "/api/notes/1", {"facts": {"a": 1}}, **{"content-type": "application/json"}
-        )
+        merged = await served.ask("PATCH", "/api/notes/1", {"facts": {"a": 1}})
         assert merged.status == 200, merged.body
         again = await served.ask("PATCH", "/api/notes/1", {"facts": {"b": 2}})
         assert again.json()["facts"] == {"a": 1, "b": 2}, "it went by an old state"

@@ -74,7 +74,7 @@ class App(FastAPI):
         **options: Any,
     ) -> None:
         started = clock.ticks()
-        chosen: dict[str, Any] = {} if database is None else {"database": database}
+        chosen: dict[str, Any] = {"database": database} if database else {}
         if replicas is not None:
             chosen["replicas"] = ",".join(replicas)
         given = base_settings.load(chosen) if settings is None else replace(settings, **chosen)

@@ -33,7 +33,9 @@ class Replica:
         self.replayed = ""
         self.fault = "it hasn't answered yet"
         """Why it can't be read; empty where it can."""
-        self.usable = self.told = False
+        self.usable = False
+        self.told: bool | None = None
+        """Whether it was said to be read, or to be left out."""
         self._heard = 0.0
         self._open = False
         self._compiled: dict[int, tuple[Any, Any]] = {}
@@ -97,7 +99,8 @@ class Replica:
                 raise
             raise Left from None
         except Lost:
-            self.fault = self.fault or "a connection broke"
+            # Until it has been asked again: who was away may be behind where it was.
+            self.fault, self.usable = self.fault or "a connection broke", False
             raise Left from None
         finally:
             self._flying.discard(future)
@@ -118,7 +121,7 @@ class Replica:
         """Ends its connections."""
         if self._asking is not None:
             self._asking.cancel()
-        self.usable, self.told, self._heard = False, False, 0.0
+        self.usable, self.told, self._heard = False, None, 0.0
         self.fault = "it hasn't answered yet"
         if self._open:
             self._open = False

@@ -154,11 +154,9 @@ class ReplicatedStore:
     def _judge(self, replica: Replica, positions: Positions) -> None:
         behind = not positions.reached(replica.replayed or "", self._history[0][1])
         reason = replica.fault or (f"it is more than {self._lag:g} s behind" if behind else "")
-        if reason and (replica.usable or not replica.told):
+        if replica.told is not (not reason):
+            replica.told = not reason
             self._changed(replica.name, reason)
-        elif not reason and not replica.usable:
-            self._changed(replica.name, "")
-        replica.told = True
         if reason:
             replica.leave()
         else:

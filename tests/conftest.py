@@ -15,6 +15,7 @@ from servers.mariadb import MariadbServer, PrivateMariadb, ordinary_mariadb
 from servers.mongodb import ON_MONGODB, MongoServer, ordinary_mongodb
 from servers.postgres import PostgresServer, PrivatePostgres, ordinary_postgres
 from servers.private import PrivateServer, Server, ServerMissing, memory_folder
+from servers.replicas import Pair, replicated_pair
 
 Opened = TypeVar("Opened")
 Marked = Callable[[str], object]
@@ -71,7 +72,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         engines = [engine for engine in engines if engine != "mongodb"]
     if "engine" in metafunc.fixturenames:
         metafunc.parametrize("engine", engines, indirect=True, scope="session")
-    for fixture in {"shared_server", "private_server"} & {*metafunc.fixturenames}:
+    for fixture in {"shared_server", "private_server", "pair"} & {*metafunc.fixturenames}:
         servers = [engine for engine in engines if engine not in ("sqlite", "mongodb")]
         metafunc.parametrize(fixture, servers, indirect=True)
 
@@ -159,6 +160,13 @@ def mongodb(request: pytest.FixtureRequest) -> Iterator[MongoServer]:
             request.config.workeroutput["mongodb"] = server.name
         yield server
         server.close()
+
+
+@pytest.fixture(scope="module")
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """A primary and a replica of a module's own, of each chosen engine that has them."""
+    with opened(partial(replicated_pair, request.param)) as servers:
+        yield servers
 
 
 @pytest.fixture

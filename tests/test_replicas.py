@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,15 @@ from typing import Any
 import orjson
 import pytest
 
-from abaft import App, Db, Me, Model, Settings, allow
+from abaft import App, Db, Me, Model, Settings, allow, before
 from abaft import field as declared
 from abaft.base.actor import SYSTEM
 from abaft.observe.events import ReplicaBack, ReplicaLeft
-from conftest import engines_of, opened
 from in_process import Answer, ask
 from projects import run, write_app
 from servers.postgres import PrivatePostgres
-from servers.replicas import MariadbPrimary, MariadbReplica, PostgresStandby, replica_url
+from servers.replicas import Pair, replica_url
+from servers.storm import beside
 
 pytestmark = [pytest.mark.slow, pytest.mark.everywhere]
 
@@ -33,31 +33,9 @@ class Note(Model, stamps=False):
     def everyone(note, me: Me) -> bool:
         return True
 
-
-@dataclass
-class Pair:
-    """A primary with a replica."""
-
-    primary: Any
-    replica: Any
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "pair" in metafunc.fixturenames:
-        engines = [name for name in engines_of(metafunc) if name != "sqlite"]
-        metafunc.parametrize("pair", engines, indirect=True, scope="module")
-
-
-@pytest.fixture(scope="module")
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    with ExitStack() as stack:
-        if request.param == "postgres":
-            primary: Any = stack.enter_context(opened(PrivatePostgres))
-            replica: Any = stack.enter_context(opened(lambda: PostgresStandby(primary)))
-        else:
-            primary = stack.enter_context(opened(MariadbPrimary))
-            replica = stack.enter_context(opened(lambda: MariadbReplica(primary)))
-        yield Pair(primary, replica)
+    @before("update")
+    async def look(note) -> None:
+        """What is stored is read for it."""
 
 
 @dataclass
@@ -221,6 +199,15 @@ async def test_code_outside_of_requests_reads_what_it_wrote(pair: Pair) -> None:
         assert (await db.get(Note, "1")).text == "x"
         async with db.transaction() as inside:
             assert (await inside.get(Note, "1")).text == "x"
+
+
+async def test_a_write_goes_by_what_is_stored_wherever_it_comes_from(pair: Pair) -> None:
+    async with serving(pair) as served, served.held():
+        async with beside(served.app.settings_.database, Note) as other:
+            note = await other.create(Note, n="1", text="a")
+        db = served.app.db(SYSTEM)
+        assert await db.list(Note) == []
+        assert (await db.update(note, text="b")).text == "b"
 
 
 async def test_a_later_page_doesnt_go_back_in_time(pair: Pair) -> None:

@@ -3,7 +3,9 @@
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -77,6 +79,26 @@ class MariadbPrimary(PrivateMariadb):
     def __init__(self) -> None:
         super().__init__()
         self._settings |= binlog(1)
+
+
+@dataclass
+class Pair:
+    """A primary with a replica."""
+
+    primary: Any
+    replica: Any
+
+
+@contextmanager
+def replicated_pair(engine: str) -> Iterator[Pair]:
+    """A new primary of that engine with a replica."""
+    makes: dict[str, tuple[Any, Any]] = {
+        "postgres": (PrivatePostgres, PostgresStandby),
+        "mariadb": (MariadbPrimary, MariadbReplica),
+    }
+    make_primary, make_replica = makes[engine]
+    with make_primary() as primary, make_replica(primary) as replica:
+        yield Pair(primary, replica)
 
 
 def wait_for(holds: Callable[[], Any], seconds: float = PATIENCE) -> None:

@@ -30,13 +30,14 @@ from abaft.store.base import (
     Capabilities,
     Item,
     KeptAnswers,
+    KeptProgress,
     Pace,
     Row,
     Rows,
-    Session,
     Snapshot,
     Store,
     StoreError,
+    Transaction,
     Unknown,
     Values,
 )
@@ -100,6 +101,10 @@ class ReplicatedStore:
     @property
     def answers(self) -> KeptAnswers:
         return self.primary.answers
+
+    @property
+    def progresses(self) -> KeptProgress:
+        return self.primary.progresses
 
     async def open(self) -> None:
         await self.primary.open()
@@ -324,7 +329,9 @@ class ReplicatedStore:
             return await self.primary.sql(text, values)
 
     @asynccontextmanager
-    async def transaction(self, patient: bool = False, pace: Pace = "") -> AsyncIterator[Session]:
+    async def transaction(
+        self, patient: bool = False, pace: Pace = ""
+    ) -> AsyncIterator[Transaction]:
         with self._writing():
             async with self.primary.transaction(patient, pace) as session:
                 yield session

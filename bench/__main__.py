@@ -22,7 +22,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the options."""
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     names = [scenario.name for scenario in SCENARIOS]
-    parser.add_argument("--engine", action="append", choices=ENGINES, help="default: both")
+    parser.add_argument("--engine", action="append", choices=ENGINES, help="default: all")
     parser.add_argument("--scenario", action="append", choices=names, help="default: all")
     parser.add_argument("--only", choices=SIDES, help="leave the other server out")
     parser.add_argument("--seconds", type=int, default=4, help="length of a round (default 4)")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from xml.sax.saxutils import escape
 
+from bench.engines import KINDS
+
 _STYLE = """
   text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328 }
   .title { font-weight: 600; font-size: 15px }
@@ -19,7 +21,6 @@ _STYLE = """
     .peer { fill: #656c76 }
   }
 """
-_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 _WIDTH, _LEFT, _BAR, _ROW = 760, 180, 440, 44
 
 
@@ -28,7 +29,7 @@ def draw(result: dict[str, Any]) -> str:
     parts: list[str] = []
     y = 58
     for engine, measured in result["engines"].items():
-        parts += _engine(_NAMES[engine], measured["scenarios"], y)
+        parts += _engine(KINDS[engine].title, measured["scenarios"], y)
         y += 40 + _ROW * len(measured["scenarios"])
     parts.append(_text(16, y, "One worker on one core. Longer is better.", "muted"))
     return "\n".join([*_head(y + 18), *parts, "</svg>", ""])

@@ -11,18 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import loader, postgres, seed
+from bench import loader
 from bench.check import check
+from bench.engines import KINDS, database, with_driver
 from bench.scenarios import SIDES, Engine, Scenario, Side
 from bench.server import SERVER_CORE, Server, pinned
 
 APPS: dict[Side, str] = {"abaft": "bench.abaft_app:app", "peer": "bench.peer_app:app"}
-_DRIVERS: dict[tuple[Engine, Side], str] = {
-    ("sqlite", "abaft"): "sqlite",
-    ("sqlite", "peer"): "sqlite+aiosqlite",
-    ("postgres", "abaft"): "postgresql",
-    ("postgres", "peer"): "postgresql+asyncpg",
-}
 _WARM_UP = 1
 
 
@@ -52,34 +47,31 @@ class Run:
         versions: dict[str, str] = {}
         for engine in self.options.engines:
             with ExitStack() as stack:
-                server = None
-                if engine == "postgres":
-                    programs = postgres.binaries()
+                server, kind = None, KINDS[engine]
+                if kind.program is not None:
+                    programs = kind.program.find()
                     if programs is None:
-                        self.say("!! PostgreSQL left out: no `postgres` to be found on PATH")
+                        self.say(f"!! {kind.title} left out: it is not to be found on PATH")
                         continue
-                    server = stack.enter_context(postgres.running(programs))
-                    versions["postgresql"] = postgres.version(server)
+                    server = stack.enter_context(kind.program.running(programs))
+                    versions[kind.title.lower()] = kind.program.version(server)
                 servers = stack.enter_context(self.servers(engine, server))
                 engines[engine] = self.engine(engine, servers)
         start = {} if self.options.check_only else self.starts()
         return {"engines": engines, "start": start, "versions": versions}
 
     @contextmanager
-    def servers(self, engine: Engine, postgres_url: str | None) -> Iterator[dict[Side, Server]]:
+    def servers(self, engine: Engine, program: str | None) -> Iterator[dict[Side, Server]]:
         """A server for each side, on a database whose schema it made and whose rows are ours."""
         with ExitStack() as stack:
             servers: dict[Side, Server] = {}
             for side in self.options.sides:
                 self.say(f"{engine}: loading {side}")
-                url = _database(engine, postgres_url, side, self.folder)
+                url = database(engine, program, side, self.folder)
                 server = Server(APPS[side], with_driver(url, engine, side), self.folder)
                 with server:
                     pass  # makes its schema
-                if engine == "postgres":
-                    seed.postgres(url, side)
-                else:
-                    seed.sqlite(url.removeprefix("sqlite:///"), side)
+                KINDS[engine].fill(url, side)
                 servers[side] = stack.enter_context(server)
             yield servers
 
@@ -126,18 +118,6 @@ class Run:
             url = with_driver(f"sqlite:///{self.folder / side}.start.db", "sqlite", side)
             result[side] = start_of(APPS[side], url, self.folder)
         return result
-
-
-def with_driver(url: str, engine: Engine, side: Side) -> str:
-    """The URL as this side spells it."""
-    return f"{_DRIVERS[engine, side]}:{url.partition(':')[2]}"
-
-
-def _database(engine: Engine, postgres_url: str | None, side: Side, folder: Path) -> str:
-    if engine == "sqlite":
-        return f"sqlite:///{folder / side}.db"
-    assert postgres_url is not None
-    return postgres.create(postgres_url, side)
 
 
 def summary(rounds: list[loader.Figures]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 from fastapi import Depends, FastAPI, HTTPException, Query, status
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import DateTime, ForeignKey, Index, String, event, func, or_, select
+from sqlalchemy import DateTime, ForeignKey, Index, String, Text, event, func, or_, select
+from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
 
@@ -22,7 +23,9 @@ DATABASE_URL = os.environ["BENCH_DATABASE"]
 
 
 class Base(DeclarativeBase):
-    type_annotation_map: ClassVar = {datetime: DateTime(timezone=True)}
+    type_annotation_map: ClassVar = {
+        datetime: DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mariadb")
+    }
 
 
 class Author(Base):
@@ -42,7 +45,7 @@ class Post(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     title: Mapped[str] = mapped_column(String(200))
-    body: Mapped[str]
+    body: Mapped[str] = mapped_column(Text)
     views: Mapped[int]
     published: Mapped[bool]
     author_id: Mapped[UUID] = mapped_column(ForeignKey("authors.id"))
@@ -60,7 +63,7 @@ class Note(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     title: Mapped[str] = mapped_column(String(200))
-    body: Mapped[str]
+    body: Mapped[str] = mapped_column(Text)
     views: Mapped[int]
     published: Mapped[bool]
     author_id: Mapped[UUID] = mapped_column(ForeignKey("authors.id"))

@@ -10,11 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from bench import loader
+from bench.engines import KINDS
 from bench.measure import Options
 
 _PACKAGES = (
     *("abaft", "fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic"),
-    *("sqlalchemy", "aiosqlite", "asyncpg", "apsw"),
+    *("sqlalchemy", "aiosqlite", "asyncpg", "asyncmy", "apsw"),
 )
 # A mapped file counts towards the peak once for each connection that maps it, though its pages
 # are the system's cache; what the process holds for itself is told apart.
@@ -23,7 +24,6 @@ _MEMORY = (
     ("own_mb", "Memory of its own, MB"),
     ("peak_mb", "Memory peak (VmHWM), MB"),
 )
-_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 
 
 def circumstances(options: Options) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def table(result: dict[str, Any]) -> str:
     how = f"{result['connections']} connections, {result['rounds']} rounds of {result['seconds']} s"
     lines = [f"Medians; one worker on one core; {result['loader']}, {how}", ""]
     for engine, measured in result["engines"].items():
-        lines += [*_engine(_NAMES[engine], measured), ""]
+        lines += [*_engine(KINDS[engine].title, measured), ""]
     return "\n".join(lines + _start(result["start"]))
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from bench import data
+from bench.mariadb import connect
 from bench.scenarios import Side, stamp
 
 
@@ -33,6 +34,7 @@ LAYOUTS: dict[Side, Layout] = {
     ),
 }
 Row = tuple[Any, ...]
+_ROWS = 1_000
 
 
 def _tables(layout: Layout) -> Iterator[tuple[str, tuple[str, ...], list[Row]]]:
@@ -59,6 +61,32 @@ async def _copy(url: str, layout: Layout) -> None:
     await connection.execute("vacuum analyze")
     await connection.execute("checkpoint")
     await connection.close()
+
+
+def mariadb(url: str, side: Side) -> None:
+    """Load a MariaDB database by statements of many rows."""
+    asyncio.run(_inserted(url, LAYOUTS[side]))
+
+
+async def _inserted(url: str, layout: Layout) -> None:
+    connection = await connect(url)
+    async with connection.cursor() as cursor:
+        for table, columns, rows in _tables(layout):
+            marks = ", ".join(["%s"] * len(columns))
+            insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+            for start in range(0, len(rows), _ROWS):
+                some = [tuple(map(_shown, row)) for row in rows[start : start + _ROWS]]
+                await cursor.executemany(insert, some)
+            await cursor.execute(f"ANALYZE TABLE {table}")
+    await connection.commit()
+    await connection.ensure_closed()
+
+
+def _shown(value: Any) -> Any:
+    """Ids and times as both sides keep them in MariaDB."""
+    if isinstance(value, UUID):
+        return str(value)
+    return value.replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 def sqlite(path: str, side: Side) -> None:

@@ -10,14 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from abaft.base import clock
 from abaft.base.settings import Settings
 from abaft.model.spec import Schema
 from abaft.plan.change import Change
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store import mysql_changes as feed
 from abaft.store import mysql_session as steps
-from abaft.store.base import Capabilities, Item, Lost, Pace, Row, Snapshot, Transaction, Values
+from abaft.store.base import Capabilities, Item, Pace, Row, Snapshot, Transaction, Values
 from abaft.store.mysql_errors import FAILURES, conflicts, gone, translate, translate_write
 from abaft.store.mysql_pool import Connection, Pool
 from abaft.store.mysql_schema import unique_columns, upgrade
@@ -39,9 +38,7 @@ from abaft.store.sql.statement import Binder, Statement
 from abaft.store.sql.tables import make_tables
 from abaft.store.sql.versions import compile_reading
 from abaft.store.sql.write import WriteBuilder, WriteStatement
-from abaft.store.transacting import Again, Transacting
-
-_retry = Again(gone, conflicts)
+from abaft.store.transacting import Again, ServerStore
 
 Work = Callable[[Connection], Awaitable[Any]]
 
@@ -59,7 +56,7 @@ class Read:
         return self.statement.decoders
 
 
-class MysqlStore(Transacting):
+class MysqlStore(ServerStore[Connection]):
     """A database on a server, shared by any number of workers and machines."""
 
     capabilities = Capabilities(
@@ -70,6 +67,9 @@ class MysqlStore(Transacting):
         defers=True,
         searches_write=True,
     )
+
+    _retry = Again(gone, conflicts)
+    _failures = FAILURES
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
         self.schema = schema
@@ -103,9 +103,6 @@ class MysqlStore(Transacting):
     def own(self) -> tuple[sa.Table, ...]:
         """The tables that no model names."""
         return (self.changes_table, self._feed, self.answers.table, locks)
-
-    def _until(self) -> float:
-        return clock.monotonic() + self.settings.query_timeout
 
     async def open(self) -> None:
         self._pool.open()
@@ -196,17 +193,8 @@ class MysqlStore(Transacting):
     async def run(self, program: Any) -> Any:
         return await self._whole(lambda connection: drive(partial(steps.rows, connection), program))
 
-    async def _whole(self, work: Work) -> Any:
-        """Does the work in a transaction of its own, again where others were in its way."""
-        return await self._again(lambda until, pace: self._once(work, until, pace))
-
-    async def _again(self, run: Callable[[float, Pace], Awaitable[Any]]) -> Any:
-        until = self._until()
-        try:
-            # It was undone, or broke before the commit was sent: nothing has taken place.
-            return await _retry(lambda pace: run(until, pace), until)
-        except FAILURES as error:
-            raise translate(error, self._columns) from error
+    def _translated(self, error: Exception) -> Exception:
+        return translate(error, self._columns)
 
     async def _once(self, work: Work, until: float, pace: Pace) -> Any:
         async with self._pool.hold(until) as connection:
@@ -241,7 +229,7 @@ class MysqlStore(Transacting):
             except FAILURES as error:
                 if gone(error):
                     connection.terminate()
-                raise translate(error, self._columns) from error
+                raise self._translated(error) from error
             session = self.session_on(connection, patient)
             try:
                 yield session
@@ -278,7 +266,7 @@ class MysqlStore(Transacting):
                 async for row in connection.stream(sql):
                     yield row
             except FAILURES as error:
-                raise translate(error, self._columns) from error
+                raise self._translated(error) from error
             finally:
                 connection.terminate()
 
@@ -296,7 +284,7 @@ class MysqlStore(Transacting):
                 await connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
                 yield partial(steps.stream, connection)
             except FAILURES as error:
-                raise translate(error, self._columns) from error
+                raise self._translated(error) from error
             finally:
                 connection.terminate()
 
@@ -331,12 +319,4 @@ class MysqlStore(Transacting):
             try:
                 return await feed.prune(connection, before, self.schema.with_history())
             except FAILURES as error:
-                raise translate(error, self._columns) from error
-
-    async def ping(self) -> None:
-        try:
-            await self._fetch("SELECT 1")
-        except Lost:
-            raise
-        except Exception as error:
-            raise Lost(str(error)) from error
+                raise self._translated(error) from error

@@ -14,14 +14,13 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from abaft.base import clock
 from abaft.base.settings import Settings
 from abaft.model.spec import Model, Schema
 from abaft.plan.change import Change
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store import postgres_changes as feed
 from abaft.store import postgres_session as steps
-from abaft.store.base import Capabilities, Item, Lost, Pace, Row, Snapshot, Transaction, Values
+from abaft.store.base import Capabilities, Item, Pace, Row, Snapshot, Transaction, Values
 from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, write_lane
 from abaft.store.postgres_begin import begin, roll_back
 from abaft.store.postgres_errors import CONFLICTS, FAILURES, gone, translate, translate_write
@@ -49,7 +48,7 @@ from abaft.store.sql.write import (
     compile_plain,
     joined_query,
 )
-from abaft.store.transacting import Again, Transacting
+from abaft.store.transacting import Again, ServerStore
 
 _USUAL = 8
 """How often a limit is asked for before it gets a statement of its own."""
@@ -61,7 +60,6 @@ _PATIENCE = (
 )
 _LONGEST = 2**31 - 1  # milliseconds that PostgreSQL takes for a time-out
 
-_retry = Again(gone, lambda error: isinstance(error, CONFLICTS))
 
 Work = Callable[[Connection], Awaitable[Any]]
 
@@ -90,11 +88,14 @@ class Write(WriteStatement):
     """Whose next number is its key."""
 
 
-class PostgresStore(Transacting):
+class PostgresStore(ServerStore[Connection]):
     """A database on a server, shared by any number of workers and machines."""
 
     capabilities = Capabilities("postgres", shared=True, statement_change=True)
     limits: Sequence[str] = ()
+
+    _retry = Again(gone, lambda error: isinstance(error, CONFLICTS))
+    _failures = FAILURES
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
         self.schema = schema
@@ -127,9 +128,6 @@ class PostgresStore(Transacting):
             settings.queue_timeout or inf,
             self._columns,
         )
-
-    def _until(self) -> float:
-        return clock.monotonic() + self.settings.query_timeout
 
     async def open(self) -> None:
         self._line.hasty.open()
@@ -255,17 +253,8 @@ class PostgresStore(Transacting):
     async def run(self, program: Any) -> Any:
         return await self._whole(lambda connection: drive(partial(steps.rows, connection), program))
 
-    async def _whole(self, work: Work) -> Any:
-        """Does the work in a transaction of its own, again where others were in its way."""
-        # It was undone, or broke before the commit was sent: nothing has taken place.
-        return await self._again(lambda until, pace: self._once(work, until, pace))
-
-    async def _again(self, run: Callable[[float, Pace], Awaitable[Any]]) -> Any:
-        until = self._until()
-        try:
-            return await _retry(lambda pace: run(until, pace), until)
-        except FAILURES as error:
-            raise translate(error, self._columns) from error
+    def _translated(self, error: Exception) -> Exception:
+        return translate(error, self._columns)
 
     async def _once(self, work: Work, until: float, pace: Pace) -> Any:
         async with self._line.patient.hold(until) as connection:
@@ -299,7 +288,7 @@ class PostgresStore(Transacting):
             except Exception as error:
                 if gone(error):
                     connection.terminate()
-                raise translate(error, self._columns) from error
+                raise self._translated(error) from error
             try:
                 yield self.session_on(connection)
             except BaseException:
@@ -332,7 +321,7 @@ class PostgresStore(Transacting):
                     async for record in connection.cursor(statement.sql, *args, prefetch=500):
                         yield tuple(record)
             except FAILURES as error:
-                raise translate(error, self._columns) from error
+                raise self._translated(error) from error
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
@@ -342,7 +331,7 @@ class PostgresStore(Transacting):
                     await connection.execute(_PATIENCE)
                     yield partial(steps.stream, connection)
             except FAILURES as error:
-                raise translate(error, self._columns) from error
+                raise self._translated(error) from error
 
     async def changes(self, after: str, limit: int) -> list[Change]:
         tx, seq = feed.position(after)
@@ -368,12 +357,4 @@ class PostgresStore(Transacting):
             try:
                 return await feed.prune(connection, before, self.schema.with_history())
             except Exception as error:
-                raise translate(error, self._columns) from error
-
-    async def ping(self) -> None:
-        try:
-            await self._fetch("select 1")
-        except Lost:
-            raise
-        except Exception as error:
-            raise Lost(str(error)) from error
+                raise self._translated(error) from error

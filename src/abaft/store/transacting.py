@@ -7,14 +7,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from abaft.base import clock
+from abaft.base.settings import Settings
 from abaft.model.spec import Model
 from abaft.plan.loads import Load, Match, Matched
-from abaft.store.base import Pace, StoreError, Transaction
+from abaft.store.base import Lost, Pace, Row, StoreError, Transaction
 
 Done = TypeVar("Done")
+Link = TypeVar("Link")
+"""A driver's connection."""
 
 _ATTEMPTS, _PAUSE = 8, 0.01
 
@@ -64,3 +67,47 @@ class Again:
                     raise
                 pace = "queued" if crossed else pace
             await asyncio.sleep(_PAUSE * attempt)
+
+
+class ServerStore(Transacting, Generic[Link]):
+    """A store on a server: what breaks or is crossed there is done again until a deadline."""
+
+    settings: Settings
+    _retry: Again
+    _failures: tuple[type[Exception], ...]
+    """All that the driver and the server raise."""
+
+    @abstractmethod
+    async def _once(self, work: Callable[[Link], Awaitable[Any]], until: float, pace: Pace) -> Any:
+        """Does the work in a transaction, on a connection of its own."""
+
+    @abstractmethod
+    async def _fetch(self, sql: str) -> list[Row]:
+        """Rows of a read; tried again where the connection breaks."""
+
+    @abstractmethod
+    def _translated(self, error: Exception) -> Exception:
+        """The store's error for the driver's."""
+
+    def _until(self) -> float:
+        return clock.monotonic() + self.settings.query_timeout
+
+    async def _whole(self, work: Callable[[Link], Awaitable[Any]]) -> Any:
+        """Does the work in a transaction of its own, again where others were in its way."""
+        # It was undone, or broke before the commit was sent: nothing has taken place.
+        return await self._again(lambda until, pace: self._once(work, until, pace))
+
+    async def _again(self, run: Callable[[float, Pace], Awaitable[Any]]) -> Any:
+        until = self._until()
+        try:
+            return await self._retry(lambda pace: run(until, pace), until)
+        except self._failures as error:
+            raise self._translated(error) from error
+
+    async def ping(self) -> None:
+        try:
+            await self._fetch("SELECT 1")
+        except Lost:
+            raise
+        except Exception as error:
+            raise Lost(str(error)) from error

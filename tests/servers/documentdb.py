@@ -12,8 +12,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Self
 
+from servers.begun import Begun
 from servers.process import free_port
 
 FOLDER = "ABAFT_DOCUMENTDB"
@@ -60,7 +60,7 @@ def available() -> bool:
     return os.geteuid() == 0 and (folder() / _BINARIES / "postgres").exists()
 
 
-class DocumentDb:
+class DocumentDb(Begun):
     """A private server, without durability; a context manager."""
 
     def __init__(self, user: str = "", password: str = "") -> None:
@@ -80,18 +80,7 @@ class DocumentDb:
         )
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _start(self) -> None:
+    def begin(self) -> None:
         inside = f"/tmp/{self.data.name}"  # noqa: S108 - made by mkdtemp
         self._run("initdb", "-D", f"{inside}/data", "-A", "trust", "-U", "abaft", "--no-sync")
         settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]

@@ -11,7 +11,9 @@ import tempfile
 import time
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol
+
+from servers.begun import Begun
 
 PATIENCE = 15.0  # seconds for a start or a stop; either takes a tenth of one
 
@@ -81,7 +83,7 @@ class Server(Protocol):
         """Ends every connection to that database, as a failing network or an operator would."""
 
 
-class PrivateServer(Server):
+class PrivateServer(Begun, Server):
     """A server of our own, which can be stopped, started and killed; a context manager."""
 
     name: ClassVar[str]
@@ -113,17 +115,9 @@ class PrivateServer(Server):
         """Whether it takes connections."""
         raise NotImplementedError
 
-    def __enter__(self) -> Self:
-        try:
-            self._initialise()
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def begin(self) -> None:
+        self._initialise()
+        self.start()
 
     def start(self) -> None:
         """Starts the server and returns when it takes connections."""

@@ -10,15 +10,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Self
 
 import httpx
+
+from servers.begun import Begun
 
 TESTS = Path(__file__).parent.parent
 PATIENCE = 20.0
 
 
-class AppProcess:
+class AppProcess(Begun):
     """A server that this process started, and ends by its pid; a context manager."""
 
     def __init__(
@@ -41,16 +42,8 @@ class AppProcess:
         self.process: subprocess.Popen[bytes] | None = None
         self.log = ""
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def begin(self) -> None:
+        self.start()
 
     def close(self) -> None:
         """Kills what still runs; what it said stays in `log`."""

@@ -21,6 +21,11 @@ from shapes import SHAPES
 pytestmark = pytest.mark.sql
 
 GOLDEN = Path(__file__).parent / "golden" / "inspect"
+CHECKS = (
+    ["ruff", "format", "--isolated", "--diff"],
+    ["ruff", "check", "--isolated", "--select", "E4,E7,E9,F,I,UP"],
+    ["mypy", "--strict", "--follow-imports=silent", "--config-file="],
+)
 RENEW = "# Renewed by: RENEW_GOLDEN=1 python -m pytest tests/test_inspect.py -k golden"
 
 
@@ -77,16 +82,12 @@ async def test_what_it_writes_is_clean(
             await make(url, script)
             for place, options in ((name, ()), (f"{name}_open", ("--open",))):
                 (tmp_path / f"{place}.py").write_text(await written(url, *options), "utf-8")
-    for command in (
-        ["ruff", "format", "--isolated", "--diff"],
-        ["ruff", "check", "--isolated", "--select", "E4,E7,E9,F,I,UP"],
-        ["mypy", "--strict", "--follow-imports=silent", "--config-file="],
-    ):
-        done = await asyncio.to_thread(_run, [*command, str(tmp_path)], tmp_path)
+    for command in CHECKS:
+        done = await asyncio.to_thread(checked, [*command, str(tmp_path)], tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def checked(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """A tool in a folder of its own, where abaft is somebody else's package."""
     library = Path(abaft.__file__).parent.parent
     environment = {**os.environ, "MYPYPATH": str(library)}

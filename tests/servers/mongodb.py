@@ -36,6 +36,7 @@ ON_MONGODB = frozenset(
         "test_idempotency",
         "test_links",
         "test_mongodb_gateway",
+        "test_mongodb_inspect",
         "test_mongodb_migrate",
         "test_mongodb_store",
         "test_nested",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from abaft.base.errors import SettingError, SetupError, nearest
+from abaft.base.errors import SetupError, nearest
 from abaft.base.extras import engine_of, needs
 from abaft.cli.console import note
 from abaft.cli.inspect_models import Draft, plan
@@ -20,7 +20,8 @@ Url = Annotated[
     str,
     typer.Argument(
         metavar="URL",
-        help="The database: [cyan]sqlite:///FILE[/], [cyan]postgresql://…[/] or [cyan]mysql://…[/]",
+        help="The database: [cyan]sqlite:///FILE[/], [cyan]postgresql://…[/], [cyan]mysql://…[/] "
+        "or [cyan]mongodb://…[/]",
     ),
 ]
 Tables = Annotated[
@@ -34,6 +35,10 @@ Schema = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="PostgreSQL: only this schema; all of them by default."),
 ]
+Sample = Annotated[
+    int,
+    typer.Option(metavar="N", min=1, help="MongoDB: how many documents of each are looked at."),
+]
 Open = Annotated[bool, typer.Option("--open", help="With a rule by which everybody may read.")]
 
 
@@ -46,6 +51,7 @@ def inspect(
     tables: Tables = None,
     exclude: Exclude = None,
     schema: Schema = None,
+    sample: Sample = 1000,
     is_open: Open = False,
 ) -> None:
     """Write models of an existing database, which then serve it as it is.
@@ -53,7 +59,7 @@ def inspect(
     Like: abaft inspect sqlite:///shop.db > models.py, then abaft dev models.py. Nothing in the
     database is changed. Nobody but an administrator may use the models until rules say so.
     """
-    found = _selected(_describe(url, schema or []), tables or ["*"], exclude or [])
+    found = _selected(_describe(url, schema or [], sample), tables or ["*"], exclude or [])
     module = plan(found)
     if not module.drafts:
         raise NothingFound(f"{_shown(url)} has no table that models could be made of")
@@ -70,7 +76,7 @@ def _tell(draft: Draft) -> None:
         note(f"{draft.table.place}: {said}")
 
 
-def _describe(url: str, schemas: list[str]) -> Description:
+def _describe(url: str, schemas: list[str], sample: int) -> Description:
     """What the database has. Raises Lost where it can't be read."""
     match engine_of(url):
         case "sqlite":
@@ -87,7 +93,10 @@ def _describe(url: str, schemas: list[str]) -> Description:
                 from abaft.store import mysql_inspect
 
             return asyncio.run(mysql_inspect.inspect(url, schemas))
-    raise SettingError("MongoDB's collections can't be inspected yet")
+    with needs("mongo"):
+        from abaft.store.mongo import inspect as mongo_inspect
+
+    return asyncio.run(mongo_inspect.inspect(url, sample))
 
 
 def _selected(found: Description, wanted: list[str], unwanted: list[str]) -> Description:

@@ -35,6 +35,7 @@ class Line:
     name: str
     annotation: str
     options: Options
+    told: str = ""
 
 
 def used_words(table: Table) -> set[str]:
@@ -70,7 +71,8 @@ def column_line(
         options.append(("collate", names.text("nocase")))
     if column.stored:
         options.append(("stored", names.text(column.stored)))
-    return Line(name, annotation + _or_none(column, table), options + _described(column))
+    options += _described(column)
+    return Line(name, annotation + _or_none(column, table), options, column.told)
 
 
 def ref_line(
@@ -85,7 +87,8 @@ def ref_line(
         options.append(("stored", names.text(column.stored or column.spelling)))
     if key.on_delete == "cascade" or (key.on_delete == "set null" and _empty(column, table)):
         options.append(("on_delete", names.text(key.on_delete)))
-    return Line(name, f"Ref[{target}]{_or_none(column, table)}", options + _described(column))
+    options += _described(column)
+    return Line(name, f"Ref[{target}]{_or_none(column, table)}", options, column.told)
 
 
 def _options(name: str, column: Column, table: Table) -> Options:

@@ -96,10 +96,11 @@ def _sentence(note: str) -> str:
 
 def _field(line: Line) -> str:
     start = f"    {line.name}: {line.annotation}"
+    told = "".join(f"    # {part}\n" for part in wrap(line.told, WIDTH - 6))
     if not line.options:
-        return f"{start}\n"
+        return f"{told}{start}\n"
     options = [f"{name}={value}" for name, value in line.options]
-    return _bracketed(f"{start} = field(", options, ")", "    ")
+    return told + _bracketed(f"{start} = field(", options, ")", "    ")
 
 
 def _app(drafts: Sequence[Draft], database: str | None) -> str:

@@ -32,6 +32,8 @@ class Column:
     item: str = ""
     comment: str = ""
     note: str = ""
+    told: str = ""
+    """How sure it is, where it was found by looking at some of the records."""
     spelling: str = ""
     """The form in which the column holds its kind, by name, where it is our own."""
 

@@ -12,10 +12,12 @@ from abaft.model import expr as e
 from abaft.model.evaluate import fold
 from abaft.model.kinds import Kind, own_key
 from abaft.model.spec import Model
+from abaft.store.mongo.comparing import TEXTS, known
+from abaft.store.mongo.existing import seek
 from abaft.store.mongo.frame import Expression, Frame, Ties
 from abaft.store.mongo.functions import call, counted_as, reduced
 from abaft.store.mongo.local import is_local
-from abaft.store.mongo.template import Bound, Ordering, Query
+from abaft.store.mongo.template import Bound, Ordering, Query, Sought
 from abaft.store.mongo.values import encode
 from abaft.store.texts import after_prefix
 
@@ -38,6 +40,7 @@ def match(expr: e.Expr, scopes: list[Frame], begun: int | None = None) -> None:
     """
     pipe = scopes[-1].pipe
     begun = len(pipe.stages) if begun is None else begun
+    _go_ahead(expr, scopes)
     early: list[Query] = []
     late: list[Query] = []
     for item in expr.items if isinstance(expr, e.And) else (expr,):
@@ -50,6 +53,26 @@ def match(expr: e.Expr, scopes: list[Frame], begun: int | None = None) -> None:
         pipe.stages.insert(begun, {"$match": _all(early)})
     if late:
         pipe.add("$match", _all(late))
+
+
+def _go_ahead(expr: e.Expr, scopes: list[Frame]) -> None:
+    """What an index of other programs' collection may have, by the values as they are stored."""
+    for item in expr.items if isinstance(expr, e.And) else (expr,):
+        if not isinstance(item, e.Compare) or item.op != "eq" or item.nocase:
+            continue
+        at, right = _simple(item.left, scopes), item.right
+        if at is None or not isinstance(right, (e.Param, e.Const)):
+            continue
+        assert isinstance(item.left, e.Column)
+        frame = _frame_of(item.left, scopes)
+        own = frame.model.managed or frame.prefix or item.left.name not in frame.model.fields
+        way = None if own or _nocase(item.left, scopes) else seek(frame.field(item.left.name).kind)
+        if way is None or (isinstance(right, e.Param) and right.name == "me"):
+            continue
+        given = (
+            right.value if isinstance(right, e.Const) else Bound(right.name, lambda value: value)
+        )
+        frame.pipe.stages[0]["$match"].setdefault("$and", []).append({at: Sought(given, way)})
 
 
 def _all(items: list[Query]) -> Query:
@@ -265,29 +288,8 @@ def _comparison(node: e.Compare, scopes: list[Frame]) -> Expression:
     if node.op in ("eq", "ne"):
         return {f"${node.op}": [left, right]}
     if node.op in _TEXT:
-        return _known(left, right, _TEXTS[node.op])
-    return _known(left, right, {_QUERY[node.op]: ["$$l", "$$r"]})
-
-
-def _known(left: Expression, right: Expression, found: Expression) -> Expression:
-    """The comparison of $$l and $$r, false where either is null."""
-    there = [{"$ne": ["$$l", None]}, {"$ne": ["$$r", None]}, found]
-    return {"$let": {"vars": {"l": left, "r": right}, "in": {"$and": there}}}
-
-
-_SIZES = {"$subtract": [{"$strLenCP": "$$l"}, {"$strLenCP": "$$r"}]}
-_END = {"$substrCP": ["$$l", "$$n", {"$strLenCP": "$$r"}]}
-_PLACE = {"$indexOfBytes": ["$$l", "$$r"]}
-_TEXTS: dict[str, Expression] = {
-    "contains": {"$gte": [_PLACE, 0]},
-    "startswith": {"$eq": [_PLACE, 0]},
-    "endswith": {
-        "$let": {
-            "vars": {"n": _SIZES},
-            "in": {"$cond": [{"$lt": ["$$n", 0]}, False, {"$eq": [_END, "$$r"]}]},
-        }
-    },
-}
+        return known(left, right, TEXTS[node.op])
+    return known(left, right, {_QUERY[node.op]: ["$$l", "$$r"]})
 
 
 def exists(node: e.Exists, scopes: list[Frame]) -> str:
@@ -340,7 +342,7 @@ class Members:
             self.ties = ties
         else:
             # A record of an outer pipeline has its variable already.
-            self.inner.stages.append(owner.pipe.tied(ties))
+            self.inner.stages.insert(0, owner.pipe.tied(ties))
         return frame
 
     def looked_up(self, prefix: str) -> str:

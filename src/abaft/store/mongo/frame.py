@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from abaft.model import expr as e
 from abaft.model.spec import RELEVANCE, Field, Model, One, Schema
 from abaft.store.mongo.documents import compared, path
+from abaft.store.mongo.existing import RAW, beginning
 from abaft.store.mongo.template import Query
 
 RANK = "_rank"
@@ -94,6 +95,8 @@ class Frame:
         self.pipe = pipe
         self.model = model
         self.prefix = prefix
+        if not model.managed and not prefix and not pipe.stages:
+            pipe.stages += beginning(model)
         self.linked: dict[str, Any] = {}
         """Keys in place of a to-many relation's links: those of a record as it was."""
         self._reached: dict[e.Hop, Frame] = {}
@@ -108,6 +111,12 @@ class Frame:
     def compared(self, name: str) -> str:
         """The field as comparisons see it."""
         return RANK if name == RELEVANCE.name else self.prefix + compared(self.model, name)
+
+    def tie(self, name: str) -> str:
+        """The field as other collections hold it, that relations lead to or from."""
+        if self.model.managed:
+            return self.path(name)
+        return f"{self.prefix}{RAW}.{path(self.model, name)}"
 
     def at(self, place: str, pipe: Pipe) -> Expression:
         """What is at a path, as an expression of that pipeline."""
@@ -136,11 +145,11 @@ class Frame:
         if hop.guard is not None:
             context.conditions.match(hop.guard, [frame])
         pairs = zip(one.columns, target.key, strict=True)
-        ties = [(self.path(ours), frame.path(theirs)) for ours, theirs in pairs]
+        ties = [(self.tie(ours), frame.path(theirs)) for ours, theirs in pairs]
         name = self.pipe.look_up(target.table, ties, inner, "j")
         return Frame(self.pipe, target, f"{name}.")
 
     def back(self, one: One, source: Frame) -> Ties:
         """How a look-up finds the records whose to-one relation leads here."""
         pairs = zip(one.columns, self.model.key, strict=True)
-        return [(self.path(theirs), source.path(ours)) for ours, theirs in pairs]
+        return [(self.tie(theirs), source.path(ours)) for ours, theirs in pairs]

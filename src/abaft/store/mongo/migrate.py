@@ -19,7 +19,7 @@ from abaft.store.migrations import MIGRATIONS, Record
 from abaft.store.mongo.documents import STATE, path
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.renewing import noting, renewals, shape
-from abaft.store.mongo.schema import TURN, wanted
+from abaft.store.mongo.schema import TURN, managed, wanted
 from abaft.store.mongo.store import MongoStore
 from abaft.store.mongo.turns import alone
 from abaft.store.mongo.unit import WRITER
@@ -54,7 +54,7 @@ def wanted_of(schema: Schema) -> dict[str, Found]:
     for row in wanted(schema):
         if row.name != STATE:
             made[row.name] = Found(row.validator or {}, row.indexes, wanted=True)
-    for model in schema.models.values():
+    for model in managed(schema):
         made[model.table].beside = shape(model)["beside"]
         for name, spec in model.fields.items():
             if spec.default is not None and not spec.key:

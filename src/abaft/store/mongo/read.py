@@ -11,10 +11,11 @@ from bson import Int64
 from abaft.model import expr as e
 from abaft.model.highlight import MARKED
 from abaft.model.spec import Model, Schema
-from abaft.plan.types import Grouped, Highlight, ReadPlan, Term
+from abaft.plan.types import Grouped, Highlight, Order, ReadPlan, Term
 from abaft.store.base import Row, Rows
 from abaft.store.mongo.conditions import Compiler, kind_of, match, test, value
 from abaft.store.mongo.documents import STATE, Document
+from abaft.store.mongo.existing import sorts_alike
 from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.functions import counted_as, reduced
 from abaft.store.mongo.guards import literal
@@ -130,9 +131,25 @@ def compile_read(schema: Schema, plan: ReadPlan) -> Read:
 def _sorted(frame: Frame, plan: ReadPlan) -> tuple[str, ...]:
     """Sorts; where each step's value is found."""
     order, places = sorting(frame, plan.orders)
-    if order:
+    if order and plan.source is None and not frame.model.managed and _alike(frame, plan.orders):
+        # As they are stored an index may bring them.
+        frame.pipe.stages[1] = {"$sort": order}
+    elif order:
         frame.pipe.add("$sort", order)
     return places
+
+
+def _alike(frame: Frame, orders: Sequence[Order]) -> bool:
+    """Whether other programs' values have the order of ours."""
+    columns = [step.column for step in orders if not step.nullable]
+    return len(columns) == len(orders) and all(
+        isinstance(column, e.Column)
+        and not column.hops
+        and column.mask is None
+        and not frame.field(column.name).nocase
+        and sorts_alike(frame.field(column.name).kind)
+        for column in columns
+    )
 
 
 def _marked(frame: Frame, row: Highlight) -> str:

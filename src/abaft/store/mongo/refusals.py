@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from abaft.base.errors import ModelError
-from abaft.model.spec import Field, Model
+from abaft.model.spec import Field, Model, Schema
 from abaft.store.mongo.documents import OWN
+from abaft.store.mongo.existing import RAW, check_existing, check_own
 from abaft.store.mongo.schema import indexes
 
 INDEXES, PARTS = 63, 32
 """MongoDB has 64 indexes a collection, one of them its own, and 32 fields an index."""
 
 
-def check_storable(model: Model) -> None:
+def check_storable(schema: Schema, model: Model) -> None:
     """ModelError for what a collection can't hold as it is declared."""
-    if not model.managed or model.schema:
-        raise ModelError(
-            f"{model.name}: MongoDB has collections of abaft's own alone: leave managed=False, "
-            "read_only=True and schema= out, or keep this model in an SQL database"
-        )
+    if model.managed:
+        check_own(schema, model)
+    else:
+        check_existing(schema, model)
     if "$" in model.table or model.table.startswith("system."):
         raise ModelError(
             f"{model.name}: MongoDB has no collection {model.table!r}: name another, by table="
         )
     for field in model.fields.values():
         _check_field(model, field)
-    _check_indexes(model)
+    if model.managed:
+        _check_indexes(model)
 
 
 def _check_field(model: Model, field: Field) -> None:
     where = f"{model.name}.{field.name}"
-    if field.column in OWN or field.column.startswith("$") or "." in field.column:
+    own = OWN if model.managed else (RAW,)
+    if field.column in own or field.column.startswith("$") or "." in field.column:
         raise ModelError(
             f"{where}: a document of MongoDB can't have a member {field.column!r}: name another "
             "column"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from abaft.model import expr as e
 from abaft.model.spec import DELETED, LIVING, Model, Schema, Unique
+from abaft.store.base import QueryTimeout
 from abaft.store.mongo.documents import (
     ANSWERS,
     CHANGES,
@@ -19,6 +21,7 @@ from abaft.store.mongo.documents import (
     path,
     unique_place,
 )
+from abaft.store.mongo.existing import aliases, odd
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.renewing import Step, is_noted, noting, ordered, renewals, types
 from abaft.store.mongo.server import Server
@@ -28,6 +31,8 @@ from abaft.store.sql.indexes import Index, index_groups
 from abaft.store.sql.search import index_columns
 
 SEARCH = "abaft_search"
+LOOKING = 5_000
+"""Milliseconds that the start looks at a field of other programs' documents; then it goes on."""
 TURN = 30_000
 """Milliseconds for which one has the upgrade to itself, from each step on."""
 
@@ -45,7 +50,7 @@ def wanted(schema: Schema) -> list[Wanted]:
     """The collections of a schema, and our own."""
     made = [
         Wanted(model.table, {"$jsonSchema": json_schema(model)}, indexes(model))
-        for model in schema.models.values()
+        for model in managed(schema)
     ]
     feed = {"ix_abaft_changes_record": {"key": {"model": 1, "record": 1, "_id": -1}}}
     feed["ix_abaft_changes_at"] = {"key": {"at": 1}}
@@ -57,6 +62,11 @@ def wanted(schema: Schema) -> list[Wanted]:
         Wanted(LOADS),
         Wanted(STATE),
     ]
+
+
+def managed(schema: Schema) -> list[Model]:
+    """The models whose collections are abaft's own."""
+    return [model for model in schema.models.values() if model.managed]
 
 
 def json_schema(model: Model) -> Query:
@@ -138,6 +148,9 @@ async def _compared(server: Server, schema: Schema) -> tuple[list[Step], list[st
     steps: list[Step] = []
     differences: list[str] = []
     for model in schema.models.values():
+        if not model.managed:
+            differences += await _unlike(server, model, there)
+    for model in managed(schema):
         if model.table in there:
             found, wrong = await renewals(server, model)
             steps += found
@@ -150,10 +163,29 @@ async def _compared(server: Server, schema: Schema) -> tuple[list[Step], list[st
         steps += [
             replace(step, title="") if step.title.startswith(quiet) else step for step in found
         ]
-    for model in schema.models.values():
+    for model in managed(schema):
         if not await is_noted(server, model):
             steps.append(noting(server, model))
     return steps, differences
+
+
+async def _unlike(server: Server, model: Model, there: dict[str, Any]) -> list[str]:
+    """What a collection of other programs has that its model says nothing of."""
+    if model.table not in there:
+        return [f"{model.table} isn't there, which {model.name} reads"]
+    collection = server.collection(model.table)
+    told = []
+    for name, row in model.fields.items():
+        where = odd(model, name)
+        with suppress(QueryTimeout), translating():
+            found = await collection.find_one(where, max_time_ms=LOOKING)
+            if found is not None:
+                kinds = " or ".join([*aliases(row.kind), *(["null"] if row.nullable else [])])
+                told.append(
+                    f"{model.table}: the {path(model, name)} of the document {found['_id']} is no "
+                    f"{kinds}, as {model.name}.{name} says: declare it as it is"
+                )
+    return told
 
 
 async def _steps(server: Server, row: Wanted, there: dict[str, Any]) -> list[Step]:

@@ -26,6 +26,7 @@ from abaft.plan.types import (
 )
 from abaft.store.mongo.conditions import match, test, value
 from abaft.store.mongo.documents import Document, path
+from abaft.store.mongo.existing import stored_as
 from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.template import Query, Values, compiled
 from abaft.store.mongo.values import speller, text_json
@@ -125,7 +126,7 @@ class ToOne:
         self.held = speller(held) if held else None
         self.key = [target.fields[name].column for name in target.key]
         self.hidden = item.guard == e.FALSE
-        self.table = target.table
+        self.target = target
         self.related = Related(context, target, item)
         match(item.guard, [self.related.frame])
         self.related.finish(())
@@ -151,8 +152,10 @@ class ToOne:
         wanted = list({hashable(key): key for key in keys if key is not None}.values())
         if not wanted:
             return {}
+        if not self.target.managed:
+            wanted = stored_as(self.target, self.target.key[0], wanted)
         stages = [{"$match": {"_id": {"$in": wanted}}}, *self.related.fill(values)]
-        records = await run(self.table, stages)
+        records = await run(self.target.table, stages)
         assert self.related.shape is not None
         texts = await self.related.shape.texts(records, values, run)
         return {hashable(row["_id"]): text for row, text in zip(records, texts, strict=True)}
@@ -174,6 +177,7 @@ class ToMany:
         self.source = linking or self.target
         back = [] if linked is not None else self.source.one[self.many.back].columns
         self.columns = [path(self.source, name) for name in back]
+        self.back = back[0] if back else ""
         self.key = [path(model, name) for name in model.key] if linked is None else []
         self.needs: tuple[str, ...] = tuple(self.key)
         self.related = Related(context, self.target, item)
@@ -224,7 +228,10 @@ class ToMany:
             return {"_id": {"$in": self.linked(values)}}
         keys = [[at(document, name) for name in self.key] for document in documents]
         if len(self.columns) == 1:
-            return {self.columns[0]: {"$in": [key[0] for key in keys]}}
+            found = [key[0] for key in keys]
+            if not self.source.managed:
+                found = stored_as(self.source, self.back, found)
+            return {self.columns[0]: {"$in": found}}
         return {"$or": [dict(zip(self.columns, key, strict=True)) for key in keys]}
 
     async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:

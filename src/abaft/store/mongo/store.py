@@ -66,7 +66,7 @@ class MongoStore(Transacting):
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
         for model in schema.models.values():
-            check_storable(model)
+            check_storable(schema, model)
         self.schema = schema
         self.settings = settings
         self.server = Server(url, settings)

@@ -40,6 +40,18 @@ class Ordering:
         return {"$in": []} if found is None else {self.operator: found}
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """`{"$in": […]}` of all that may be stored where a value is meant."""
+
+    value: Any
+    found: Callable[[Any], list[Any]]
+
+    def fill(self, values: Values) -> Any:
+        given = values[self.value.name] if isinstance(self.value, Bound) else self.value
+        return {"$nin": []} if given is None else {"$in": self.found(given)}
+
+
 def filled(template: Any, values: Values) -> Any:
     """The template with its values in it."""
     return compiled(template)(values)
@@ -52,7 +64,7 @@ def compiled(template: Any) -> Fill:
 
 
 def _compiled(node: Any) -> Fill | None:
-    if isinstance(node, (Bound, Ordering)):
+    if isinstance(node, (Bound, Ordering, Sought)):
         return node.fill
     if isinstance(node, dict):
         return _object(node)

@@ -6,6 +6,7 @@ dates end at milliseconds. JSON is text too: no name in it can be taken for an o
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from bson import Decimal128, Int64
+from bson import DBRef, Decimal128, Int64
 
 from abaft.base.floats import spell
 from abaft.model.documents import dump_json
@@ -114,8 +115,37 @@ _FORMS: Mapping[str, Form] = {
 }
 
 
+BSON = "bson"
+"""How JSON of other programs is stored: as whatever they have put there."""
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no place for, as text."""
+    match value:
+        case float() if value != value or abs(value) == float("inf"):
+            return None
+        case DBRef():
+            return _plain(dict(value.as_doc()))
+        case dict():
+            return {str(name): _plain(part) for name, part in value.items()}
+        case list():
+            return [_plain(part) for part in value]
+        case datetime():
+            return datetime_text(value).replace(".000000Z", "Z")
+        case bytes():
+            return base64.b64encode(value).decode()
+        case None | bool() | int() | float() | str():
+            return value
+    return str(value)
+
+
+_ANY = Form("object", _same, _plain, lambda value: dump_json(_plain(value)))
+
+
 def form(kind: Kind) -> Form:
     """The row of a kind."""
+    if kind.stored == BSON:
+        return _ANY
     match kind:
         case Number():
             return _number(kind)

@@ -38,7 +38,11 @@ def running(programs: Path) -> Iterator[str]:
     with private.folder_of(user) as folder:
         make = shutil.which("mariadb-install-db") or ""
         data = f"--datadir={folder}/data"
-        access = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        access = [
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            f"--tmpdir={folder}",
+        ]
         private.run(folder, user, make, "--no-defaults", data, *access)
         port = free_port()
         settings = _SETTINGS | {"port": str(port), "socket": f"{folder}/socket"}

@@ -27,16 +27,16 @@ SYSTEM = Actor(system=True)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "pair" in metafunc.fixturenames:
+    if "databases" in metafunc.fixturenames:
         marked = metafunc.definition.get_closest_marker
         engines = engines_of(metafunc.config, metafunc.module, marked)
         pairs = list(product(engines, engines))
         names = [f"{one}-{other}" for one, other in pairs]
-        metafunc.parametrize("pair", pairs, indirect=True, ids=names)
+        metafunc.parametrize("databases", pairs, indirect=True, ids=names)
 
 
 @pytest.fixture
-def pair(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+def databases(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """Two empty databases, of each engine and each."""
     with ExitStack() as stack:
         first, second = request.param
@@ -96,8 +96,8 @@ async def everything(app: App) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_all_records_arrive_as_they_are(pair: tuple[str, str]) -> None:
-    source, target = pair
+def test_all_records_arrive_as_they_are(databases: tuple[str, str]) -> None:
+    source, target = databases
     on(source, moved.fill)
     before = on(source, everything)
     made = checksum(copy(source, target))

@@ -127,6 +127,8 @@ class PrivateMariadb(MariadbServer, PrivateServer):
         install = shutil.which("mariadb-install-db")
         assert install is not None
         options = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        # Others that are made at the same time have files of the same names.
+        options.append(f"--tmpdir={self.folder}")
         made = self._spawn(install, "--no-defaults", f"--datadir={self.folder}/data", *options)
         if made.wait() != 0:
             raise RuntimeError(f"mariadb-install-db failed:\n{self.log()}")

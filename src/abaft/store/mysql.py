@@ -143,7 +143,7 @@ class MysqlStore(ServerStore[Connection]):
         statement = compiled.statement.statement
         if compiled.within is not None:
             await self._catch_up()
-        rows = await self._fetch(filled(statement.sql, statement.args(values)))
+        rows = await self._fetch(statement.sql, statement.args(values))
         return steps.expected(rows) if compiled.statement.estimate else rows
 
     async def _catch_up(self) -> None:
@@ -187,7 +187,7 @@ class MysqlStore(ServerStore[Connection]):
 
     async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
         probe: Statement = compiled.probe.statement
-        rows = await self._fetch(filled(probe.sql, probe.args(values)))
+        rows = await self._fetch(probe.sql, probe.args(values))
         return compiled.probe.answers(rows)
 
     async def run(self, program: Any) -> Any:
@@ -292,20 +292,20 @@ class MysqlStore(ServerStore[Connection]):
         while await self._fetch(feed.UNNUMBERED):
             if not await self._number():
                 break
-        rows = await self._fetch(filled(feed.READ, (int(after or 0), limit)))
+        rows = await self._fetch(feed.READ, (int(after or 0), limit))
         return [feed.change(row) for row in rows]
 
     async def _number(self) -> bool:
         more: bool = await self._whole(feed.number)
         return more
 
-    async def _fetch(self, sql: str) -> list[Row]:
+    async def _fetch(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
         """Rows of a read; tried again where the connection breaks."""
 
         async def ask(until: float, pace: Pace) -> list[Row]:
             async with self._pool.hold(until) as connection:
                 try:
-                    return await connection.rows(sql)
+                    return await connection.rows(await connection.spelled(sql, args))
                 except FAILURES as error:
                     if gone(error):
                         connection.terminate()

@@ -19,6 +19,7 @@ from abaft.base.errors import SettingError, SetupError
 from abaft.store import pool
 from abaft.store.base import AnswerTooLarge, Locked, Row, StoreError
 from abaft.store.mysql_errors import FAILURES, Columns, code, duplicate, gone
+from abaft.store.mysql_prepared import Prepared
 from abaft.store.sql.mysql import Server
 
 MODES = (
@@ -82,6 +83,10 @@ class Connection:
         self._raw = raw
         self._columns = columns
         self._seconds = seconds
+        self.server = server_of(raw.get_server_info())
+        """What it is connected to."""
+        prepared = Prepared(self.run, able=self.server.maria)
+        self.spelled, self._origin = prepared.spelled, prepared.origin
         self.limit: float | None = seconds + _GRACE
         """Seconds for a statement; None: it may take its time."""
 
@@ -139,6 +144,7 @@ class Connection:
 
     def _refusal(self, error: Exception, sql: str) -> StoreError | None:
         """What only the statement tells of a refusal, if it tells more."""
+        sql = self._origin(sql)
         # Locks are waited for in whole seconds: with less time, the statement's is over first.
         hasty = self._seconds < _LEAST_WAIT and code(error) == _STATEMENT_TIMEOUT
         if hasty and _WRITES.match(sql):
@@ -189,11 +195,6 @@ class Connection:
     def thread(self) -> int:
         """By which another connection may end it."""
         return int(self._raw.thread_id())
-
-    @property
-    def server(self) -> Server:
-        """What it is connected to."""
-        return server_of(self._raw.get_server_info())
 
 
 class Pool(pool.Pool[Connection]):

@@ -87,7 +87,8 @@ async def rows(connection: Connection, statement: Statement, values: Values) -> 
     """A statement's rows, as RETURNING would give them; an empty one for each that it wrote."""
     if statement.first is not None and not await rows(connection, statement.first, values):
         return []
-    found, count = await connection.run(filled(statement.sql, statement.args(values)))
+    sql = await connection.spelled(statement.sql, statement.args(values))
+    found, count = await connection.run(sql)
     if found is not None:
         return found
     if statement.then is None or not count:
@@ -157,17 +158,15 @@ async def write_at_once(
     `change` tells of it only where it has written something.
     """
     statement = compiled.statement
-    parts = ["START TRANSACTION", *_filled(values, statement, change)]
-    parts += _filled(values, statement.then) if statement.then is not None else []
+    parts = ["START TRANSACTION"]
+    for one in (statement, change, statement.then):
+        if one is not None:
+            parts.append(await connection.spelled(one.sql, one.args(values)))
     done = await connection.several([*parts, "COMMIT"])
     if not done[1][1]:
         return None
     found = done[3][0] if statement.then is not None else None
     return found[0] if found else _NOTHING
-
-
-def _filled(values: Values, *statements: Statement) -> list[str]:
-    return [filled(one.sql, one.args(values)) for one in statements]
 
 
 async def write_all(connection: Connection, items: Sequence[Item], settle: Settle) -> list[Any]:

@@ -243,7 +243,13 @@ class MysqlDialect(Dialect):
             return sa.cast(element, sa.String)
         # What it gives has another collation, which doesn't mix with ours.
         quoted = sa.collate(sa.func.json_quote(element, type_=sa.String), self.server.collation)
-        return _small(quoted) if self.server.maria else quoted
+        if not self.server.maria:
+            return quoted
+        if not isinstance(element, sa.ColumnClause):
+            # What is reckoned is reckoned once.
+            return _small(quoted)
+        escaped = sa.func.locate(_constant("\\u00"), quoted) > number(0)
+        return sa.case((escaped, _small(quoted)), else_=quoted)
 
     def list_encoder(self, kind: Kind) -> Encoder:
         encode = self.encoder(kind)

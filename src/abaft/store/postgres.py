@@ -93,7 +93,7 @@ class Write(WriteStatement):
 class PostgresStore:
     """A database on a server, shared by any number of workers and machines."""
 
-    capabilities = Capabilities("postgres", shared=True, statement_change=True)
+    capabilities = Capabilities("postgres", shared=True, statement_change=True, by_column=True)
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
         self.schema = schema

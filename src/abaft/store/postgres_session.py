@@ -20,6 +20,7 @@ from abaft.store.base import (
     Row,
     UniqueViolation,
     Values,
+    singly,
 )
 from abaft.store.postgres_batch import WriteLane, runs
 from abaft.store.postgres_errors import Columns, gone, translate, translate_write
@@ -80,6 +81,7 @@ async def drive(connection: Connection, make: Any) -> Any:
 
 async def drive_all(connection: Connection, items: Sequence[Item]) -> list[Any]:
     """The row, or rows, of each in order; those of one shape go together."""
+    items = singly(items)
     found: list[Any] = []
     for run in runs(items):
         if len(run) == 1:

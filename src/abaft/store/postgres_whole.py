@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from abaft.store.base import HeldOff, Item, Row, Values
+from abaft.store.base import HeldOff, Item, Row, Values, singly
 from abaft.store.columns import Placed
 from abaft.store.postgres_batch import Args, Job, Line, WriteLane
 from abaft.store.postgres_begin import begin, roll_back
@@ -86,7 +86,7 @@ class Asked:
 
     def _values(self, place: int, item: Item) -> Values:
         # What waits for a key looks at none but those that it waits for.
-        values = item.values(self.keys) if callable(item.values) else item.values
+        values = item.bound(self.keys)
         made = self.keys[place] if place < len(self.keys) else None
         return values if made is None else {**values, f"set.{item.compiled.counted.name}": made[1]}
 
@@ -159,6 +159,7 @@ class Wholes:
 
     def asked(self, items: Sequence[Item]) -> Asked | None:
         """What takes all of the items at once; None where one needs steps of its own."""
+        items = singly(items)
         last = max((item.needs for item in items), default=-1)
         places: dict[tuple[Any, bool], int] = {}
         branches, counted = [], []

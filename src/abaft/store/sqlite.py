@@ -85,7 +85,7 @@ PATIENCE = 0.2
 class SqliteStore:
     """One file, or with an empty path a temporary one."""
 
-    capabilities = Capabilities("sqlite", shared=False, statement_change=False)
+    capabilities = Capabilities("sqlite", shared=False, statement_change=False, by_column=True)
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:
         self.path = url.removeprefix("sqlite:///")

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from abaft.base import clock
+from abaft.base import clock, ids
 from abaft.base.actor import Actor
 from abaft.base.columns import at_once, each
 from abaft.base.ids import uuid_text
@@ -111,6 +111,8 @@ def _filled(
             columns.append(stamps)
         elif field.default is None or (field.default_me and actor.id is not None):
             columns.append([value] * len(given))
+        elif field.default is ids.uuid7:
+            columns.append([value, *ids.uuids7(len(given) - 1)])
         else:
             columns.append([value, *(field.default() for _ in given[1:])])
     return columns

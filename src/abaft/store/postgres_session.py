@@ -26,7 +26,7 @@ from abaft.store.postgres_batch import WriteLane, runs
 from abaft.store.postgres_errors import Columns, gone, translate, translate_write
 from abaft.store.postgres_load import Copy, Refused
 from abaft.store.postgres_pool import Connection
-from abaft.store.postgres_whole import Asked
+from abaft.store.postgres_whole import Asked, AskedAtOnce
 from abaft.store.sql.load import Tables
 from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Statement
@@ -123,7 +123,7 @@ class PostgresSession:
         columns: Columns,
         tables: Tables,
         turn: Callable[[Model], str],
-        asked: Callable[[Sequence[Item]], Asked | None],
+        asked: Callable[[Sequence[Item]], Asked | AskedAtOnce | None],
     ) -> None:
         self._connection = connection
         self._columns = columns

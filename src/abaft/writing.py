@@ -247,7 +247,7 @@ def _merges(intent: WriteIntent, model: Model) -> bool:
     )
 
 
-async def _stored(
+async def stored_record(
     pipeline: Pipeline,
     model: Model,
     key: Mapping[str, Any],
@@ -268,7 +268,7 @@ async def _stored(
 async def _with_stored(pipeline: Pipeline, draft: Draft, unit: Unit | None) -> Draft:
     """The draft with the stored record; the write will hold only while it is still the same."""
     model = draft.model
-    text = await _stored(pipeline, model, draft.intent.key, unit, "with")
+    text = await stored_record(pipeline, model, draft.intent.key, unit, "with")
     if text is None:
         raise missing(model)
     values = dict(draft.values)

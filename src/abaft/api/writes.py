@@ -314,4 +314,5 @@ def _only_new(headers: dict[bytes, bytes]) -> bool:
 
 def _of_key(fault: Conflict, model: Model) -> bool:
     """Whether it is the record's key that is taken."""
-    return {problem.pointer for problem in fault.errors} <= {f"/{name}" for name in model.key}
+    pointers = {problem.pointer for problem in fault.errors}
+    return pointers.issuperset(f"/{name}" for name in model.key)

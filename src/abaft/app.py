@@ -17,8 +17,8 @@ from fastapi.responses import Response
 
 from abaft.api import respond
 from abaft.api.docs import add_docs
-from abaft.api.home import Home, add_home
 from abaft.api.document import compress_document
+from abaft.api.home import Home, add_home
 from abaft.api.openapi import extend
 from abaft.api.paths import Paths
 from abaft.api.records import Records

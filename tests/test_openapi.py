@@ -331,8 +331,8 @@ async def test_docs_work_below_another_app(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("accept", ["gzip", "zstd", "identity", "gzip;q=0, *;q=0.1"])
-async def test_the_document_is_compressed_for_who_takes_that(accept: str) -> None:
-    app = make_app("sqlite:///unused.db")
+async def test_the_document_is_compressed_for_who_takes_that(accept: str, tmp_path: Path) -> None:
+    app = make_app(f"sqlite:///{tmp_path}/test.db")
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://test"
     ) as client:
@@ -349,9 +349,9 @@ async def test_the_document_is_compressed_for_who_takes_that(accept: str) -> Non
         assert length < len(plain.content) / 4 if coding else length == len(plain.content)
 
 
-async def test_the_document_is_never_compressed_where_answers_arent() -> None:
-    settings = Settings(database="sqlite:///unused.db", compress_from=0)
-    transport = httpx.ASGITransport(App(Heavy, Parcel, settings=settings, sinks=()))
+async def test_the_document_is_never_compressed_where_answers_arent(tmp_path: Path) -> None:
+    settings = Settings(database=f"sqlite:///{tmp_path}/test.db", compress_from=0)
+    transport = httpx.ASGITransport(App(*MODELS, settings=settings, sinks=()))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get("/openapi.json", headers={"accept-encoding": "gzip"})
     assert "content-encoding" not in answer.headers

@@ -11,6 +11,7 @@ from typing import TypeVar
 import hypothesis
 import pytest
 
+from abaft.base.heap import settle_heap
 from servers.postgres import (
     PostgresMissing,
     PostgresServer,
@@ -56,6 +57,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     so that none is left with a long one at the end."""
     shared = hasattr(config, "workerinput")
     items.sort(key=lambda item: (item.get_closest_marker("slow") is None) == shared)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported by now stays, as for a server: nobody looks through it for garbage."""
+    settle_heap()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import hypothesis
 import pytest
 
+from abaft.base.heap import settle_heap
 from servers.mariadb import MariadbServer, PrivateMariadb, ordinary_mariadb
 from servers.mongodb import ON_MONGODB, MongoServer, ordinary_mongodb
 from servers.postgres import PostgresServer, PrivatePostgres, ordinary_postgres
@@ -90,6 +91,11 @@ def pytest_testnodedown(node: Any) -> None:
     """What a process of xdist found out is told by the one that tells the outcome."""
     if name := getattr(node, "workeroutput", {}).get("mongodb"):
         node.config.stash[MONGODB] = name
+
+
+def pytest_collection_finish() -> None:
+    """What was imported by now stays, as for a server: nobody looks through it for garbage."""
+    settle_heap()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

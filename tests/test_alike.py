@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from abaft import Many, Me, Model, Ref, allow, field
-from abaft.alike import drafts_of, runs
+from abaft.alike import runs, several
 from abaft.base.actor import SYSTEM
 from abaft.base.columns import at_once
 from abaft.base.ids import uuid_text
@@ -124,9 +124,11 @@ async def test_what_is_bound_by_column_is_what_each_binds(api: Api) -> None:
     ]
     intents = [WriteIntent("Crate", "create", values) for values in given]
     [run] = runs(intents)
-    for draft, intent in zip(drafts_of(model, run, SYSTEM), intents, strict=True):
-        alone = first_draft(model, intent, SYSTEM)
-        ours, theirs = dict(draft.bound(SYSTEM)), dict(alone.bound(SYSTEM))
+    found = several(model, run, SYSTEM)
+    assert found is not None
+    for place, (bound, intent) in enumerate(zip(found.binds.rows(), intents, strict=True)):
+        draft, alone = found.draft(place), first_draft(model, intent, SYSTEM)
+        ours, theirs = dict(bound), dict(alone.bound(SYSTEM))
         del ours["change.at"], theirs["change.at"]
         assert ours == theirs
         assert repr(ours["set.marks"]) == repr(theirs["set.marks"])

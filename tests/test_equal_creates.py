@@ -132,6 +132,16 @@ WAYS: dict[str, Way] = {
     "upsert": Way(
         "POST /api/accounts?upsert=email", lambda n: {**SAME, "nick": f"{n}"}, (), others=200
     ),
+    "upsert of several unique values": Way(
+        "POST /api/accounts?upsert=email",
+        lambda n: {**SAME, "first": "a", "last": "b", "nick": "c", "public": True},
+        (), others=200,
+    ),
+    "several": Way(
+        "POST /api/accounts",
+        lambda n: {**SAME, "first": "a", "last": "b", "nick": "c", "public": True},
+        ("/email", "/first", "/last", "/nick"),
+    ),
     "upsert of hooks": Way(
         "POST /api/hookeds?upsert=name", lambda n: {"name": "a"}, (), "hookeds", others=200
     ),

@@ -242,3 +242,32 @@ def test_one_command_is_whole_or_not_at_all(loader: Loader) -> None:
     assert not loader.sql("select 1 as one from cities")
     assert not loader.changes()
     assert "nothing was stored" in said(result)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (["--skip-bad", "refused.csv"], "--skip-bad=refused.csv"),
+        (["--upsert", "code"], "--upsert=code"),
+        (["--resume", "june"], "--resume=june"),
+    ],
+)
+def test_a_value_without_its_equals_sign_is_told_so(
+    written: list[str], meant: str, loader: Loader
+) -> None:
+    result = loader.load(*written, cities=CITIES)
+    assert result.exit_code == 2
+    assert f"there is no file {written[1]}" in said(result)
+    assert f"if {written[1]} is meant for {written[0]}, write {meant}" in said(result)
+    assert not loader.sql("select 1 as one from cities")
+
+
+def test_a_refused_file_of_an_earlier_run_is_told_so_too(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(loader.folder)
+    (loader.folder / "refused.csv").write_text("refused_because,code\n")
+    result = loader.load("--skip-bad", "refused.csv", cities=CITIES)
+    assert result.exit_code == 2
+    assert "write COLLECTION=refused.csv" in said(result)
+    assert "if refused.csv is meant for --skip-bad, write --skip-bad=refused.csv" in said(result)

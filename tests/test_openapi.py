@@ -328,3 +328,30 @@ async def test_docs_work_below_another_app(tmp_path: Path) -> None:
         assert (await browser.get("/inner/docs/static/docs.js")).status_code == 200
         served = (await browser.get("/inner/openapi.json")).json()
         assert served["servers"] == [{"url": "/inner"}]
+
+
+@pytest.mark.parametrize("accept", ["gzip", "zstd", "identity", "gzip;q=0, *;q=0.1"])
+async def test_the_document_is_compressed_for_who_takes_that(accept: str, tmp_path: Path) -> None:
+    app = make_app(f"sqlite:///{tmp_path}/test.db")
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://test"
+    ) as client:
+        plain = await client.get("/openapi.json", headers={"accept-encoding": "identity"})
+        answers = [
+            await client.get("/openapi.json", headers={"accept-encoding": accept}) for _ in range(2)
+        ]
+    for answer in answers:
+        coding = accept if accept in ("gzip", "zstd") else None
+        assert answer.headers.get("content-encoding") == coding
+        assert answer.headers["vary"] == "Accept-Encoding"
+        assert answer.content == plain.content, "decoded by the client"
+        length = int(answer.headers["content-length"])
+        assert length < len(plain.content) / 4 if coding else length == len(plain.content)
+
+
+async def test_the_document_is_never_compressed_where_answers_arent(tmp_path: Path) -> None:
+    settings = Settings(database=f"sqlite:///{tmp_path}/test.db", compress_from=0)
+    transport = httpx.ASGITransport(App(*MODELS, settings=settings, sinks=()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/openapi.json", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in answer.headers

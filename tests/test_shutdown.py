@@ -34,13 +34,8 @@ async def until_refused(url: str) -> None:
                 assert (await late.get("/api/counters")).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=[pytest.mark.slow] if args else [])
-        for kind, args in SERVERS.items()
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SERVERS)
 async def test_fail_5_sigterm_finishes_what_is_in_progress(kind: str, tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/test.db"
     path = {"PYTHONPATH": str(TESTS)}

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from abaft.base import clock
+from abaft.base import clock, ids
 from abaft.base.actor import Actor
 from abaft.base.columns import at_once, each
 from abaft.base.ids import uuid_text
 from abaft.model.kinds import Kind
 from abaft.model.spec import Model, url_part
 from abaft.model.times import show_datetime
-from abaft.plan.types import ReadIntent, WriteIntent
+from abaft.plan.types import ReadIntent, WriteIntent, WriteShape
 from abaft.store.columns import Columns
 from abaft.writing import Draft, fill
 
 Intent = WriteIntent | ReadIntent
 _AT_ONCE = {"uuid": uuid_text, "datetime": show_datetime}
+_BARE = ("integer", "uuid")
+"""Kinds whose texts need no encoding in a URL."""
 
 
 def runs(intents: Sequence[Intent]) -> Iterator[Sequence[Any]]:
@@ -49,28 +52,47 @@ def _alike(one: Intent, other: Intent) -> bool:
     )
 
 
-def drafts_of(model: Model, intents: Sequence[WriteIntent], actor: Actor) -> list[Draft]:
-    """The drafts of new records of one shape."""
+@dataclass(slots=True, eq=False)
+class Several:
+    """New records of one shape, their values by column.
+
+    `keys` are the written keys, empty where the database has yet to make them; `binds` are every
+    parameter of each.
+    """
+
+    model: Model
+    intents: Sequence[WriteIntent]
+    given: frozenset[str]
+    columns: Mapping[str, Sequence[Any]]
+    keys: Sequence[str]
+    data: Sequence[str]
+    binds: Columns
+
+    @property
+    def shape(self) -> WriteShape:
+        return self.draft(0).shape
+
+    def draft(self, place: int, made: Any = None) -> Draft:
+        """The draft of one of them, with the key that the database made, if it did."""
+        values = {name: column[place] for name, column in self.columns.items()}
+        told = (self.keys[place], self.data[place]) if made is None else None
+        intent = self.intents[place]
+        return Draft(self.model, intent, values, self.given, told=told).stored_as(made)
+
+
+def several(model: Model, intents: Sequence[WriteIntent], actor: Actor) -> Several | None:
+    """New records of one shape by column; None where a value of theirs is in no column."""
     first = fill(model, intents[0].values, actor)
-    given = frozenset(intents[0].values)
     if model.order or not first or not model.fields.keys() >= first.keys():
-        rows = [first, *(fill(model, intent.values, actor) for intent in intents[1:])]
-        return [Draft(model, *pair, given) for pair in zip(intents, rows, strict=True)]
-    names = tuple(first)
-    columns = _filled(model, intents, first, actor)
-    lines = list(zip(*columns, strict=True))
-    told = change_rows(model, names, lines, names)
-    keyed = set(model.key).issubset(names)
-    shared = Draft(model, intents[0], first, given, told=told[0]).bound(actor)
-    records, data = zip(*told, strict=True)
-    own = {f"set.{name}": column for name, column in zip(names, columns, strict=True)}
-    whole = Columns(len(lines), shared, own | {"change.record": records, "change.data": data})
-    return [
-        Draft(model, intent, dict(zip(names, line, strict=True)), given, told=one, binds=binds)
-        for intent, line, one, binds in zip(
-            intents, lines, told if keyed else [None] * len(told), whole.rows(), strict=True
-        )
-    ]
+        return None
+    given = frozenset(intents[0].values)
+    columns = dict(zip(first, _filled(model, intents, first, actor), strict=True))
+    keys, data = _told(model, columns, columns, {}, len(intents))
+    shared = Draft(model, intents[0], first, given, told=(keys[0], data[0])).bound(actor)
+    own: dict[str, Sequence[Any]] = {f"set.{name}": row for name, row in columns.items()}
+    own |= {"change.record": keys, "change.data": data}
+    whole = Columns(len(intents), shared, own)
+    return Several(model, intents, given, columns, keys, data, whole)
 
 
 def _filled(
@@ -89,6 +111,8 @@ def _filled(
             columns.append(stamps)
         elif field.default is None or (field.default_me and actor.id is not None):
             columns.append([value] * len(given))
+        elif field.default is ids.uuid7:
+            columns.append([value, *ids.uuids7(len(given) - 1)])
         else:
             columns.append([value, *(field.default() for _ in given[1:])])
     return columns
@@ -106,42 +130,49 @@ def change_rows(
     The key is empty where the database has yet to make it.
     Of the `names` only those `shown` are told; `links` are the keys of to-many relations.
     """
-    fields = [model.fields[name] for name in names]
-    columns: list[Any] = list(zip(*rows, strict=True))
-    told = [
-        (field.name, column if _shown_as_is(field.kind) else _shown(field.kind, column))
-        for field, column in zip(fields, columns, strict=True)
-        if field.name in shown and not field.hidden
-    ]
-    for name, lists in (links or {}).items():
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    return list(zip(*_told(model, columns, shown, links or {}, len(rows)), strict=True))
+
+
+def _told(
+    model: Model,
+    columns: Mapping[str, Sequence[Any]],
+    shown: Collection[str],
+    links: Mapping[str, Sequence[Sequence[Any]]],
+    count: int,
+) -> tuple[Sequence[str], Sequence[str]]:
+    told: dict[str, Sequence[Any]] = {}
+    for name, column in columns.items():
+        field = model.fields[name]
+        if name in shown and not field.hidden:
+            told[name] = column if _shown_as_is(field.kind) else _shown(field.kind, column)
+    for name, lists in links.items():
         if not model.many[name].hidden:
-            told.append((name, [[str(item) for item in items] for items in lists]))
-    told_names = [name for name, _ in told]
-    data = [
-        orjson.dumps(dict(zip(told_names, row, strict=True))).decode()
-        for row in zip(*(column for _, column in told), strict=True)
-    ] or ["{}"] * len(rows)
-    if not set(model.key).issubset(names):
-        return [("", each) for each in data]
-    return list(zip(_keys(model, names, columns, dict(told)), data, strict=True))
+            told[name] = [[str(item) for item in items] for items in lists]
+    names = tuple(told)
+    rows = zip(*told.values(), strict=True)
+    data = [orjson.dumps(dict(zip(names, row, strict=True))).decode() for row in rows]
+    return _keys(model, columns, told, count), data or ["{}"] * count
 
 
 def _keys(
     model: Model,
-    names: Sequence[str],
-    columns: Sequence[Any],
+    columns: Mapping[str, Sequence[Any]],
     told: Mapping[str, Sequence[Any]],
-) -> Iterable[str]:
+    count: int,
+) -> Sequence[str]:
     """The written keys; `told` are the columns as they are shown."""
-    spelled = []
+    if not columns.keys() >= set(model.key):
+        return [""] * count
+    spelled: list[Sequence[str]] = []
     for name in model.key:
         kind = model.fields[name].kind
         if type(kind).spell is Kind.spell and name in told:
-            column: Iterable[str] = map(str, told[name])
+            column = [str(value) for value in told[name]]
         else:
-            column = _spelled(kind, columns[names.index(name)])
-        spelled.append(map(url_part, column))
-    return spelled[0] if len(spelled) == 1 else map(",".join, zip(*spelled, strict=True))
+            column = list(_spelled(kind, columns[name]))
+        spelled.append(column if kind.name in _BARE else [*map(url_part, column)])
+    return spelled[0] if len(spelled) == 1 else [*map(",".join, zip(*spelled, strict=True))]
 
 
 def _spelled(kind: Kind, column: Sequence[Any]) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,17 +58,28 @@ class StreamAnswer:
 
 @dataclass(slots=True)
 class WriteAnswer:
-    """The record's JSON, None where the actor may not see it."""
+    """The record's JSON, None where the actor may not see it.
+
+    The draft of one among many is made when it is asked for; what the key is, is `told`.
+    """
 
     json: str | None
-    draft: Draft
+    made: Draft | Callable[[], Draft]
     stages: Stages
     sealed: str | None = None
+    told: str = ""
+
+    @property
+    def draft(self) -> Draft:
+        """What was written."""
+        if not isinstance(self.made, Draft):
+            self.made = self.made()
+        return self.made
 
     @property
     def key(self) -> str:
         """The record's written key."""
-        return self.draft.written()
+        return self.told or self.draft.written()
 
 
 @dataclass(slots=True, eq=False)
@@ -92,11 +103,17 @@ class Ready:
         """The row with what Python adds to its JSON."""
         return row if self.virtual is None else (self.virtual.text(row[0]), *row[1:])
 
-    def written(self, json: str | None, draft: Draft, stages: Stages) -> WriteAnswer:
+    def written(
+        self,
+        json: str | None,
+        draft: Draft | Callable[[], Draft],
+        stages: Stages,
+        told: str = "",
+    ) -> WriteAnswer:
         """The answer of a write that took place."""
         if self.virtual is None or json is None:
-            return WriteAnswer(json, draft, stages)
-        return WriteAnswer(self.virtual.text(json), draft, stages, json)
+            return WriteAnswer(json, draft, stages, None, told)
+        return WriteAnswer(self.virtual.text(json), draft, stages, json, told)
 
 
 @dataclass(slots=True, eq=False)

@@ -17,6 +17,7 @@ from fastapi.responses import Response
 
 from abaft.api import respond
 from abaft.api.docs import add_docs
+from abaft.api.document import compress_document
 from abaft.api.home import Home, add_home
 from abaft.api.openapi import extend
 from abaft.api.paths import Paths
@@ -101,6 +102,7 @@ class App(FastAPI):
         # FastAPI's own pages fetch their scripts from a CDN.
         own = {"title": "abaft", "docs_url": None, "redoc_url": None}
         super().__init__(lifespan=_lifespan(inner), **own | options)
+        compress_document(self, given.compress_from)
         if self.openapi_url and docs_url:
             add_docs(self, docs_url)
         if given.docs:

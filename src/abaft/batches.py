@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from abaft.alike import drafts_of, runs
+from abaft.alike import Several, runs, several
 from abaft.answers import Answer, Ready, Stages, Unit, WriteAnswer
 from abaft.base.actor import Actor
 from abaft.base.errors import Fault, Invalid, NotFound, Problem
@@ -19,6 +20,7 @@ from abaft.store.base import (
     ReferenceViolation,
     StoreError,
     UniqueViolation,
+    singly,
 )
 from abaft.store_faults import store_fault
 from abaft.writing import Draft, first_draft, run_after, stands_alone
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from abaft.pipeline import Pipeline
 
 Intent = WriteIntent | ReadIntent
+Drafted = Draft | Several | ReadIntent
 _REFUSED = (CheckViolation, GuardFailed, HeldOff, ReferenceViolation, UniqueViolation)
 
 
@@ -59,29 +62,55 @@ async def together(
         stages.mark("before")
         readies = _readies(pipeline, drafts, actor)
         stages.mark("plan")
-        items = [_item(*pair, actor) for pair in zip(drafts, readies, strict=True)]
-        order = pipeline.key_order.of(intents)
-        found = await pipeline.target(unit).write_all([items[place] for place in order])
-        rows = pipeline.key_order.asked(order, found)
+        rows = await _rows(pipeline, intents, _items(pipeline, drafts, readies, actor), unit)
     except (Fault, *_REFUSED):
         return None
     except StoreError as error:
         raise store_fault(error) from error
     stages.mark("store")
     answers: list[Answer] = []
-    for draft, ready, row in zip(drafts, readies, rows, strict=True):
-        if isinstance(draft, ReadIntent):
-            answers.append(ready.read(row, stages))
-            continue
-        stored = _known(draft, rows).stored_as(row[1])
+    for draft, ready in zip(drafts, readies, strict=True):
+        answers += _answers(draft, ready, rows, len(answers), stages)
+    if unit is not None or any(_hooked(draft) for draft in drafts):
+        written = [(answer.draft, actor) for answer in answers if isinstance(answer, WriteAnswer)]
         if unit is not None:
-            unit.written.append((stored, actor))
-        answers.append(ready.written(row[0], stored, stages))
-    if unit is None:
-        for answer in answers:
-            if isinstance(answer, WriteAnswer) and answer.draft.model.hooks:
-                await run_after(pipeline, answer.draft, actor)
+            unit.written += written
+            return answers
+        for stored, by in written:
+            await run_after(pipeline, stored, by)
     return answers
+
+
+def _hooked(draft: Drafted) -> bool:
+    return not isinstance(draft, ReadIntent) and bool(draft.model.hooks)
+
+
+async def _rows(
+    pipeline: Pipeline, intents: Sequence[Intent], items: Sequence[Item], unit: Unit | None
+) -> list[Any]:
+    """The row of each, or the rows of a read, in the order that was asked for."""
+    order: Sequence[int] = pipeline.key_order.of(intents)
+    if list(order) == [*range(len(intents))]:
+        return await pipeline.target(unit).write_all(items)
+    alone = singly(items)
+    found = await pipeline.target(unit).write_all([alone[place] for place in order])
+    return pipeline.key_order.asked(order, found)
+
+
+def _answers(
+    draft: Drafted, ready: Ready, rows: Sequence[Any], start: int, stages: Stages
+) -> Sequence[Answer]:
+    """What is answered to one, or to several alike, whose rows begin at `start`."""
+    if isinstance(draft, ReadIntent):
+        return [ready.read(rows[start], stages)]
+    if isinstance(draft, Several):
+        found = zip(rows[start : start + len(draft.intents)], draft.keys, strict=True)
+        return [
+            ready.written(row[0], partial(draft.draft, place, row[1]), stages, key)
+            for place, (row, key) in enumerate(found)
+        ]
+    row = rows[start]
+    return [ready.written(row[0], _known(draft, rows).stored_as(row[1]), stages)]
 
 
 async def in_turn(
@@ -132,10 +161,8 @@ def merged(faults: Sequence[Fault], what: str = "records") -> Fault:
     return whole
 
 
-def _drafts(
-    pipeline: Pipeline, intents: Sequence[Intent], actor: Actor
-) -> list[Draft | ReadIntent] | None:
-    drafts: list[Draft | ReadIntent] = []
+def _drafts(pipeline: Pipeline, intents: Sequence[Intent], actor: Actor) -> list[Drafted] | None:
+    drafts: list[Drafted] = []
     models = pipeline.schema.models
     for run in runs(intents):
         intent = run[0]
@@ -145,17 +172,18 @@ def _drafts(
         model = models[intent.model]
         if not stands_alone(model, intent):
             return None
-        if len(run) > 1:
-            drafts += drafts_of(model, run, actor)
+        alike = several(model, run, actor) if len(run) > 1 else None
+        if alike is not None:
+            drafts.append(alike)
         else:
-            drafts.append(first_draft(model, intent, actor))
+            drafts += [first_draft(model, one, actor) for one in run]
     return drafts
 
 
-def _readies(pipeline: Pipeline, drafts: Sequence[Draft | ReadIntent], actor: Actor) -> list[Ready]:
+def _readies(pipeline: Pipeline, drafts: Sequence[Drafted], actor: Actor) -> list[Ready]:
     """The plan of each; neighbours are mostly of one shape, which is then looked up once."""
     found: list[Ready] = []
-    last: Draft | ReadIntent | None = None
+    last: Drafted | None = None
     for draft in drafts:
         if isinstance(draft, Draft) and isinstance(last, Draft) and _alike(draft, last):
             found.append(found[-1])
@@ -168,8 +196,6 @@ def _readies(pipeline: Pipeline, drafts: Sequence[Draft | ReadIntent], actor: Ac
 def _alike(one: Draft, other: Draft) -> bool:
     """Whether two are of one shape, for sure; a shape is dear to make."""
     ours, theirs = one.intent, other.intent
-    if one.binds is not None and one.given is other.given:
-        return True
     return (
         one.model is other.model
         and ours.action == theirs.action
@@ -181,6 +207,21 @@ def _alike(one: Draft, other: Draft) -> bool:
         and one.given == other.given
         and one.values.keys() == other.values.keys()
     )
+
+
+def _items(
+    pipeline: Pipeline, drafts: Sequence[Drafted], readies: Sequence[Ready], actor: Actor
+) -> list[Item]:
+    items: list[Item] = []
+    by_column = pipeline.store.capabilities.by_column
+    for draft, ready in zip(drafts, readies, strict=True):
+        if not isinstance(draft, Several):
+            items.append(_item(draft, ready, actor))
+        elif by_column and ready.compiled.program is None:
+            items.append(Item(ready.compiled, draft.binds))
+        else:
+            items += [Item(ready.compiled, row) for row in draft.binds.rows()]
+    return items
 
 
 def _item(draft: Draft | ReadIntent, ready: Ready, actor: Actor) -> Item:

@@ -45,10 +45,12 @@ from abaft.store.base import (
     Session,
     Store,
     StoreError,
+    UniqueViolation,
 )
 from abaft.store_faults import Refusing, busy_record, store_fault, write_fault
+from abaft.taken import all_taken, draft_of, each_taken
 from abaft.upserting import upsert
-from abaft.writing import Draft, make_draft, run_after
+from abaft.writing import make_draft, run_after
 
 TRIES = 5
 _PAUSE = 0.002
@@ -156,6 +158,8 @@ class Pipeline:
                         raise
                     # No database names all that lead nowhere, and SQLite none.
                     raise await leading_nowhere(self, draft, actor, unit) or error from error
+                except UniqueViolation as error:
+                    raise await all_taken(self, draft, error, unit) from error
             stages.mark("store")
             if row is not None:
                 draft = draft.stored_as(row[1])
@@ -291,11 +295,11 @@ class Pipeline:
             refused = await session.load(load)
         except StoreError as error:
             raise store_fault(error) from error
-        faults = {}
+        drafts = {place: draft_of(load, place) for place in refused}
+        faults: dict[int, Fault] = dict(await each_taken(self, load, drafts, refused, session))
         for place, reason in refused.items():
-            values = dict(zip(load.names, load.rows[place], strict=True))
-            draft = Draft(model, WriteIntent(model.name, load.action), values, frozenset(values))
-            faults[place] = write_fault(self.schema, draft, reason)
+            if place not in faults:
+                faults[place] = write_fault(self.schema, drafts[place], reason)
         return faults
 
     def _permit_all(self, intents: Sequence[Intent], actor: Actor) -> None:

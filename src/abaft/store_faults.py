@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from abaft.base.errors import Conflict, Fault, Invalid, Problem, Unavailable
-from abaft.model.spec import Model, Schema
+from abaft.model.spec import Model, Schema, Unique
 from abaft.plan.explain import dangling, forbidden_result
 from abaft.store.base import (
     AnswerTooLarge,
@@ -87,7 +88,7 @@ def write_fault(schema: Schema, draft: Draft, error: StoreError) -> Fault:
     model = draft.model
     match error:
         case UniqueViolation(fields=fields):
-            return _taken(model, fields)
+            return taken(model, broken_rules(model, fields), fields)
         case ReferenceViolation():
             return _reference(schema, draft)
         case CheckViolation(name=name, column=column):
@@ -113,16 +114,38 @@ def _unmet(model: Model, constraint: str, column: str) -> Invalid:
     return Invalid(detail, code="check", errors=[Problem(pointer, "check", detail)])
 
 
-def _taken(model: Model, columns: tuple[str, ...]) -> Conflict:
-    """409: the fields of the unique index; SQLite names an index of expressions by its name."""
-    names = [field.name for field in model.fields.values() if field.column in columns]
-    if not names and columns:
-        sets = model.unique_sets()
-        names = [n for row in sets if row.name(model.table) == columns[0] for n in row.fields]
-    pointers = names or ["/".join(model.key)]
-    detail = f"{' and '.join(pointers)} {'is' if len(pointers) == 1 else 'are together'} taken"
-    problems = [Problem(f"/{name}", "taken", detail) for name in pointers]
-    return Conflict(detail, code="taken", errors=problems)
+def unique_rules(model: Model) -> list[Unique]:
+    """All by which records are held apart, in the order in which they are told."""
+    return [Unique(model.key), *model.unique_sets()]
+
+
+def broken_rules(model: Model, columns: tuple[str, ...]) -> list[Unique]:
+    """Those that a database tells of by these columns, or by the name of the index alone."""
+    names = {name for name, row in model.fields.items() if row.column in columns}
+    return [
+        row
+        for row in unique_rules(model)
+        if names == set(row.fields) or (not names and row.name(model.table) in columns)
+    ]
+
+
+def taken(model: Model, broken: Sequence[Unique], columns: tuple[str, ...]) -> Conflict:
+    """409: the fields of each, in the model's order; where it has no such rule, of the columns."""
+    held = [row.fields for row in unique_rules(model) if row in broken]
+    if not held:
+        named = tuple(name for name, row in model.fields.items() if row.column in columns)
+        held = [named or model.key]
+    rules = dict.fromkeys(tuple(name for name in model.fields if name in row) for row in held)
+    details = [
+        f"{' and '.join(names)} {'is' if len(names) == 1 else 'are together'} taken"
+        for names in rules
+    ]
+    problems = [
+        Problem(f"/{name}", "taken", detail)
+        for names, detail in zip(rules, details, strict=True)
+        for name in names
+    ]
+    return Conflict("; ".join(details), code="taken", errors=problems)
 
 
 def _reference(schema: Schema, draft: Draft) -> Fault:

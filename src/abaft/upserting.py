@@ -69,7 +69,7 @@ def _passing(fault: Conflict, intent: WriteIntent, unit: Unit | None) -> bool:
         # Within a transaction it stays so.
         return unit is None
     names = {problem.pointer.removeprefix(intent.pointer) for problem in fault.errors}
-    return names == {f"/{name}" for name in intent.upsert}
+    return names.issuperset(f"/{name}" for name in intent.upsert)
 
 
 def _change(model: Model, intent: WriteIntent, key: Mapping[str, Any]) -> WriteIntent:

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 class Draft:
     """A write ready to be bound: `values` are all that it assigns.
 
-    `told` are the written key and the change record's data, where they are made already, as are
-    `binds`, every parameter by name.
+    `told` are the written key and the change record's data, where they are made already.
     """
 
     model: Model
@@ -46,7 +45,6 @@ class Draft:
     seen: str | None = None
     operators: Mapping[str, str] = slot(default_factory=dict)
     told: tuple[str, str] | None = None
-    binds: Mapping[str, Any] | None = None
 
     @property
     def shape(self) -> WriteShape:
@@ -88,8 +86,6 @@ class Draft:
 
     def bound(self, actor: Actor) -> Mapping[str, Any]:
         """Every parameter of the write by name."""
-        if self.binds is not None:
-            return self.binds
         bound: dict[str, Any] = {f"set.{name}": value for name, value in self.values.items()}
         for name, value in self.intent.key.items():
             bound[f"key.{name}"] = value
@@ -251,7 +247,7 @@ def _merges(intent: WriteIntent, model: Model) -> bool:
     )
 
 
-async def _stored(
+async def stored_record(
     pipeline: Pipeline,
     model: Model,
     key: Mapping[str, Any],
@@ -272,7 +268,7 @@ async def _stored(
 async def _with_stored(pipeline: Pipeline, draft: Draft, unit: Unit | None) -> Draft:
     """The draft with the stored record; the write will hold only while it is still the same."""
     model = draft.model
-    text = await _stored(pipeline, model, draft.intent.key, unit, "with")
+    text = await stored_record(pipeline, model, draft.intent.key, unit, "with")
     if text is None:
         raise missing(model)
     values = dict(draft.values)

@@ -4,20 +4,17 @@ A private server lives in a temporary folder on a free port of the loopback, and
 owner is, even if that one was killed.
 """
 
-import asyncio
 import os
 import shutil
 import subprocess
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-import asyncpg
-
+from servers.owner import Owner
 from servers.private import PrivateServer, ServerMissing
 
 URL_VARIABLE = "ABAFT_TEST_POSTGRES_URL"
@@ -26,6 +23,9 @@ URL_VARIABLE = "ABAFT_TEST_POSTGRES_URL"
 # the defaults are hostile so that forgetting to ask shows.
 HOSTILE_LOCALE = ["--locale=C", "--locale-provider=icu", "--icu-locale=en-US"]
 HOSTILE_SETTINGS = {"timezone": "Asia/Kathmandu", "datestyle": "SQL, DMY"}
+
+EMPTY = "template template0 encoding 'UTF8'"
+OPENED = "abaft_test_empty"  # an empty database too, in which somebody has been
 
 HASTY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -51,42 +51,37 @@ def find_binaries() -> Path:
 class PostgresServer:
     """A server that runs already; `url` is one of its databases, with the right to make others."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, lasts: bool = True) -> None:
         self.url = url
+        self._owner = Owner(url, keeps=lasts)
+        self._copied = EMPTY
 
     def url_of(self, database: str) -> str:
         return urlsplit(self.url)._replace(path=f"/{database}").geturl()
 
     def execute(self, sql: str, *, url: str | None = None) -> None:
-        """Runs SQL as the owner of the server. A thread of its own lets async tests call it too."""
-        self._run(lambda connection: connection.execute(sql), url)
+        """Runs SQL as the owner of the server."""
+        self._owner.run(lambda connection: connection.execute(sql), url)
 
     def fetch(self, sql: str, url: str | None = None) -> list[Any]:
         """The rows of a statement, run likewise."""
-        rows: list[Any] = self._run(lambda connection: connection.fetch(sql), url)
+        rows: list[Any] = self._owner.run(lambda connection: connection.fetch(sql), url)
         return rows
-
-    def _run(self, work: Callable[[Any], Awaitable[Any]], url: str | None) -> Any:
-        async def run() -> Any:
-            connection = await asyncpg.connect(url or self.url)
-            try:
-                return await work(connection)
-            finally:
-                await connection.close()
-
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            return thread.submit(asyncio.run, run()).result()
 
     @contextmanager
     def database(self) -> Iterator[str]:
         """The URL of a new, empty database; dropped afterwards whoever is still connected."""
         name = f"abaft_test_{uuid.uuid4().hex}"
-        self.execute(f"create database {name} template template0 encoding 'UTF8'")
+        self.execute(f"create database {name} {self._copied}")
         try:
             yield self.url_of(name)
         finally:
             with suppress(ConnectionError):  # a test may leave its own server down
                 self.execute(f"drop database if exists {name} with (force)")
+
+    def close(self) -> None:
+        """Leaves it."""
+        self._owner.close()
 
     def cut_connections(self, url: str) -> None:
         """Ends every connection to that database, as a failing network or an operator would."""
@@ -109,13 +104,33 @@ class PrivatePostgres(PostgresServer, PrivateServer):
     def __init__(self, *, durable: bool = False, where: Path | None = None) -> None:
         PrivateServer.__init__(self, find_binaries(), durable, where)
         self._settings = HOSTILE_SETTINGS | ({} if durable else HASTY_SETTINGS)
-        PostgresServer.__init__(self, f"postgresql://abaft@127.0.0.1:{self.port}/postgres")
+        url = f"postgresql://abaft@127.0.0.1:{self.port}/postgres"
+        PostgresServer.__init__(self, url, lasts=not durable)
+        self._durable = durable
+
+    def begin(self) -> None:
+        super().begin()
+        if not self._durable:
+            self._open_template()
+
+    def close(self) -> None:
+        PostgresServer.close(self)
+        PrivateServer.close(self)
 
     def _initialise(self) -> None:
         options = ["--username=abaft", "--auth=trust", "--encoding=UTF8", "--no-sync"]
         initdb = self._spawn("initdb", "-D", "data", *options, *HOSTILE_LOCALE)
         if initdb.wait() != 0:
             raise RuntimeError(f"initdb failed:\n{self.log()}")
+
+    def _open_template(self) -> None:
+        """Has databases copied by their files, which of what is small and needs no log is the
+        cheapest; among these is the cache that a first connection makes of the catalog."""
+        self.execute(f"create database {OPENED} {EMPTY}")
+        self.execute("select", url=self.url_of(OPENED))
+        version = int((self.folder / "data" / "PG_VERSION").read_text())
+        # Before version 15 there is no other way, and no word for it.
+        self._copied = f"template {OPENED}" + (" strategy file_copy" if version >= 15 else "")
 
     def _launch(self) -> subprocess.Popen[bytes]:
         settings = self._settings | {
@@ -145,7 +160,8 @@ class PrivatePostgres(PostgresServer, PrivateServer):
 def ordinary_postgres() -> Iterator[PostgresServer]:
     """The server that `ABAFT_TEST_POSTGRES_URL` names, or else a private, hasty one."""
     if url := os.environ.get(URL_VARIABLE):
-        yield PostgresServer(url)
+        with closing(PostgresServer(url)) as server:
+            yield server
         return
     with PrivatePostgres() as server:
         yield server

@@ -19,10 +19,12 @@ from typing_extensions import TypedDict
 
 from abaft.answers import Unit
 from abaft.api import preferences, references
-from abaft.api.gathering import CreateEach, Gathered
+from abaft.api.gathering import Gathered
 from abaft.api.parts import Route
 from abaft.api.request import JSON, MERGE_PATCH, Request, check_content
 from abaft.api.respond import Answer
+from abaft.api.uniform import Uniform
+from abaft.api.writes import Writes
 from abaft.base import clock
 from abaft.base.errors import Fault, Invalid, MethodNotAllowed, Problem, UriTooLong
 from abaft.base.settings import Settings
@@ -98,10 +100,9 @@ def _problem(model: Model | None, row: Any, prefix: tuple[str, ...]) -> Problem:
 class Batch:
     """Answers POST of the batch."""
 
-    def __init__(
-        self, pipeline: Pipeline, settings: Settings, find: Find, create_each: CreateEach
-    ) -> None:
-        self.create_each = create_each
+    def __init__(self, pipeline: Pipeline, settings: Settings, find: Find, writes: Writes) -> None:
+        self.writes = writes
+        self.uniform = Uniform(pipeline, settings, writes, self._posted)
         self.pipeline = pipeline
         self.settings = settings
         self.find = find
@@ -114,22 +115,28 @@ class Batch:
         """The results of all operations, in order."""
         check_content(request.headers, (JSON,))
         body = await request.body(self.settings)
-        given = self._read(body)
-        operations = _operations(given["operations"], _MEMBER in body)
-        if given.get("atomic", True):
-            most = self.settings.max_batch
-            gathered = Gathered(
-                self.pipeline, self.prepared, self.create_each, request, operations, most
-            )
-            answers = await gathered.answers()
+        refers = _MEMBER in body
+        results = None if refers else await self.uniform.results(request, body)
+        if not results:
+            given = self._read(body)
+            operations = _operations(given["operations"], refers)
+            way = self._atomic if given.get("atomic", True) else self._apart
+            answers = await way(request, operations) if results is None else None
             if answers is None:
                 answers = await self.pipeline.whole(
                     lambda unit: self._in_turn(request, operations, unit), request.unit
                 )
-        else:
-            answers = await self._apart(request, operations)
-        results = b",".join(map(_result, answers))
-        return Answer(200, b'{"results":[' + results + b"]}", not request.actor.anonymous)
+            results = [*map(_result, answers)]
+        told = b",".join(results)
+        return Answer(200, b'{"results":[' + told + b"]}", not request.actor.anonymous)
+
+    async def _atomic(
+        self, request: Request, operations: Sequence[Operation]
+    ) -> list[Answer] | None:
+        """All of them or none; None where they must go in turn."""
+        most, each = self.settings.max_batch, self.writes.create_each
+        gathered = Gathered(self.pipeline, self.prepared, each, request, operations, most)
+        return await gathered.answers()
 
     def _read(self, body: bytes) -> Any:
         try:
@@ -188,6 +195,11 @@ class Batch:
                 raise Invalid(detail, code="query_timeout", hint="send fewer of them at once")
 
         return in_time
+
+    def _posted(self, request: Request, path: str) -> Request:
+        """The request of a new record, as one of the batch's operations."""
+        asked, _ = self.prepared(request, Operation(0, "POST", path), Seen(()).look)
+        return asked
 
     def prepared(
         self, request: Request, operation: Operation, look: references.Look

@@ -85,7 +85,7 @@ class Records:
             "PATCH": writes.patch,
             "PUT": writes.put,
         }
-        batch = Batch(pipeline, settings, self.route, writes.create_each)
+        batch = Batch(pipeline, settings, self.route, writes)
         self.batches: Mapping[str, Handler] = {"POST": batch.answer}
         self.parts = (
             Part("restore", _is_soft, {"POST": writes.restore}, "delete"),

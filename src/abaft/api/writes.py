@@ -77,8 +77,14 @@ class Writes:
         given = self._validators(request).create_all(text, self.settings.max_batch)
         intents = [WriteIntent(model.name, "create", values, pick=pick) for values in given]
         written = await self.pipeline.write_all(intents, request.actor, request.unit)
-        place = self._place(request)
+        place = self.place_of(request)
         return [self._made(request, cast(WriteAnswer, one), place) for one in written]
+
+    def plainly(self, request: Request) -> Pick | None:
+        """What to show of a POST of a new record; None where it is asked for more."""
+        self.pipeline.permit(request.model.name, "create", request.actor)
+        pick, etags, on = self._asked(request)
+        return None if request.key or on or etags is not None else pick
 
     def _asked(self, request: Request) -> tuple[Pick, tuple[str, ...] | None, tuple[str, ...]]:
         """What the URL and the headers ask of a POST: what to show, If-Match, upsert."""
@@ -262,11 +268,11 @@ class Writes:
     def _made(self, request: Request, written: WriteAnswer, place: str = "") -> Answer:
         """201 with the place of the new record."""
         answer = self._shown(request, 201, written)
-        path = f"{place or self._place(request)}{written.key}"
+        path = f"{place or self.place_of(request)}{written.key}"
         answer.extra.insert(0, (b"location", path.encode()))
         return answer
 
-    def _place(self, request: Request) -> str:
+    def place_of(self, request: Request) -> str:
         """What comes before the key in the place of a record."""
         root = quote(request.root, safe="/,:@")
         return f"{root}{self.settings.api_prefix}/{request.model.collection}/"
@@ -308,4 +314,5 @@ def _only_new(headers: dict[bytes, bytes]) -> bool:
 
 def _of_key(fault: Conflict, model: Model) -> bool:
     """Whether it is the record's key that is taken."""
-    return {problem.pointer for problem in fault.errors} <= {f"/{name}" for name in model.key}
+    pointers = {problem.pointer for problem in fault.errors}
+    return pointers.issuperset(f"/{name}" for name in model.key)

@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 import orjson
 
@@ -17,6 +17,7 @@ from abaft.base.columns import AT_ONCE
 _lock = threading.Lock()
 _last = 0
 _pool: list[int] = []
+_new, _put = object.__new__, object.__setattr__
 
 
 def _forget() -> None:
@@ -41,15 +42,38 @@ def uuid7() -> UUID:
     The millisecond is followed by a counter of 18 bits that starts low at a random place, so that
     thousands of ids of one millisecond stay in order; 56 random bits close it.
     """
-    global _last
     with _lock:
         random = _random()
-        fresh = clock.unix_ms() << 18 | (random >> 64) & 0x3FFF
-        # A clock that stands still or goes back must not turn the order round.
-        _last = fresh if fresh > _last else _last + 1
-        stamp = _last
+        stamp = _stamp(clock.unix_ms(), random)
+    return UUID(int=_v7(stamp, random))
+
+
+def uuids7(count: int) -> list[UUID]:
+    """As many new ones, in a third of the time."""
+    found = []
+    with _lock:
+        now = clock.unix_ms()
+        for _ in range(count):
+            random = _random()
+            made = _new(UUID)
+            _put(made, "int", _v7(_stamp(now, random), random))
+            _put(made, "is_safe", SafeUUID.unknown)
+            found.append(made)
+    return found
+
+
+def _stamp(now: int, random: int) -> int:
+    """The millisecond and the counter of a new id; the lock is held."""
+    global _last
+    fresh = now << 18 | (random >> 64) & 0x3FFF
+    # A clock that stands still or goes back must not turn the order round.
+    _last = fresh if fresh > _last else _last + 1
+    return _last
+
+
+def _v7(stamp: int, random: int) -> int:
     high = (stamp >> 18) << 80 | 0x7 << 76 | (stamp >> 6 & 0xFFF) << 64
-    return UUID(int=high | 0b10 << 62 | (stamp & 0x3F) << 56 | random & 0xFF_FFFF_FFFF_FFFF)
+    return high | 0b10 << 62 | (stamp & 0x3F) << 56 | random & 0xFF_FFFF_FFFF_FFFF
 
 
 def uuid_text(value: Any) -> str:

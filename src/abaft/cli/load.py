@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,6 +33,7 @@ from abaft.model.spec import LIVING, Model
 
 QUIET = 10.0
 """Seconds between two lines of progress where there is no terminal."""
+_BEHIND = "abaft.behind"
 _OPTIONAL = ("--skip-bad", "--upsert", "--resume")
 
 
@@ -39,6 +41,11 @@ class WithOptional(TyperCommand):
     """A command some of whose options may be given without a value: `--upsert`, `--upsert=sku`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[_BEHIND] = [
+            (option, word)
+            for option, word in itertools.pairwise(args)
+            if option in _OPTIONAL and not word.startswith("-")
+        ]
         return super().parse_args(ctx, [f"{arg}=" if arg in _OPTIONAL else arg for arg in args])
 
 
@@ -127,6 +134,7 @@ Resume = Annotated[
 
 
 def load(
+    ctx: typer.Context,
     files: Files,
     format: Format = None,
     map: Map = None,
@@ -153,7 +161,7 @@ def load(
     if not files:
         raise typer.BadParameter("name a file to load, or COLLECTION=FILE")
     found = find(target)
-    with _command():
+    with _command(ctx):
         delimiter = _delimiter(delimiter)
         _encoding(encoding)
         sources = find_sources(files, found.app.schema, format, delimiter, encoding)
@@ -176,12 +184,22 @@ def load(
 
 
 @contextmanager
-def _command() -> Iterator[None]:
+def _command(ctx: typer.Context) -> Iterator[None]:
     """What is wrong before a row is read is wrong with the command; exit code 2."""
     try:
         yield
     except LoadError as error:
-        fail(str(error), code=2)
+        fail(str(error), _meant(ctx, str(error)), code=2)
+
+
+def _meant(ctx: typer.Context, message: str) -> str:
+    """What to write where the value of an option was taken for a file to load."""
+    behind: list[tuple[str, str]] = ctx.meta[_BEHIND]
+    return "; ".join(
+        f"if {word} is meant for {option}, write {option}={word}"
+        for option, word in behind
+        if word in message
+    )
 
 
 def fail_interrupted(resumable: bool) -> None:

@@ -79,9 +79,10 @@ class Values:
         writable = {field.name for field in fields if field.writable} | set(many)
         needed = {field.name for field in fields if field.required and field.writable}
         wire |= many
-        self._new = members(
+        self.new = members(
             {n: _present(t, n in needed) for n, t in wire.items() if n in writable}, extra
         )
+        """The annotation of a new record."""
         self._changed = members(
             {n: NotRequired[_patched(model, n, t)] for n, t in wire.items() if n in writable}, extra
         )
@@ -99,7 +100,7 @@ class Values:
         self._whole = members(
             served | {n: _present(t, n in needed) for n, t in wire.items() if n in writable}, extra
         )
-        self._bodies = _Adapters(create=self._new, patch=self._changed, replace=self._whole)
+        self._bodies = _Adapters(create=self.new, patch=self._changed, replace=self._whole)
         self._python = _Adapters(
             {field.name: _optional(field, field.kind.limited()) for field in fields}
             | {name: links_of(schema, model.many[name], wire=False) for name in many}
@@ -121,7 +122,7 @@ class Values:
         """The values of each new record of a JSON list."""
         if self._create_all is None:
             # Beyond the limit nothing is looked at: to tell what is wrong would take long.
-            made: Any = self._new
+            made: Any = self.new
             self._create_all = TypeAdapter(Annotated[list[made], Field(max_length=most)])
         try:
             return self._create_all.validate_json(body)  # type: ignore[no-any-return]
@@ -132,7 +133,7 @@ class Values:
         """The values of a body to create or update by, in which some members have no place."""
         place = (action, without)
         if place not in self._parts:
-            whole = self._new if action == "create" else self._changed
+            whole = self.new if action == "create" else self._changed
             fields = {n: t for n, t in whole.__annotations__.items() if n not in without}
             if len(self._parts) >= KEPT:
                 self._parts.clear()

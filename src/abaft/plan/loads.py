@@ -43,7 +43,7 @@ class Match:
     """Asks which records are stored already: those whose fields `on` have a row's first values.
 
     `names` are `on` and the fields whose values are to be compared besides. Of `living` records
-    those that were softly deleted are none.
+    those that were softly deleted are none. Those that aren't to be changed needn't be `held`.
     """
 
     model: Model
@@ -51,6 +51,7 @@ class Match:
     names: tuple[str, ...]
     rows: Sequence[Sequence[Any]]
     living: bool = False
+    held: bool = True
 
 
 Matched = tuple[tuple[Any, ...], bool]

@@ -12,6 +12,7 @@ from abaft.model.spec import Model
 from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched, Progress
 from abaft.plan.types import ReadPlan, WritePlan
+from abaft.store.columns import Columns
 
 Pace = Literal["", "steady", "hasty", "queued"]
 """How a transaction goes that others may cross, each needing what the other holds."""
@@ -107,6 +108,8 @@ class Capabilities:
     """Whether relations between models may lead nowhere until a load's transaction ends."""
     searches_write: bool = False
     """Whether a search may have to write before it reads, so that no replica can answer it."""
+    by_column: bool = False
+    """Whether an item may be several new records, whose values come by column."""
 
 
 class Compiled(Protocol):
@@ -118,11 +121,12 @@ class Item:
     """One of several: a compiled write, or read, with its values.
 
     Values may have to wait for rows of items before it: then they are what makes them of those,
-    and `needs` is the last of them. A read that is `required` must find something.
+    and `needs` is the last of them. A read that is `required` must find something. By column the
+    values are those of several writes of one statement each, which count as so many.
     """
 
     compiled: Any
-    values: Values | Callable[[Sequence[Any]], Values]
+    values: Values | Columns | Callable[[Sequence[Any]], Values]
     needs: int = -1
     reads: bool = False
     required: bool = False
@@ -133,7 +137,19 @@ class Item:
 
     def bound(self, before: Sequence[Any]) -> Values:
         """The values, now that the rows before it are there."""
+        assert not isinstance(self.values, Columns)
         return self.values(before) if callable(self.values) else self.values
+
+
+def singly(items: Sequence[Item]) -> list[Item]:
+    """The same, those whose values come by column each by itself."""
+    alone: list[Item] = []
+    for item in items:
+        if isinstance(item.values, Columns):
+            alone += [Item(item.compiled, row) for row in item.values.rows()]
+        else:
+            alone.append(item)
+    return alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ class Columns:
     own: Mapping[str, Sequence[Any]]
     _made: dict[Hashable, list[Any]] = field(default_factory=dict)
 
+    def with_own(self, own: Mapping[str, Sequence[Any]]) -> Columns:
+        """The same with these of each write's own."""
+        return Columns(self.count, self.shared, {**self.own, **own})
+
     def rows(self) -> Iterator[Placed]:
         """The values of each."""
         return (Placed(self, place) for place in range(self.count))

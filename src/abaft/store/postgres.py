@@ -37,6 +37,7 @@ from abaft.store.sql.load import Tables
 from abaft.store.sql.postgres import PostgresDialect
 from abaft.store.sql.progress import Progresses
 from abaft.store.sql.read import Decoded, ReadStatement, read_query
+from abaft.store.sql.several import Several, compile_several
 from abaft.store.sql.statement import Binder
 from abaft.store.sql.tables import make_tables
 from abaft.store.sql.together import Branch, Part
@@ -86,12 +87,14 @@ class Write(WriteStatement):
     """What it is among others that are sent together; None as well."""
     counted: Counted | None
     """Whose next number is its key."""
+    several: Callable[[], Several | None]
+    """Makes the statement of several such new records, if there is one."""
 
 
 class PostgresStore(ServerStore[Connection]):
     """A database on a server, shared by any number of workers and machines."""
 
-    capabilities = Capabilities("postgres", shared=True, statement_change=True)
+    capabilities = Capabilities("postgres", shared=True, statement_change=True, by_column=True)
     limits: Sequence[str] = ()
 
     _retry = Again(gone, lambda error: isinstance(error, CONFLICTS))
@@ -175,6 +178,7 @@ class PostgresStore(ServerStore[Connection]):
             lane=write_lane(self._line, made.statement) if alone else None,
             branch=partial(self._writing, plan) if alone else None,
             counted=self._counted(plan) if made.generated else None,
+            several=lambda: compile_several(self._builder(plan), self.changes_table),
         )
 
     def _counted(self, plan: WritePlan) -> Counted | None:

@@ -120,7 +120,7 @@ async def tell(connection: Connection, changes: Sequence[Change]) -> None:
 async def match(
     connection: Connection, tables: Tables, match: Match, turn: str
 ) -> list[Matched | None]:
-    """Asks for all rows in one statement, and locks what is found.
+    """Asks for all rows in one statement, and locks what is found where that is to be held.
 
     `turn` is the condition under which the change feed lets a stored row be written.
     """
@@ -139,10 +139,11 @@ async def match(
     ]
     on += [f"{_at(table, DELETED)} is null"] if match.living else []
     found: list[Matched | None] = [None] * len(match.rows)
+    turn, lock = (turn, f"for update of {stored}") if match.held else ("true", "")
     for row in await connection.fetch(
         f"select s.abaft_place, {' and '.join(same) or 'true'}, {turn}, "
         f"{', '.join(_at(table, name) for name in keys)} "
-        f"from {stored} join {STAGE} s on {' and '.join(on)} for update of {stored}"
+        f"from {stored} join {STAGE} s on {' and '.join(on)} {lock}"
     ):
         place, is_same, in_turn, *key = row
         if not in_turn:

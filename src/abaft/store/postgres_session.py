@@ -17,12 +17,13 @@ from abaft.store.base import (
     Lost,
     Row,
     Values,
+    singly,
 )
 from abaft.store.postgres_batch import WriteLane, runs
 from abaft.store.postgres_errors import Columns, gone, translate, translate_write
 from abaft.store.postgres_load import Copy
 from abaft.store.postgres_pool import Connection
-from abaft.store.postgres_whole import Asked
+from abaft.store.postgres_whole import Asked, AskedAtOnce
 from abaft.store.server_session import Refused, ServerSession, Step, drive
 from abaft.store.sql.load import Tables
 from abaft.store.sql.read import ReadStatement
@@ -62,6 +63,7 @@ async def stream(connection: Connection, compiled: Any, values: Values) -> Async
 
 async def drive_all(connection: Connection, items: Sequence[Item]) -> list[Any]:
     """The row, or rows, of each in order; those of one shape go together."""
+    items = singly(items)
     found: list[Any] = []
     for run in runs(items):
         if len(run) == 1:
@@ -103,7 +105,7 @@ class PostgresSession(ServerSession[Connection]):
         columns: Columns,
         tables: Tables,
         turn: Callable[[Model], str],
-        asked: Callable[[Sequence[Item]], Asked | None],
+        asked: Callable[[Sequence[Item]], Asked | AskedAtOnce | None],
     ) -> None:
         super().__init__(connection, tables, loads)
         self._columns = columns

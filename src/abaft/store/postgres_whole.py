@@ -8,14 +8,18 @@ from typing import Any
 
 import asyncpg
 
-from abaft.store.base import HeldOff, Item, Row, Values
+from abaft.store.base import HeldOff, Item, Row, Values, singly
+from abaft.store.columns import Columns as ByColumn
 from abaft.store.columns import Placed
 from abaft.store.postgres_batch import Args, Job, Line, WriteLane
 from abaft.store.postgres_begin import begin, roll_back
 from abaft.store.postgres_pool import Connection
 from abaft.store.sql.dialect import Dialect
+from abaft.store.sql.several import Several
 from abaft.store.sql.together import HELD_OFF, Branch, Together, compile_together
 
+MOST_ROWS = 1_000
+"""New records of one statement: it has only so long among others."""
 MOST_BRANCHES = 8
 """Each execution costs a little for each branch."""
 _KEPT = 500
@@ -86,7 +90,7 @@ class Asked:
 
     def _values(self, place: int, item: Item) -> Values:
         # What waits for a key looks at none but those that it waits for.
-        values = item.values(self.keys) if callable(item.values) else item.values
+        values = item.bound(self.keys)
         made = self.keys[place] if place < len(self.keys) else None
         return values if made is None else {**values, f"set.{item.compiled.counted.name}": made[1]}
 
@@ -149,6 +153,44 @@ class WholeLane(WriteLane):
         return _SHARED
 
 
+class SeveralLane(WholeLane):
+    """Jobs of one execution each, which writes several new records."""
+
+    def __init__(self, line: Line, statement: Several) -> None:
+        WriteLane.__init__(self, line, statement.statement.sql, 0, ())
+        self.several = statement
+
+    async def _execute(self, connection: Connection, jobs: list[Job]) -> list[list[Row]]:
+        if len(jobs) == 1:
+            # In a transaction of its own, or in the one that is under way.
+            found = await connection.fetch(self.sql, *jobs[0].args, timeout=self._line.seconds + 1)
+            return [[(row[0], None) for row in found]]
+        many = [job.args for job in jobs]
+        records = iter(await connection.fetchmany(self.sql, many, timeout=self._line.seconds + 1))
+        # As many as there are: where one is held off all fails.
+        return [[(next(records)[0], None) for _ in job.args[0]] for job in jobs]
+
+
+@dataclass(slots=True, eq=False)
+class AskedAtOnce:
+    """Several new records as one execution, and the lane that takes it."""
+
+    lane: SeveralLane
+    values: ByColumn
+
+    async def count(self, fetch: Fetch) -> bool:
+        """Whether the keys are known: they are."""
+        return True
+
+    async def alone(self) -> list[Any]:
+        """All of it in a transaction of its own."""
+        return await self.lane.ask(self.lane.several.args(self.values))
+
+    async def within(self, connection: Connection) -> list[Any]:
+        """All of it in a transaction that is under way."""
+        return await self.lane.within(connection, self.lane.several.args(self.values))
+
+
 class Wholes:
     """The lanes of what was asked for together, by the compiled plans that it is made of."""
 
@@ -156,9 +198,15 @@ class Wholes:
         self._line = line
         self._dialect = dialect
         self._lanes: dict[tuple[Any, ...], WholeLane] = {}
+        self._lanes_of_several: dict[Any, SeveralLane | None] = {}
 
-    def asked(self, items: Sequence[Item]) -> Asked | None:
+    def asked(self, items: Sequence[Item]) -> Asked | AskedAtOnce | None:
         """What takes all of the items at once; None where one needs steps of its own."""
+        if len(items) == 1 and isinstance(values := items[0].values, ByColumn):
+            lane = self._several(items[0].compiled)
+            if lane is not None and values.count <= MOST_ROWS:
+                return AskedAtOnce(lane, values)
+        items = singly(items)
         last = max((item.needs for item in items), default=-1)
         places: dict[tuple[Any, bool], int] = {}
         branches, counted = [], []
@@ -173,6 +221,15 @@ class Wholes:
         if not 0 < len(places) <= MOST_BRANCHES:
             return None
         return Asked(self._lane(tuple(places)), branches, items, counted)
+
+    def _several(self, compiled: Any) -> SeveralLane | None:
+        if compiled not in self._lanes_of_several:
+            made = compiled.several()
+            lane = None if made is None else SeveralLane(self._line, made)
+            self._lanes_of_several[compiled] = lane
+            if len(self._lanes_of_several) > _KEPT:
+                del self._lanes_of_several[next(iter(self._lanes_of_several))]
+        return self._lanes_of_several[compiled]
 
     def _lane(self, members: tuple[tuple[Any, bool], ...]) -> WholeLane:
         found = self._lanes.get(members)

@@ -87,7 +87,9 @@ PATIENCE = 0.2
 class SqliteStore(Transacting):
     """One file, or with an empty path a temporary one."""
 
-    capabilities = Capabilities("sqlite", shared=False, statement_change=False, defers=True)
+    capabilities = Capabilities(
+        "sqlite", shared=False, statement_change=False, defers=True, by_column=True
+    )
     limits: Sequence[str] = ()
 
     def __init__(self, schema: Schema, url: str, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from abaft.model.spec import Model
 from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import HeldOff, Item, Program, QueryTimeout, Row, Rows, Values
-from abaft.store.columns import Placed
+from abaft.store.columns import Columns
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.write import WriteStatement
 from abaft.store.sqlite_load import Loader, Refused
@@ -80,8 +80,8 @@ def write_work(compiled: WriteStatement, values: Values) -> Work:
         return lambda connection: drive(connection, program(compiled, values))
     change = compiled.change
     assert change is not None
-    sql, args = compiled.statement.sql, _args(compiled.statement, values)
-    change_args = () if compiled.waits else _args(change, values)
+    sql, args = compiled.statement.sql, compiled.statement.args(values)
+    change_args = () if compiled.waits else change.args(values)
 
     def work(connection: apsw.Connection) -> Row | None:
         rows = connection.execute(sql, args).fetchall()
@@ -95,37 +95,56 @@ def write_work(compiled: WriteStatement, values: Values) -> Work:
     return work
 
 
-def _args(statement: Statement, values: Values) -> tuple[Any, ...]:
-    if type(values) is not Placed:
-        return statement.args(values)
-    args: tuple[Any, ...] = values.whole.made(statement, statement.args_of)[values.place]
-    return args
-
-
 def all_work(items: Sequence[Item], seconds: float) -> Work:
     """One after the other, in one go; values that wait for nothing are encoded beforehand."""
-    works = [
-        None if callable(item.values) else _item_work(item, item.values, seconds) for item in items
-    ]
+    works = [None if callable(item.values) else _item_work(item, seconds) for item in items]
 
     def work(connection: apsw.Connection) -> list[Any]:
         rows: list[Any] = []
-        for place, step in enumerate(works):
-            if step is None:
-                step = _item_work(items[place], items[place].bound(rows), seconds)
-            row = step(connection)
-            if items[place].held_off(row):
-                raise HeldOff(place)
+        for item, step in zip(items, works, strict=True):
+            if isinstance(item.values, Columns):
+                assert step is not None
+                rows += step(connection)
+                continue
+            row = (step or _values_work(item, item.bound(rows), seconds))(connection)
+            if item.held_off(row):
+                raise HeldOff(len(rows))
             rows.append(row)
         return rows
 
     return work
 
 
-def _item_work(item: Item, values: Values, seconds: float) -> Work:
+def _item_work(item: Item, seconds: float) -> Work:
+    if isinstance(item.values, Columns):
+        return columns_work(item.compiled, item.values)
+    return _values_work(item, item.bound(()), seconds)
+
+
+def _values_work(item: Item, values: Values, seconds: float) -> Work:
     if not item.reads:
         return write_work(item.compiled, values)
     return read_work(item.compiled, values, seconds)
+
+
+def columns_work(compiled: WriteStatement, values: Columns) -> Work:
+    """New records of one shape, then their change records."""
+    change = compiled.change
+    assert change is not None
+    sql, args = compiled.statement.sql, compiled.statement.args_of(values)
+    change_args = () if compiled.waits else change.args_of(values)
+
+    def work(connection: apsw.Connection) -> Rows:
+        rows: Rows = connection.executemany(sql, args).fetchall()
+        if len(rows) < values.count:
+            raise HeldOff
+        named = change_args or change.args_of(
+            values.with_own({"change.record": [str(row[1]) for row in rows]})
+        )
+        connection.executemany(change.sql, named)
+        return rows
+
+    return work
 
 
 def read_work(compiled: Any, values: Values, seconds: float) -> Work:

@@ -9,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column, Select, Table
 from sqlalchemy import Index as SqlIndex
+from sqlalchemy.sql.elements import ExpressionClauseList
+from sqlalchemy.sql.operators import concat_op
 from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model.kinds import Kind
@@ -38,11 +40,14 @@ def number(value: int) -> Element:
 
 
 def concat(parts: list[Element]) -> Element:
-    """The parts as one text: a || b || c."""
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole.concat(part)
-    return whole
+    """The parts as one text: a || b || c.
+
+    Put together at once: to add one after the other takes the square of the time.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    grouped = [part.self_group(against=concat_op) for part in parts]
+    return ExpressionClauseList(concat_op, *grouped, type_=sa.String())
 
 
 def as_text(element: Any) -> Element:

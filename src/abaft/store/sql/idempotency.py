@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,10 +31,6 @@ class Answers:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.table = self._table()
-        self._find = self._statement(self._found)
-        self._insert = self._statement(self._claimed)
-        self._update = self._statement(self._filled)
-        self._delete = self._statement(self._pruned)
 
     def claim(self, values: Values) -> Program:
         """Takes the key for this request; what was answered by it before, if anything was.
@@ -54,6 +51,24 @@ class Answers:
         """Deletes some that are older; how many."""
         rows: Rows = yield self._delete, {"before": before}
         return len(rows)
+
+    # Made when they are first asked for: few requests have a key, and an app starts the sooner.
+
+    @cached_property
+    def _find(self) -> Statement:
+        return self._statement(self._found)
+
+    @cached_property
+    def _insert(self) -> Statement:
+        return self._statement(self._claimed)
+
+    @cached_property
+    def _update(self) -> Statement:
+        return self._statement(self._filled)
+
+    @cached_property
+    def _delete(self) -> Statement:
+        return self._statement(self._pruned)
 
     def _table(self) -> sa.Table:
         kind, key_kind = self.dialect.type, self.dialect.key_type

@@ -86,6 +86,8 @@ class WriteBuilder:
     """Where the statement is part of one that runs another: whether this one is meant."""
     numbered: bool = False
     """Whether the key that the database makes was asked for beforehand."""
+    rows: sa.CTE | None = None
+    """Where the values of several new records come from, with their order as `o`."""
 
     @property
     def model(self) -> Model:
@@ -99,6 +101,8 @@ class WriteBuilder:
         }
 
     def _given(self, name: str) -> Element:
+        if self.rows is not None:
+            return self.rows.c[f"set.{name}"]
         return self.context.binder.param(f"set.{name}", self.model.fields[name].kind)
 
     def operations(self) -> dict[str, Operation]:
@@ -176,7 +180,8 @@ class WriteBuilder:
         if hold and inner.model.soft_delete:
             # A key holds off deletes, but not the mark of a soft one.
             query = query.with_for_update(read=True, key_share=True, of=inner.table)
-        return sa.or_(*(part.is_(None) for part in held), query.correlate(None).exists())
+        there = query.correlate(self.rows).exists()
+        return sa.or_(*(part.is_(None) for part in held), there)
 
     def by_key(self) -> list[Element]:
         binder, stored = self.context.binder, self.stored()
@@ -261,6 +266,9 @@ class WriteBuilder:
             values[self.model.key[0]] = counted
         columns = [fields[name].column for name in values]
         guards = self.guards()
+        if self.rows is not None:
+            several = sa.select(*values.values()).where(*guards).order_by(self.rows.c.o)
+            return sa.insert(self.table).from_select(columns, several, include_defaults=False)
         if not guards:
             named = {fields[name].column: value for name, value in values.items()}
             return sa.insert(self.table).values(named)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import mariadb, postgres, seed
+from bench import mariadb, mongodb, postgres, seed
 from bench.scenarios import Engine, Side
 
 
@@ -29,6 +29,7 @@ class Kind:
     drivers: dict[Side, str]
     fill: Callable[[str, Side], None]
     program: Program | None = None
+    peer: str = "bench.peer_app:app"
 
 
 KINDS: dict[Engine, Kind] = {
@@ -49,7 +50,19 @@ KINDS: dict[Engine, Kind] = {
         seed.mariadb,
         Program(mariadb.binaries, mariadb.running, mariadb.create, mariadb.version),
     ),
+    "mongodb": Kind(
+        "MongoDB",
+        {"abaft": "mongodb", "peer": "mongodb"},
+        seed.mongodb,
+        Program(mongodb.binaries, mongodb.running, mongodb.create, mongodb.version),
+        "bench.peer_mongo_app:app",
+    ),
 }
+
+
+def app_of(side: Side, engine: Engine = "sqlite") -> str:
+    """The application of this side, as uvicorn takes it."""
+    return "bench.abaft_app:app" if side == "abaft" else KINDS[engine].peer
 
 
 def with_driver(url: str, engine: Engine, side: Side) -> str:

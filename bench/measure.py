@@ -13,11 +13,10 @@ from typing import Any
 
 from bench import loader
 from bench.check import check
-from bench.engines import KINDS, database, with_driver
+from bench.engines import KINDS, app_of, database, with_driver
 from bench.scenarios import SIDES, Engine, Scenario, Side
 from bench.server import SERVER_CORE, Server, pinned
 
-APPS: dict[Side, str] = {"abaft": "bench.abaft_app:app", "peer": "bench.peer_app:app"}
 _WARM_UP = 1
 
 
@@ -68,7 +67,7 @@ class Run:
             for side in self.options.sides:
                 self.say(f"{engine}: loading {side}")
                 url = database(engine, program, side, self.folder)
-                server = Server(APPS[side], with_driver(url, engine, side), self.folder)
+                server = Server(app_of(side, engine), with_driver(url, engine, side), self.folder)
                 with server:
                     pass  # makes its schema
                 KINDS[engine].fill(url, side)
@@ -116,7 +115,7 @@ class Run:
         for side in self.options.sides:
             self.say(f"start of {side}")
             url = with_driver(f"sqlite:///{self.folder / side}.start.db", "sqlite", side)
-            result[side] = start_of(APPS[side], url, self.folder)
+            result[side] = start_of(app_of(side), url, self.folder)
         return result
 
 

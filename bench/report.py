@@ -15,7 +15,7 @@ from bench.measure import Options
 
 _PACKAGES = (
     *("abaft", "fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic"),
-    *("sqlalchemy", "aiosqlite", "asyncpg", "asyncmy", "apsw"),
+    *("sqlalchemy", "aiosqlite", "asyncpg", "asyncmy", "pymongo", "apsw"),
 )
 # A mapped file counts towards the peak once for each connection that maps it, though its pages
 # are the system's cache; what the process holds for itself is told apart.

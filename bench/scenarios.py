@@ -12,9 +12,9 @@ from typing import Any, Literal
 from bench import data
 
 Side = Literal["abaft", "peer"]
-Engine = Literal["sqlite", "postgres", "mariadb"]
+Engine = Literal["sqlite", "postgres", "mariadb", "mongodb"]
 SIDES: tuple[Side, ...] = ("abaft", "peer")
-ENGINES: tuple[Engine, ...] = ("sqlite", "postgres", "mariadb")
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgres", "mariadb", "mongodb")
 PAGE = 20
 BATCH = 100
 NESTED = 20
@@ -141,14 +141,14 @@ SCENARIOS: tuple[Scenario, ...] = (
         title="Single read",
         abaft=lambda d: Request("GET", f"/api/posts/{data.post_id(d.post)}"),
         peer=lambda d: Request("GET", f"/posts/{data.post_id(d.post)}"),
-        target={"sqlite": 12, "postgres": 10, "mariadb": 4},
+        target={"sqlite": 12, "postgres": 10, "mariadb": 4, "mongodb": 4},
     ),
     Scenario(
         name="joined",
         title="List of 20 joined",
         abaft=lambda d: Request("GET", f"/api/posts?{_NEWEST}&expand=author&{_BEFORE}={d.moment}"),
         peer=lambda d: Request("GET", f"/posts?limit={PAGE}&created_before={d.moment}"),
-        target={"sqlite": 8, "postgres": 6, "mariadb": 4},
+        target={"sqlite": 8, "postgres": 6, "mariadb": 4, "mongodb": 4},
     ),
     Scenario(
         name="count",
@@ -157,7 +157,7 @@ SCENARIOS: tuple[Scenario, ...] = (
             "GET", f"/api/posts?author={data.author_id(d.author)}&{_NEWEST}&count=exact"
         ),
         peer=lambda d: Request("GET", f"/authors/{data.author_id(d.author)}/posts?limit={PAGE}"),
-        target={"sqlite": 8, "postgres": 6, "mariadb": 4},
+        target={"sqlite": 8, "postgres": 6, "mariadb": 4, "mongodb": 4},
     ),
     Scenario(
         name="rule",
@@ -168,7 +168,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         peer=lambda d: Request(
             "GET", f"/notes?limit={PAGE}&created_before={d.moment}", headers=_bearer(d)
         ),
-        target={"sqlite": 8, "postgres": 6, "mariadb": 4},
+        target={"sqlite": 8, "postgres": 6, "mariadb": 4, "mongodb": 4},
     ),
     # Writes come last: what they leave behind must not weigh on the reads.
     Scenario(
@@ -176,21 +176,21 @@ SCENARIOS: tuple[Scenario, ...] = (
         title="Durable update",
         abaft=lambda d: Request("PATCH", f"/api/posts/{data.post_id(d.post)}", _changed(d)),
         peer=lambda d: Request("PATCH", f"/posts/{data.post_id(d.post)}", _changed(d)),
-        target={"sqlite": 10, "postgres": 4, "mariadb": 3},
+        target={"sqlite": 10, "postgres": 4, "mariadb": 3, "mongodb": 3},
     ),
     Scenario(
         name="insert",
         title="Durable insert",
         abaft=lambda d: Request("POST", "/api/posts", _new(d, "author")),
         peer=lambda d: Request("POST", "/posts", _new(d, "author_id")),
-        target={"sqlite": 10, "postgres": 4, "mariadb": 3},
+        target={"sqlite": 10, "postgres": 4, "mariadb": 3, "mongodb": 3},
     ),
     Scenario(
         name="nested",
         title="Nested 1 + 20",
         abaft=lambda d: Request("POST", "/api/authors?expand=posts", _nested(d)),
         peer=lambda d: Request("POST", "/authors", _nested(d)),
-        target={"sqlite": 4, "postgres": 3, "mariadb": 3},
+        target={"sqlite": 4, "postgres": 3, "mariadb": 3, "mongodb": 3},
         prepared=1_000,
     ),
     Scenario(
@@ -198,7 +198,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         title="Batch of 100",
         abaft=lambda d: Request("POST", "/api/batch", _operations(d)),
         peer=lambda d: Request("POST", "/batch", _json(_many(d, "author_id"))),
-        target={"sqlite": 4, "postgres": 3, "mariadb": 3},
+        target={"sqlite": 4, "postgres": 3, "mariadb": 3, "mongodb": 3},
         prepared=200,
     ),
 )

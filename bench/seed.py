@@ -12,6 +12,8 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from bson import Int64
+from pymongo import MongoClient
 
 from bench import data
 from bench.mariadb import connect
@@ -87,6 +89,30 @@ def _shown(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     return value.replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+def mongodb(url: str, side: Side) -> None:
+    """Load a MongoDB by documents as each side keeps them."""
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(url, uuidRepresentation="standard") as client:
+        for table, columns, rows in _tables(LAYOUTS[side]):
+            collection = client.get_default_database()[table]
+            names = ("_id", *columns[1:])
+            for start in range(0, len(rows), _ROWS):
+                some = [
+                    {name: _kept(value, side) for name, value in zip(names, row, strict=True)}
+                    for row in rows[start : start + _ROWS]
+                ]
+                collection.insert_many(some, ordered=False)
+
+
+def _kept(value: Any, side: Side) -> Any:
+    """abaft keeps numbers of 64 bits, and times whose text has all digits."""
+    if side == "peer" or isinstance(value, bool):
+        return value
+    if isinstance(value, datetime):
+        return stamp(value)
+    return Int64(value) if isinstance(value, int) else value
 
 
 def sqlite(path: str, side: Side) -> None:

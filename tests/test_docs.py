@@ -21,7 +21,8 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
 from doctest import ELLIPSIS, DocTestParser, OutputChecker
 from pathlib import Path
@@ -33,6 +34,7 @@ import pytest
 
 import abaft
 from abaft import App, Settings
+from conftest import fresh_database
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -64,6 +66,12 @@ def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text()
     for found in BLOCK.finditer(text):
         yield Block(found[1], found[2], page, text.count("\n", 0, found.start(2)) + 1)
+
+
+def is_of_sqlite(block: Block) -> bool:
+    """Whether it runs with SQLite whatever the engine."""
+    runs = block.kind in ("python", "pycon")
+    return block.kind == "shell" or (runs and "sqlite" in block.text)
 
 
 @dataclass
@@ -148,8 +156,11 @@ def mode(source: str) -> str:
 class Page:
     """Runs the blocks of one page."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, database: Callable[[], str]
+    ) -> None:
         self.folder = folder
+        self.database = database
         self.monkeypatch = monkeypatch
         # Annotations that are texts are looked up in the module of their class.
         module = ModuleType("docs_page")
@@ -157,6 +168,7 @@ class Page:
         self.names: dict[str, Any] = vars(module)
         self.kept: dict[str, str] = {}
         self.apps: list[App] = []
+        self.takes_sql = True
 
     async def run(self, block: Block) -> None:
         match block.kind:
@@ -172,8 +184,7 @@ class Page:
                     await self.exchange(exchange, block)
 
     async def python(self, block: Block) -> None:
-        database = self.folder / f"{len(self.apps)}.db"
-        self.monkeypatch.setenv("ABAFT_DATABASE", f"sqlite:///{database}")
+        self.monkeypatch.setenv("ABAFT_DATABASE", self.database())
         if block.text.startswith("# app.py\n"):
             (self.folder / "app.py").write_text(block.text)
         lines = "\n" * (block.line - 1)
@@ -207,6 +218,8 @@ class Page:
 
     async def session(self, block: Block) -> None:
         for example in DocTestParser().get_examples(block.text):
+            if ".sql(" in example.source and not self.takes_sql:
+                continue
             try:
                 value = await self.execute(example.source, block.place, mode(example.source))
                 shown = "" if value is None else f"{value!r}\n"
@@ -245,17 +258,29 @@ def _timed(page: Path) -> Any:
 
 @pytest.mark.parametrize("page", [_timed(page) for page in PAGES])
 async def test_every_block_runs(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    engine: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if engine != "sqlite" and any(is_of_sqlite(block) for block in blocks(page)):
+        pytest.skip("it shows SQLite itself, or the command line with it")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ABAFT_ADMIN_TOKEN", "an-admin-token-of-32-characters-or-more")
-    running = Page(tmp_path, monkeypatch)
-    try:
-        for block in blocks(page):
-            await running.run(block)
-    finally:
-        for app in running.apps:
-            await app.stop()
+    with ExitStack() as stack:
+        running = Page(
+            tmp_path,
+            monkeypatch,
+            lambda: stack.enter_context(fresh_database(engine, request)),
+        )
+        running.takes_sql = engine != "mongodb"
+        try:
+            for block in blocks(page):
+                await running.run(block)
+        finally:
+            for app in running.apps:
+                await app.stop()
 
 
 @pytest.mark.slow

@@ -30,11 +30,9 @@ _SETTINGS = {
     "documentdb.useFileBasedPersistedCursors": "on",
     "documentdb.defaultCursorExpiryTimeLimitSeconds": "600",
     "max_connections": "300",
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
     "autovacuum": "off",
 }
+_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 # Outlives its owner: reads pids from a pipe until the owner's end closes, in whatever way.
 _WATCHDOG = """
@@ -61,15 +59,16 @@ def available() -> bool:
 
 
 class DocumentDb(Begun):
-    """A private server, without durability; a context manager."""
+    """A private server, without durability unless it is told to be `durable`; a context manager."""
 
-    def __init__(self, user: str = "", password: str = "") -> None:
+    def __init__(self, user: str = "", password: str = "", durable: bool = False) -> None:
         if not available():
             raise DocumentDbMissing(str(folder()))
         self.root = folder()
         self.data = Path(tempfile.mkdtemp(prefix="abaft-", dir=self.root / "tmp"))
         os.chown(self.data, USER, USER)
         self.login = (user, password)
+        self.settings = _SETTINGS if durable else _SETTINGS | _FORGETFUL
         self.postgres_port, self.port = free_port(), free_port()
         credentials = f"{user}:{password}@" if user else ""
         self.url = f"mongodb://{credentials}127.0.0.1:{self.port}"
@@ -83,7 +82,7 @@ class DocumentDb(Begun):
     def begin(self) -> None:
         inside = f"/tmp/{self.data.name}"  # noqa: S108 - made by mkdtemp
         self._run("initdb", "-D", f"{inside}/data", "-A", "trust", "-U", "abaft", "--no-sync")
-        settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+        settings = [f"-c{name}={value}" for name, value in self.settings.items()]
         port = str(self.postgres_port)
         self._spawn(self._inside("postgres", "-D", f"{inside}/data", "-p", port, *settings))
         self._wait(self.postgres_port)

@@ -292,7 +292,7 @@ class PrivatePostgres(PostgresServer):
             lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
-        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() in ("ready", "standby")
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
@@ -334,6 +334,33 @@ class PrivatePostgres(PostgresServer):
         assert self._watchdog.stdin is not None
         self._watchdog.stdin.write(f"{pid}\n".encode())
         self._watchdog.stdin.flush()
+
+
+class Standby(PrivatePostgres):
+    """A replica of a running server, to be promoted; what is committed there has come here."""
+
+    def __init__(self, primary: PrivatePostgres) -> None:
+        self._primary = primary
+        super().__init__(durable=True)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._primary.execute("alter system set synchronous_standby_names = '*'")
+        self._primary.execute("select pg_reload_conf()")
+        return self
+
+    def promote(self) -> None:
+        self.execute("alter system reset synchronous_standby_names")
+        self.execute("select pg_reload_conf()")
+        self.execute("select pg_promote()")
+
+    def _initialise(self) -> None:
+        if self._user is not None:
+            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        there = ["-h", "127.0.0.1", "-p", str(self._primary.port), "-U", "abaft"]
+        options = ["-D", "data", "-R", "-X", "stream", "-c", "fast"]
+        if self._spawn("pg_basebackup", *there, *options).wait() != 0:
+            raise RuntimeError(f"pg_basebackup failed:\n{self.log()}")
 
 
 @contextmanager

@@ -16,7 +16,9 @@ import pytest
 
 from abaft.store.postgres_pool import Connection
 from scenarios import Api, serving
+from servers.postgres import PostgresServer
 from servers.process import AppProcess
+from servers.proxy import Proxy
 from test_nested import MODELS
 
 LINES = [{"text": f"line {n}", "notes": [{"text": "a"}]} for n in range(3)]
@@ -90,12 +92,24 @@ def postgres_fails(fuse: Fuse, patch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+async def prepare(api: Api) -> None:
+    for n in range(3):
+        await api.ask("POST /api/customers", json={"name": f"old {n}", "phone": "1"})
+    await api.ask("POST /api/orders", json={"number": "old"})
+
+
+async def renew(api: Api) -> None:
+    """What was done is undone, so that it can be done again."""
+    for name in ("orders", "lines", "customers", "labels"):
+        answer = await api.ask(f"DELETE /api/{name}?all=true&limit=100")
+        assert answer.is_success, answer.text
+    await prepare(api)
+
+
 @pytest.fixture
 async def api(database_url: str) -> AsyncIterator[Api]:
     async with serving(database_url, *MODELS) as api:
-        for n in range(3):
-            await api.ask("POST /api/customers", json={"name": f"old {n}", "phone": "1"})
-        await api.ask("POST /api/orders", json={"number": "old"})
+        await prepare(api)
         yield api
 
 
@@ -133,6 +147,49 @@ async def test_dur_3_all_or_nothing_at_each_failure(
         assert Counter(after[1][len(before[1]) :]) == Counter(expected(kind))
         return
     raise AssertionError("it never went through")
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+@pytest.mark.parametrize("kind", REQUESTS)
+@pytest.mark.slow
+async def test_fail_2_dur_5_an_answer_of_the_database_is_lost(
+    postgres: PostgresServer, kind: str, keyed: bool
+) -> None:
+    """Whichever it is, that of the commit too: done once, not at all, or by a key once in all."""
+    request, body = REQUESTS[kind]
+    method, _, url = request.partition(" ")
+    told: Counter[str] = Counter()
+    with postgres.database() as database:
+        async with Proxy(database) as proxy, serving(proxy.url, *MODELS) as api:
+            api.client.timeout = httpx.Timeout(30)
+            await prepare(api)
+            for at in range(1, 100):
+                before = await state(api)
+                options: dict[str, Any] = {} if body is None else {"json": body}
+                if keyed:
+                    options["headers"] = {"idempotency-key": f"{at}"}
+                proxy.turns, proxy.lose_at = 0, at
+                answer = await api.client.request(method, url, **options)
+                lost, proxy.lose_at = proxy.lose_at == 0, 0
+                done = Counter((await state(api))[1][len(before[1]) :])
+                whole = Counter(expected(kind))
+                told[answer.json().get("code", "") if answer.status_code >= 400 else "done"] += 1
+                if answer.status_code < 400:
+                    assert done == whole, (at, done)
+                elif answer.json()["code"] == "outcome_unknown":
+                    assert done in (whole, Counter()), (at, done)
+                else:
+                    assert answer.status_code == 503, answer.text
+                    assert not done, (at, answer.text)
+                if keyed:
+                    again = await api.client.request(method, url, **options)
+                    assert again.status_code < 400, again.text
+                    done = Counter((await state(api))[1][len(before[1]) :])
+                    assert done == whole, "sent twice with one key, done once"
+                if not lost:
+                    break
+                await renew(api)
+    assert told["outcome_unknown"], told
 
 
 def expected(kind: str) -> list[str]:

@@ -3,13 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from urllib.parse import urlsplit
 
+import asyncpg
+import httpx
 import pytest
 
 from existing import fetch
+from servers.postgres import PostgresServer, PrivatePostgres
 from servers.private import PrivateServer, Server
 from servers.process import AppProcess
 from servers.proxy import Proxy
+from servers.replicas import PostgresHeir
 from servers.storm import Storm, paced, prepare, reckon
 
 IMPATIENT = {"ABAFT_QUERY_TIMEOUT": "1", "ABAFT_CONNECTIONS": "4"}
@@ -163,3 +168,63 @@ async def test_fail_1_a_server_that_is_paused_restarted_and_cut(
     server = private_server
     stops = [server.pause, lambda: None, lambda: None, server.resume]
     await with_a_server(server, [*stops, server.restart, server.restart, *stops])
+
+
+@pytest.mark.slow
+async def test_fail_1_a_primary_that_can_only_be_read(private_postgres: PrivatePostgres) -> None:
+    server = private_postgres
+
+    def turn(state: str) -> None:
+        server.execute(f"alter system set default_transaction_read_only = {state}")
+        server.execute("select pg_reload_conf()")
+
+    with server.database() as database, AppProcess(database, env=IMPATIENT) as app:
+        await prepare(app.url)
+        storm = Storm()
+
+        async def only_reads() -> None:
+            await asyncio.to_thread(turn, "on")
+            await asyncio.sleep(0.5)
+            seen = len(storm.answered)
+            async with httpx.AsyncClient(base_url=app.url) as client:
+                assert (await client.get("/api/counters/0")).status_code == 200
+                body = {"writer": 9, "n": 1, "text": "x"}
+                refused = await client.post("/api/entries", json=body)
+                assert refused.status_code == 503, refused.text
+                assert refused.json()["code"] == "database_busy"
+                assert refused.headers["retry-after"].isdigit()
+            assert len(storm.answered) == seen
+            await asyncio.to_thread(turn, "off")
+
+        await storm_through(app.url, storm, only_reads())
+        judge(storm)
+        assert storm.codes["database_busy"] > 0
+        assert await connections_to(database) <= 4
+        await reckon(storm, database)
+
+
+@pytest.mark.slow
+async def test_fail_1_a_replica_takes_over(private_postgres: PrivatePostgres) -> None:
+    """The primary dies, its synchronous replica is promoted, and the way leads there."""
+    storm = Storm()
+    with private_postgres.database() as database, PostgresHeir(private_postgres) as standby:
+        promoted = urlsplit(database)._replace(netloc=urlsplit(standby.url).netloc).geturl()
+        async with Proxy(database) as proxy:
+            app = AppProcess(proxy.url, env=IMPATIENT)
+            with closing(app):
+                await asyncio.to_thread(app.start)
+                await prepare(app.url)
+
+                async def failover() -> None:
+                    await asyncio.to_thread(private_postgres.kill)
+                    await asyncio.sleep(0.3)
+                    # Who comes too early meets a server that can only be read.
+                    proxy.lead_to(standby.url)
+                    await asyncio.sleep(0.3)
+                    await asyncio.to_thread(standby.promote)
+
+                await storm_through(app.url, storm, failover())
+                judge(storm)
+                assert storm.codes.keys() & {"database_lost", "database_busy"}
+                assert await connections_to(promoted) <= 4
+        await reckon(storm, promoted)

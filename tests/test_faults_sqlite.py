@@ -62,6 +62,26 @@ async def test_dur_2_whichever_call_fails_is_told_as_503() -> None:
     await fail_at_calls(calls)
 
 
+async def test_dur_2_nothing_is_answered_that_the_disk_has_not_got() -> None:
+    """WAL with synchronous=FULL: each write waits for its own fsync, and fails with it."""
+    need_strace()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "test.db"
+        with AppProcess(f"sqlite:///{path}") as server:
+            await prepare(server.url, 1)
+            async with httpx.AsyncClient(base_url=server.url) as client:
+                body = {"writer": 9, "n": 0, "text": "x"}
+                with failing(server.pid, SYNCS, "EIO", "1+", path=Path(f"{path}-wal")):
+                    for n in range(10):
+                        answer = await client.post("/api/entries", json={**body, "n": n})
+                        assert answer.status_code == 503, "it was answered without its fsync"
+                        assert answer.json()["code"] in ("outcome_unknown", "database_busy")
+                assert (await client.post("/api/entries", json=body)).status_code == 201
+        connection = apsw.Connection(str(path))
+        assert connection.pragma("journal_mode") == "wal"
+        connection.close()
+
+
 async def test_dur_2_a_full_disk_refuses_writes_serves_reads_and_recovers() -> None:
     storm = Storm(writers=2)
     with TemporaryDirectory() as folder:

@@ -55,6 +55,28 @@ async def test_fail_5_sigterm_finishes_what_is_in_progress(kind: str, tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["serve", "serve two workers"])
+async def test_fail_5_who_takes_too_long_is_not_waited_for(kind: str, database_url: str) -> None:
+    env = {"PYTHONPATH": str(TESTS), "ABAFT_DRAIN_TIMEOUT": "1"}
+    with AppProcess(database_url, command=SERVERS[kind], env=env) as server:
+        await prepare(server.url, 1)
+        async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+            slow = asyncio.create_task(client.get("/slow?seconds=15"))
+            held = asyncio.create_task(client.post("/held?seconds=15&name=0"))
+            await asyncio.sleep(0.5)
+            server.terminate()
+            with paced(5.0):
+                assert await asyncio.to_thread(server.wait) in (0, -signal.SIGTERM)
+            for outcome in await asyncio.gather(slow, held, return_exceptions=True):
+                # Nobody was told that it took place.
+                refused = isinstance(outcome, httpx.Response) and outcome.status_code >= 500
+                assert refused or isinstance(outcome, httpx.TransportError), outcome
+        server.start()
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            assert (await client.get("/api/counters/0")).json()["value"] == 0
+
+
+@pytest.mark.slow
 async def test_fail_5_a_storm_is_answered_to_its_end(database_url: str) -> None:
     """Whatever a stopping server has carried out it has also answered."""
     storm = Storm()

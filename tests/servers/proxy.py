@@ -43,7 +43,8 @@ class Proxy:
 
     `hole` lets nothing through, `delay` holds each piece up for so many seconds, and `size` is
     how large a piece may be. `turns` are the messages of a PostgreSQL client after which it waits
-    for an answer: its round trips.
+    for an answer: its round trips. Once there were `lose_at` of them, what it asked last arrives,
+    its answer is lost, and the connection breaks.
     """
 
     def __init__(self, url: str) -> None:
@@ -57,6 +58,8 @@ class Proxy:
         self.delay = 0.0
         self.size = 65_536
         self.turns = 0
+        self.lose_at = 0
+        self._deaf = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -95,6 +98,18 @@ class Proxy:
             with suppress(OSError):
                 writer.write_eof()
 
+    def lead_to(self, url: str) -> None:
+        """Has new connections lead to another server, as a failover does; old ones break."""
+        parts = urlsplit(url)
+        self._to = parts.hostname or "127.0.0.1", parts.port or 5432
+        self.cut()
+
+    async def _lose(self) -> None:
+        await asyncio.sleep(0.1)  # the server carries it out meanwhile
+        self.lose_at = 0
+        self.cut()
+        self._deaf = False
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there, back = await asyncio.open_connection(*self._to)
@@ -113,10 +128,16 @@ class Proxy:
         with suppress(OSError):
             while piece := await source.read(self.size):
                 self.turns += 0 if said is None else said.turns(piece)
+                last = said is not None and 0 < self.lose_at <= self.turns
+                self._deaf = self._deaf or last
                 await asyncio.sleep(self.delay)
                 await self._clear.wait()
+                if self._deaf and said is None:
+                    continue
                 sink.write(piece)
                 await sink.drain()
+                if last:
+                    await self._lose()
         self._open.discard(sink)
         with suppress(OSError):
             sink.close()

@@ -17,8 +17,8 @@ from servers.private import PATIENCE, PrivateServer, ServerMissing
 class PostgresStandby(PrivatePostgres):
     """A hot standby of another private server."""
 
-    def __init__(self, primary: PrivatePostgres) -> None:
-        super().__init__()
+    def __init__(self, primary: PrivatePostgres, *, durable: bool = False) -> None:
+        super().__init__(durable=durable)
         self._primary = primary
 
     def _initialise(self) -> None:
@@ -30,12 +30,32 @@ class PostgresStandby(PrivatePostgres):
         if self._spawn("/usr/bin/env", *copy).wait() != 0:
             raise RuntimeError(f"pg_basebackup failed:\n{self.log()}")
 
+    def _open_template(self) -> None:
+        """Its databases are its primary's."""
+
     def hold(self) -> None:
         self.execute("select pg_wal_replay_pause()")
         wait_for(lambda: self.fetch("select pg_get_wal_replay_pause_state()")[0][0] == "paused")
 
     def go_on(self) -> None:
         self.execute("select pg_wal_replay_resume()")
+
+
+class PostgresHeir(PostgresStandby):
+    """A standby to be promoted: what is committed on its primary has come here."""
+
+    def __init__(self, primary: PrivatePostgres) -> None:
+        super().__init__(primary, durable=True)
+
+    def begin(self) -> None:
+        super().begin()
+        self._primary.execute("alter system set synchronous_standby_names = '*'")
+        self._primary.execute("select pg_reload_conf()")
+
+    def promote(self) -> None:
+        self.execute("alter system reset synchronous_standby_names")
+        self.execute("select pg_reload_conf()")
+        self.execute("select pg_promote()")
 
 
 class MariadbReplica(PrivateMariadb):
@@ -46,20 +66,15 @@ class MariadbReplica(PrivateMariadb):
         self._primary = primary
         self._settings |= binlog(number)
 
-    def __enter__(self) -> "MariadbReplica":
-        super().__enter__()
-        try:
-            self.execute("set global gtid_slave_pos = ''")
-            self.execute(
-                "change master to master_host = '127.0.0.1', master_user = 'root',"
-                f" master_port = {self._primary.port}, master_use_gtid = slave_pos,"
-                " master_connect_retry = 1"
-            )
-            self.execute("start slave")
-        except BaseException:
-            self.close()
-            raise
-        return self
+    def begin(self) -> None:
+        super().begin()
+        self.execute("set global gtid_slave_pos = ''")
+        self.execute(
+            "change master to master_host = '127.0.0.1', master_user = 'root',"
+            f" master_port = {self._primary.port}, master_use_gtid = slave_pos,"
+            " master_connect_retry = 1"
+        )
+        self.execute("start slave")
 
     def hold(self) -> None:
         self.execute("stop slave sql_thread")

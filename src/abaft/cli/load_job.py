@@ -113,6 +113,8 @@ class Loader:
             except BaseException:
                 self._nothing(jobs, "")
                 raise
+            if jobs:
+                jobs[-1].tell_time()  # the commit is in it
             for job in jobs:
                 await job.finish()
 
@@ -202,6 +204,7 @@ class _Job:
             raise self._in_file(
                 LoadError(f"it has {self.outcome.read:,} records of {wanted:,}: it isn't whole")
             )
+        self.tell_time()
 
     async def run_on(self, name: str) -> None:
         """The file in batches, each for good; what an earlier run did is passed over."""
@@ -228,6 +231,7 @@ class _Job:
         if self.outcome.read < before:
             raise self._in_file(LoadError(f"it has fewer rows than the {before:,} loaded before"))
         self.outcome.before = before
+        self.tell_time()
         await self.finish()
 
     def _same(self, done: Progress, digest: str) -> None:
@@ -318,8 +322,11 @@ class _Job:
             self.refused.add(rows)
             self.outcome.refused_in = self.refused.path
 
-    async def finish(self) -> None:
+    def tell_time(self) -> None:
+        """How long this file has taken up to now."""
         self.outcome.seconds = clock.monotonic() - self.begun
+
+    async def finish(self) -> None:
         if not self.outcome.failure or self.choices.resume is not None:
             for draft in self.writer.drafts:
                 await run_after(self.pipeline, draft, SYSTEM)

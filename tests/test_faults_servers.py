@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from urllib.parse import urlsplit
 
-import asyncpg
 import httpx
 import pytest
 
 from existing import fetch
-from servers.postgres import PostgresServer, PrivatePostgres
+from servers.postgres import PrivatePostgres
 from servers.private import PrivateServer, Server
 from servers.process import AppProcess
 from servers.proxy import Proxy

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from servers.mariadb import PrivateMariadb
+from servers.owner import Owner
 from servers.postgres import PrivatePostgres
 from servers.private import PATIENCE, PrivateServer, ServerMissing
 
@@ -19,6 +20,7 @@ class PostgresStandby(PrivatePostgres):
 
     def __init__(self, primary: PrivatePostgres, *, durable: bool = False) -> None:
         super().__init__(durable=durable)
+        self._owner = Owner(self.url, keeps=False)  # it is killed, and cut off
         self._primary = primary
 
     def _initialise(self) -> None:

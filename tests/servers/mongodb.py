@@ -48,6 +48,7 @@ ON_MONGODB = frozenset(
         "test_soft_delete",
         "test_upsert",
         "test_values",
+        "test_write_differential",
     ]
 )
 """The modules whose tests run on it by default, but for slow ones: where it could answer otherwise.

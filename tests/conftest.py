@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import hypothesis
 import pytest
 
+from counting import CASES
 from servers.mariadb import MariadbServer, PrivateMariadb, ordinary_mariadb
 from servers.mongodb import ON_MONGODB, MongoServer, ordinary_mongodb
 from servers.postgres import PostgresServer, PrivatePostgres, ordinary_postgres
@@ -27,6 +28,7 @@ for those marked `everywhere`."""
 LEFT_OUT = "LEFT OUT: "  # begins the reason of every skip that the closing summary repeats
 
 MONGODB = pytest.StashKey[str]()
+SHARED = "cases"  # under xdist: what each process counted
 
 # Timing is never a test.
 hypothesis.settings.register_profile("abaft", deadline=None, print_blob=True)
@@ -90,11 +92,20 @@ def pytest_testnodedown(node: Any) -> None:
     """What a process of xdist found out is told by the one that tells the outcome."""
     if name := getattr(node, "workeroutput", {}).get("mongodb"):
         node.config.stash[MONGODB] = name
+    CASES.update(getattr(node, "workeroutput", {}).get(SHARED, {}))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[SHARED] = dict(CASES)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if name := terminalreporter.config.stash.get(MONGODB, ""):
         terminalreporter.line(f"MongoDB was {name}")
+    if CASES:
+        told = ", ".join(f"{engine} {count:,}" for engine, count in CASES.items())
+        terminalreporter.line(f"Cases compared: {told}")
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(str(report.longrepr[2]) for report in skipped)
     for reason, count in reasons.items():

@@ -42,7 +42,11 @@ class Engine:
         self.api: Api = self.runner.run(opening)
         self.after = ""
         schema = self.api.app.schema
-        links = [model.table for model in schema.models.values() if model.internal and "card" in model.table]
+        links = [
+            model.table
+            for model in schema.models.values()
+            if model.internal and "card" in model.table
+        ]
         self.tables = [*links, *(model.__spec__.table for model in reversed(MODELS))]
 
     def close(self) -> None:

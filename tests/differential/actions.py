@@ -223,7 +223,9 @@ def _filtered(draw: Any) -> Action:
 def _upserted(draw: Any) -> Action:
     if draw(st.booleans()):
         return Action("POST", "teams?upsert=label", draw(_record("teams")))
-    return Action("POST", f"notes?upsert={draw(st.sampled_from(['serial', 'name']))}", draw(_record("notes")))
+    return Action(
+        "POST", f"notes?upsert={draw(st.sampled_from(['serial', 'name']))}", draw(_record("notes"))
+    )
 
 
 @st.composite

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from abaft import App, Settings
+from abaft import Actor, App, Settings
 from abaft.api import cursor
 from abaft.base.actor import SYSTEM
 from abaft.plan.resolve import picks
@@ -13,6 +13,8 @@ from asking import emptied
 from differential.models import MODELS, Tagging, Thing
 from differential.questions import Question
 from differential.worlds import World
+from in_process import Answer, ask
+from scenarios import ByHeader
 
 KEY = b"k" * 32
 
@@ -22,7 +24,9 @@ class Engine:
 
     def __init__(self, name: str, url: str) -> None:
         self.name = name
-        self.app = App(*MODELS, settings=Settings(database=url), sinks=())
+        self.app = App(
+            *MODELS, settings=Settings(database=url), sinks=(), authenticators=[ByHeader()]
+        )
         self.runner = asyncio.Runner()
         self.runner.run(self.app.start())
         self.pipeline = self.app.pipeline
@@ -38,12 +42,16 @@ class Engine:
     async def _load(self, world: World) -> None:
         tables = [model.__spec__.table for model in reversed(MODELS)]
         await emptied(self.app.db(SYSTEM), *tables)
+        links = [Tagging(thing=thing, tag=tag) for thing in world.things for tag in thing.tags]
         async with self.app.db(SYSTEM).transaction() as db:
-            for record in [*world.people, *world.places, *world.tags, *world.things]:
-                await db.create(record)
-            for thing in world.things:
-                for tag in thing.tags:
-                    await db.create(Tagging(thing=thing, tag=tag))
+            for records in (world.people, world.places, world.tags, world.things, links):
+                await db.create_many(records)
+
+    def get(self, target: str, actor: Actor) -> Answer:
+        """What a client is answered that comes as this actor."""
+        said = f"Test {actor.id or ''} {' '.join(actor.roles)}".strip().encode()
+        headers = [] if actor.anonymous else [(b"authorization", said)]
+        return self.runner.run(ask(self.app, "GET", target.encode(), headers))
 
     def ask(self, question: Question) -> list[Any]:
         """The documents of all pages, one after the other."""
@@ -83,7 +91,7 @@ def _through_a_cursor(answer: Any, row: Any) -> list[Any]:
     return cursor.decode(KEY, "mark", orders, cursor.encode(KEY, "mark", orders, values))
 
 
-def read_json(text: str) -> Any:
+def read_json(text: str | bytes) -> Any:
     """JSON as a client reads it: whatever is no integer of 64 bits is a double."""
     return json.loads(text, parse_int=_number)
 

@@ -1,7 +1,7 @@
 """Conditions, orders and pages about things, drawn node by node from the expression language."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,9 @@ from abaft.model.spec import Field, Model, Schema
 from abaft.plan.types import Sort
 from differential.models import MODELS
 from differential.worlds import PEOPLE, values_of
+
+VARIANTS = 5
+"""Times that a shape is asked of each world, each time with other values and by another."""
 
 ACTORS = [
     Actor(system=True),
@@ -57,6 +60,7 @@ class _Drawing:
         self.draw = draw
         self.schema = schema
         self.values: dict[str, Any] = {}
+        self.rows: dict[str, tuple[Field, bool]] = {}
 
     def pick(self, options: Any) -> Any:
         return self.draw(st.sampled_from([*options]))
@@ -85,7 +89,20 @@ class _Drawing:
     def _param(self, row: Field, value: Any, many: bool = False) -> e.Param:
         name = f"p{len(self.values)}"
         self.values[name] = value
+        self.rows[name] = (row, many)
         return e.Param(name, row.kind, many)
+
+    def again(self) -> dict[str, Any]:
+        """Other values in the places of those that were drawn."""
+        drawn: dict[str, Any] = {}
+        for name, (row, many) in self.rows.items():
+            one = _keys(row) if row.relation else values_of(row.kind)
+            found = self.draw(
+                st.lists(one, max_size=4) if many else st.lists(one, min_size=1, max_size=1)
+            )
+            read = [row.kind.read(row.kind.show(value)) for value in found]
+            drawn[name] = read if many else read[0]
+        return drawn
 
     def _compare(self, scopes: list[Model], depth: int) -> e.Expr:
         column, row = self.column(scopes, lambda row: row.kind.name != "json")
@@ -166,14 +183,29 @@ def _alike(row: Field, other: Field) -> bool:
 @st.composite
 def questions(draw: Any) -> Question:
     """A question about things."""
-    schema = SCHEMA
-    drawing = _Drawing(draw, schema)
-    things = schema.models["Thing"]
+    return _asked(_Drawing(draw, SCHEMA))
+
+
+@st.composite
+def variants(draw: Any) -> list[Question]:
+    """Questions of one shape: planned and compiled once, so that many can be asked."""
+    drawing = _Drawing(draw, SCHEMA)
+    first = _asked(drawing)
+    alike = [actor for actor in ACTORS if actor.kind == first.actor.kind]
+    more = [
+        replace(first, actor=drawing.pick(alike), values=drawing.again())
+        for _ in range(VARIANTS - 1)
+    ]
+    return [first, *more]
+
+
+def _asked(drawing: _Drawing) -> Question:
+    draw, things = drawing.draw, SCHEMA.models["Thing"]
     where = drawing.condition([things]) if drawing.pick(range(5)) else e.TRUE
-    ordered = [path for path, row in paths(schema, things, 2) if row.kind.ordered]
+    ordered = [path for path, row in paths(SCHEMA, things, 2) if row.kind.ordered]
     steps = st.builds(Sort, st.sampled_from(ordered), st.booleans())
     sort = draw(st.lists(steps, max_size=3, unique_by=lambda step: step.path))
     expand = draw(st.lists(st.sampled_from(EXPANDS), max_size=2, unique=True))
-    limit = draw(st.sampled_from([1, 2, 100]))
+    limit = draw(st.sampled_from([2, 100, 100]))
     actor = drawing.pick(ACTORS)
     return Question(actor, where, drawing.values, tuple(sort), tuple(expand), limit)

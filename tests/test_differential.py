@@ -125,12 +125,12 @@ def test_val_4_engines_answer_filter_texts_as_plain_python_does(
 def assert_alike(engines: list[Engine], target: str, actor: Actor, expected: Any) -> None:
     """The same bytes with the same ETag everywhere, which say what is expected."""
     answers = {engine.name: engine.get(target, actor) for engine in engines}
-    for name, answer in answers.items():
+    for name, reply in answers.items():
         CASES[name] += 1
-        told = f"{name}: {target} by {actor}: {answer.body!r}"
-        assert answer.status == (404 if expected is None else 200), told
-        assert expected is None or read_json(answer.body) == expected, told
-    shown = {(answer.body, answer.headers.get("etag")) for answer in answers.values()}
+        told = f"{name}: {target} by {actor}: {reply.body!r}"
+        assert reply.status == (404 if expected is None else 200), told
+        assert expected is None or read_json(reply.body) == expected, told
+    shown = {(reply.body, reply.headers.get("etag")) for reply in answers.values()}
     assert len(shown) == 1, (target, actor, answers)
 
 

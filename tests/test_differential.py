@@ -131,7 +131,9 @@ def assert_alike(engines: list[Engine], target: str, actor: Actor, expected: Any
         assert reply.status == (404 if expected is None else 200), told
         assert expected is None or read_json(reply.body) == expected, told
     shown = {(reply.body, reply.headers.get("etag")) for reply in answers.values()}
-    assert len(shown) == 1, (target, actor, answers)
+    assert len(shown) == 1, "\n".join(
+        f"{name}: {reply.headers.get('etag')} {reply.body!r}" for name, reply in answers.items()
+    )
 
 
 @pytest.mark.slow

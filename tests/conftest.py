@@ -252,3 +252,11 @@ def module_database_urls(request: pytest.FixtureRequest) -> Iterator[dict[str, s
     """The same for all tests of a module."""
     with fresh_databases(request) as urls:
         yield urls
+
+
+@pytest.fixture
+def new_databases(
+    request: pytest.FixtureRequest,
+) -> Callable[[], AbstractContextManager[dict[str, str]]]:
+    """Empty databases of each chosen engine, by its name, as often as they are asked for."""
+    return partial(fresh_databases, request)

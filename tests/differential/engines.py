@@ -10,7 +10,7 @@ from abaft.base.actor import SYSTEM
 from abaft.plan.resolve import picks
 from abaft.plan.types import ReadIntent, ReadShape
 from asking import emptied
-from differential.models import MODELS, Tagging, Thing
+from differential.models import MODELS, Tagging
 from differential.questions import Question
 from differential.worlds import World
 from in_process import Answer, ask
@@ -22,10 +22,11 @@ KEY = b"k" * 32
 class Engine:
     """One database and what asks it, on an event loop that waits between questions."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, models: tuple[type[Any], ...] = MODELS) -> None:
         self.name = name
+        self.models = models
         self.app = App(
-            *MODELS, settings=Settings(database=url), sinks=(), authenticators=[ByHeader()]
+            *models, settings=Settings(database=url), sinks=(), authenticators=[ByHeader()]
         )
         self.runner = asyncio.Runner()
         self.runner.run(self.app.start())
@@ -40,9 +41,13 @@ class Engine:
         self.runner.run(self._load(world))
 
     async def _load(self, world: World) -> None:
-        tables = [model.__spec__.table for model in reversed(MODELS)]
+        tables = [model.__spec__.table for model in reversed(self.models)]
         await emptied(self.app.db(SYSTEM), *tables)
-        links = [Tagging(thing=thing, tag=tag) for thing in world.things for tag in thing.tags]
+        links = [
+            Tagging(thing=thing, tag=tag)
+            for thing in world.things
+            for tag in (thing.tags if world.tags else ())
+        ]
         async with self.app.db(SYSTEM).transaction() as db:
             for records in (world.people, world.places, world.tags, world.things, links):
                 await db.create_many(records)
@@ -63,7 +68,7 @@ class Engine:
         return int(self.runner.run(read).rows[0][0])
 
     async def _ask(self, question: Question) -> list[Any]:
-        model = Thing.__spec__
+        model = self.app.schema.models["Thing"]
         expand = tuple(".".join(path) for path in question.expand)
         pick = picks(self.app.schema, model, None, expand, 4)
         found: list[Any] = []

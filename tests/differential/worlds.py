@@ -129,6 +129,12 @@ class World:
     tags: list[Any]
     things: list[Any]
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The names of the fields that tell one thing from the others."""
+        found: tuple[str, ...] = type(self.things[0]).__spec__.key
+        return found
+
     def all(self) -> list[Any]:
         return [*self.people, *self.places, *self.tags, *self.things]
 

@@ -141,6 +141,10 @@ class World:
     def __repr__(self) -> str:
         return "\n".join(_line(record) for record in self.all())
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Hypothesis would otherwise show each record within those that it is tied to."""
+        printer.text(repr(self))
+
 
 def _line(record: Any) -> str:
     """A record with the keys of those that it is tied to, which would show it again."""

@@ -203,6 +203,9 @@ async def test_authz_2_of_a_field_that_is_out_of_reach_nothing_is_reckoned(
         assert await api.items("/api/offers", "boss") == [{"number": 1, "cost": 5, "price": 10}]
         for actor in ("ann", None):
             assert await api.items("/api/offers", actor) == [{"number": 1, "price": None}]
-            assert (await api.ask("GET /api/offers/1", actor)).json() == {"number": 1, "price": None}
+            assert (await api.ask("GET /api/offers/1", actor)).json() == {
+                "number": 1,
+                "price": None,
+            }
             refused = await api.ask("GET /api/offers?price[gt]=1", actor)
             assert (refused.status_code, refused.json()["code"]) == (403, "field_forbidden")

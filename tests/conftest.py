@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 
 from abaft.base.heap import settle_heap
+from counting import CASES
 from servers.mariadb import MariadbServer, PrivateMariadb, ordinary_mariadb
 from servers.mongodb import ON_MONGODB, MongoServer, ordinary_mongodb
 from servers.postgres import PostgresServer, PrivatePostgres, ordinary_postgres
@@ -28,6 +29,7 @@ for those marked `everywhere`."""
 LEFT_OUT = "LEFT OUT: "  # begins the reason of every skip that the closing summary repeats
 
 MONGODB = pytest.StashKey[str]()
+SHARED = "cases"  # under xdist: what each process counted
 
 # Timing is never a test.
 hypothesis.settings.register_profile("abaft", deadline=None, print_blob=True)
@@ -91,6 +93,12 @@ def pytest_testnodedown(node: Any) -> None:
     """What a process of xdist found out is told by the one that tells the outcome."""
     if name := getattr(node, "workeroutput", {}).get("mongodb"):
         node.config.stash[MONGODB] = name
+    CASES.update(getattr(node, "workeroutput", {}).get(SHARED, {}))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[SHARED] = dict(CASES)
 
 
 def pytest_collection_finish() -> None:
@@ -101,6 +109,9 @@ def pytest_collection_finish() -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if name := terminalreporter.config.stash.get(MONGODB, ""):
         terminalreporter.line(f"MongoDB was {name}")
+    if CASES:
+        told = ", ".join(f"{engine} {count:,}" for engine, count in CASES.items())
+        terminalreporter.line(f"Cases compared: {told}")
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(str(report.longrepr[2]) for report in skipped)
     for reason, count in reasons.items():
@@ -247,3 +258,11 @@ def module_database_urls(request: pytest.FixtureRequest) -> Iterator[dict[str, s
     """The same for all tests of a module."""
     with fresh_databases(request) as urls:
         yield urls
+
+
+@pytest.fixture
+def new_databases(
+    request: pytest.FixtureRequest,
+) -> Callable[[], AbstractContextManager[dict[str, str]]]:
+    """Empty databases of each chosen engine, by its name, as often as they are asked for."""
+    return partial(fresh_databases, request)

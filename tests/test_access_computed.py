@@ -174,3 +174,38 @@ async def test_authz_2_a_computed_value_of_a_masked_field_is_null_to_every_quest
         groups = await api.items("/api/people?aggregate=count,sum(year)&group=year", actor)
         assert groups == [{"year": None, "count": 3, "sum_year": None}]
     assert await api.items("/api/people?sort=year", "boss", of="year") == [36, 84, 108, 600]
+
+
+class Offer(Model, key="number", stamps=False):
+    number: int
+    cost: int = 0
+
+    @allow("read")
+    def everyone(offer, me: Me) -> bool:
+        return True
+
+    @allow("read", fields=["cost"])
+    def for_the_boss(offer, me: Me) -> bool:
+        return me.has_role("boss")
+
+    @computed
+    def price(offer) -> int:
+        return offer.cost * 2
+
+
+async def test_authz_2_of_a_field_that_is_out_of_reach_nothing_is_reckoned(
+    database_url: str,
+) -> None:
+    async with serving(database_url, User, Offer) as api:
+        await api.person("ann")
+        await api.person("boss", "boss")
+        await api.db.create(Offer, number=1, cost=5)
+        assert await api.items("/api/offers", "boss") == [{"number": 1, "cost": 5, "price": 10}]
+        for actor in ("ann", None):
+            assert await api.items("/api/offers", actor) == [{"number": 1, "price": None}]
+            assert (await api.ask("GET /api/offers/1", actor)).json() == {
+                "number": 1,
+                "price": None,
+            }
+            refused = await api.ask("GET /api/offers?price[gt]=1", actor)
+            assert (refused.status_code, refused.json()["code"]) == (403, "field_forbidden")

@@ -102,6 +102,18 @@ def test_the_schema_says_what_was_declared() -> None:
     assert author.description == "Who writes."
 
 
+def test_a_relation_is_optional_wherever_its_annotation_says_so() -> None:
+    class Inside(Model):
+        author: Ref[Author | None]
+
+    class Outside(Model):
+        author: Ref[Author] | None
+
+    schema = build([Author, Inside, Outside])
+    assert schema.models["Inside"].fields["author"].nullable
+    assert schema.models["Outside"].fields["author"].nullable
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

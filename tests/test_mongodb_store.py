@@ -125,9 +125,13 @@ def _model(options: dict[str, Any], **fields: Any) -> type[Model]:
 @pytest.mark.parametrize(
     ("options", "fields", "told"),
     [
-        ({"managed": False}, {}, "Thing: .*leave managed=False.* or keep this model in an SQL"),
-        ({"read_only": True}, {}, "Thing: .*read_only=True"),
-        ({"managed": False, "schema": "old"}, {}, "Thing: .*schema= out"),
+        (
+            {"managed": False},
+            {},
+            "Thing: .* only read: read_only=True, or .* without managed=False",
+        ),
+        ({"read_only": True}, {}, 'Thing: its key is one field with column="_id"'),
+        ({"read_only": True, "schema": "old"}, {}, "Thing: MongoDB has no schema= .*leave it out"),
         ({"table": "a$b"}, {}, r"Thing: .*'a\$b': name another, by table="),
         ({}, {"text": (str, field(column="a.b"))}, r"Thing\.text: .*'a\.b': name another column"),
         ({}, {"text": (str, field(column="$x"))}, r"Thing\.text: .*'\$x': name another column"),

@@ -4,15 +4,17 @@ import asyncio
 import json
 from typing import Any
 
-from abaft import App, Settings
+from abaft import Actor, App, Settings
 from abaft.api import cursor
 from abaft.base.actor import SYSTEM
 from abaft.plan.resolve import picks
 from abaft.plan.types import ReadIntent, ReadShape
 from asking import emptied
-from differential.models import MODELS, Tagging, Thing
+from differential.models import MODELS, Tagging
 from differential.questions import Question
 from differential.worlds import World
+from in_process import Answer, ask
+from scenarios import ByHeader
 
 KEY = b"k" * 32
 
@@ -20,9 +22,12 @@ KEY = b"k" * 32
 class Engine:
     """One database and what asks it, on an event loop that waits between questions."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, models: tuple[type[Any], ...] = MODELS) -> None:
         self.name = name
-        self.app = App(*MODELS, settings=Settings(database=url), sinks=())
+        self.models = models
+        self.app = App(
+            *models, settings=Settings(database=url), sinks=(), authenticators=[ByHeader()]
+        )
         self.runner = asyncio.Runner()
         self.runner.run(self.app.start())
         self.pipeline = self.app.pipeline
@@ -36,14 +41,22 @@ class Engine:
         self.runner.run(self._load(world))
 
     async def _load(self, world: World) -> None:
-        tables = [model.__spec__.table for model in reversed(MODELS)]
+        tables = [model.__spec__.table for model in reversed(self.models)]
         await emptied(self.app.db(SYSTEM), *tables)
+        links = [
+            Tagging(thing=thing, tag=tag)
+            for thing in world.things
+            for tag in (thing.tags if world.tags else ())
+        ]
         async with self.app.db(SYSTEM).transaction() as db:
-            for record in [*world.people, *world.places, *world.tags, *world.things]:
-                await db.create(record)
-            for thing in world.things:
-                for tag in thing.tags:
-                    await db.create(Tagging(thing=thing, tag=tag))
+            for records in (world.people, world.places, world.tags, world.things, links):
+                await db.create_many(records)
+
+    def get(self, target: str, actor: Actor) -> Answer:
+        """What a client is answered that comes as this actor."""
+        said = f"Test {actor.id or ''} {' '.join(actor.roles)}".strip().encode()
+        headers = [] if actor.anonymous else [(b"authorization", said)]
+        return self.runner.run(ask(self.app, "GET", target.encode(), headers))
 
     def ask(self, question: Question) -> list[Any]:
         """The documents of all pages, one after the other."""
@@ -55,7 +68,7 @@ class Engine:
         return int(self.runner.run(read).rows[0][0])
 
     async def _ask(self, question: Question) -> list[Any]:
-        model = Thing.__spec__
+        model = self.app.schema.models["Thing"]
         expand = tuple(".".join(path) for path in question.expand)
         pick = picks(self.app.schema, model, None, expand, 4)
         found: list[Any] = []
@@ -83,7 +96,7 @@ def _through_a_cursor(answer: Any, row: Any) -> list[Any]:
     return cursor.decode(KEY, "mark", orders, cursor.encode(KEY, "mark", orders, values))
 
 
-def read_json(text: str) -> Any:
+def read_json(text: str | bytes) -> Any:
     """JSON as a client reads it: whatever is no integer of 64 bits is a double."""
     return json.loads(text, parse_int=_number)
 

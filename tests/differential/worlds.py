@@ -129,11 +129,21 @@ class World:
     tags: list[Any]
     things: list[Any]
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The names of the fields that tell one thing from the others."""
+        found: tuple[str, ...] = type(self.things[0]).__spec__.key
+        return found
+
     def all(self) -> list[Any]:
         return [*self.people, *self.places, *self.tags, *self.things]
 
     def __repr__(self) -> str:
         return "\n".join(_line(record) for record in self.all())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Hypothesis would otherwise show each record within those that it is tied to."""
+        printer.text(repr(self))
 
 
 def _line(record: Any) -> str:

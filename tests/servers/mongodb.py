@@ -39,6 +39,7 @@ ON_MONGODB = frozenset(
         "test_mongodb_inspect",
         "test_mongodb_migrate",
         "test_mongodb_store",
+        "test_mongodb_together",
         "test_nested",
         "test_operators",
         "test_ordering",
@@ -48,6 +49,7 @@ ON_MONGODB = frozenset(
         "test_soft_delete",
         "test_upsert",
         "test_values",
+        "test_write_differential",
     ]
 )
 """The modules whose tests run on it by default, but for slow ones: where it could answer otherwise.

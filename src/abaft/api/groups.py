@@ -22,6 +22,7 @@ from abaft.plan.types import Term
 PARAMETERS = ("aggregate", "group", "having")
 _MEMBERS = "having knows the groups' members: aggregate=sum(price)&having=sum_price > 9"
 _COUNT = re.compile(r"count\s*+\(\s*+\*?\s*+\)")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _NAMED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]{0,59})\s*:(?!:)", re.ASCII)
 _REDUCED = re.compile(r"\s*+([a-z_]++)\s*+(?:\((.*)\))?\s*+", re.ASCII | re.DOTALL)
 
@@ -129,7 +130,8 @@ def _name(parameter: str, text: str) -> tuple[str, str]:
     if match:
         return match[1], text[match.end() :].strip()
     source = text.strip()
-    name = re.sub(r"[^A-Za-z0-9]+", "_", source).strip("_")
+    # A field keeps its name to the last underscore, which parts it from `count` and the like.
+    name = source if _PLAIN.fullmatch(source) else re.sub(r"[^A-Za-z0-9]+", "_", source).strip("_")
     if not source:
         like = "count,sum(price)" if parameter == "aggregate" else "author,month(created)"
         raise bad(parameter, "bad_value", f"{parameter} should be like {like}")

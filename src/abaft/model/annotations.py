@@ -68,7 +68,7 @@ def read_annotation(model: str, name: str, annotation: Any, options: Options) ->
         shape = Shape(_limited(model, name, kind, options))
     if shape.many and nullable:
         raise ModelError(f"{model}.{name}: a to-many relation can't be optional, it can be empty")
-    shape.nullable = nullable
+    shape.nullable = shape.nullable or nullable
     return shape
 
 

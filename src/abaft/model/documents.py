@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from json.encoder import encode_basestring as _quoted
 from math import isfinite
 from typing import Annotated, Any, LiteralString
 
@@ -20,7 +21,7 @@ def plain_json(value: Any) -> Any:
     """The value, if every engine can store it."""
     try:
         text = dump_json(value)
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise PydanticCustomError("json_value", _NOT_PLAIN) from None
     # Escaped backslashes are taken out first: r"\\u0000" is six harmless characters.
     if "\\u0000" in text.replace("\\\\", ""):
@@ -29,20 +30,59 @@ def plain_json(value: Any) -> Any:
 
 
 def dump_json(value: Any) -> str:
-    """Compact JSON text with keys in the order in which PostgreSQL's jsonb keeps them."""
-    return json.dumps(_ordered(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """JSON text as PostgreSQL's jsonb shows it, so that it has the same ETag on every engine."""
+    return _DUMPS.get(type(value), _other)(value)
 
 
-def _ordered(value: Any) -> Any:
-    if isinstance(value, dict):
-        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
-        return {key: _ordered(value[key]) for key in keys}
-    if isinstance(value, list):
-        return [_ordered(item) for item in value]
-    if type(value) is int and not INT_MIN <= value <= INT_MAX:
+def _object(value: dict[str, Any]) -> str:
+    if len(value) > 1:
+        value = {key: value[key] for key in sorted(value, key=_place)}
+    return f"{{{', '.join([f'{_quoted(key)}: {dump_json(value[key])}' for key in value])}}}"
+
+
+def _place(key: str) -> tuple[int, bytes]:
+    told = key.encode()
+    return len(told), told
+
+
+def _list(value: Iterable[Any]) -> str:
+    return f"[{', '.join(map(dump_json, value))}]"
+
+
+def _whole(value: int) -> str:
+    """A large float is shown, and so comes back, as an integer."""
+    text = int.__repr__(value)
+    if not INT_MIN <= value <= INT_MAX and text != _float(float(value)):
         raise ValueError("an integer over 64 bits")
-    # Engines spell -0.0 differently.
-    return value + 0.0 if isinstance(value, float) else value
+    return text
+
+
+def _float(value: float) -> str:
+    """The shortest digits, without an exponent; there is no -0.0."""
+    if not isfinite(value):
+        raise ValueError("a number that isn't finite")
+    text = float.__repr__(value + 0.0)
+    return f"{Decimal(text):f}" if "e" in text else text
+
+
+_DUMPS: dict[type, Callable[[Any], str]] = {
+    dict: _object,
+    list: _list,
+    tuple: _list,
+    str: _quoted,
+    bool: {True: "true", False: "false"}.__getitem__,
+    type(None): lambda value: "null",
+    int: _whole,
+    float: _float,
+}
+
+
+def _other(value: Any) -> str:
+    """A value of a class that is one of JSON's with a name of its own."""
+    for kind, dump in _DUMPS.items():
+        if isinstance(value, kind):
+            return dump(value)
+    raise TypeError(f"{type(value).__name__} is nothing that JSON has")
 
 
 def same_json(one: Any, other: Any) -> bool:

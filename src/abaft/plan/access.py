@@ -162,6 +162,10 @@ class Access:
         allowed = moved(mask, hops, column.scope, depth)
         return e.Choose(allowed, value, e.Const(None, found.field.kind), found.field.kind)
 
+    def reckoned(self, model: Model, name: str) -> e.Value:
+        """A computed field to be shown, for which what may not be read is null: nobody named it."""
+        return _Blind(self.schema, self.actor).value(e.Column(name), [model])
+
     def _reduce(self, node: e.Reduce, scopes: list[Model]) -> e.Value:
         exists = e.Exists(node.relation, node.where, node.hops, node.scope)
         guarded = self._exists(exists, scopes)

@@ -135,7 +135,7 @@ def select(
             inner = select(schema, settings, access, target, expand[name], hidden)
             items.append(OneItem(name, mask, guard, inner))
         elif name in model.computed:
-            items.append(FieldItem(name, mask, access.value(e.Column(name), [model])))
+            items.append(FieldItem(name, mask, access.reckoned(model, name)))
         else:
             items.append(FieldItem(name, mask))
     virtual = _virtual(access, model, pick)

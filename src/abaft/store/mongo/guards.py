@@ -43,6 +43,11 @@ class Condition:
             match(expr, [Frame(pipe, model)])
             self._fill = compiled([*pipe.stages, {"$project": {"_id": 1}}])
 
+    @property
+    def alone(self) -> bool:
+        """Whether it asks of nothing but the record."""
+        return self._local is not None
+
     async def holds(
         self, document: Document, values: Values, run: Run, *, stored: bool = False
     ) -> bool:
@@ -64,6 +69,11 @@ class Text:
         pipe = Pipe(Context(schema, Compiler()))
         self._shape = Shape(Frame(pipe, model), selection)
         self._stages = compiled(pipe.stages) if pipe.stages else None
+
+    @property
+    def alone(self) -> bool:
+        """Whether the database reckons nothing for it."""
+        return self._stages is None
 
     async def of(self, document: Document, values: Values, run: Run) -> str:
         """Of a stored record; what it shows beside its own values the database reckons."""

@@ -55,21 +55,23 @@ class Keeper:
         await unit.insert(self.model.table, document)
         return document
 
-    async def insert_all(self, unit: Unit, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """Stores new records if nothing speaks against any of them; whether it did."""
+    async def insert_all(
+        self, unit: Unit, rows: Sequence[Mapping[str, Any]]
+    ) -> list[Document] | None:
+        """Stores new records if nothing speaks against any of them: their documents, or None."""
         if any(values.get(name) is None for values in rows for name in self.model.key):
-            return False
+            return None
         documents = [self._made(values) for values in rows]
         for values in rows:
             record = self.documents.record(values)
             if not all(holds(record, {}) for _, holds in self.checks):
-                return False
+                return None
         if not await self._all_free(unit, documents) or not await self._all_refer(unit, rows):
-            return False
+            return None
         if self.counted:
             await self._number(unit, max(values[self.model.key[0]] for values in rows))
         await unit.insert_all(self.model.table, documents)
-        return True
+        return documents
 
     async def _all_free(self, unit: Unit, documents: list[Document]) -> bool:
         """Whether nothing that is to be unique is taken, by others or among themselves."""

@@ -44,7 +44,7 @@ from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.unit import Unit
 from abaft.store.mongo.versions import compile_versions
-from abaft.store.mongo.write import Keepers, Write
+from abaft.store.mongo.write import Keepers, Write, created
 from abaft.store.mongo.writer import Work, Writer
 from abaft.store.transacting import Transacting
 
@@ -133,7 +133,10 @@ class MongoStore(Transacting):
         return await self.endings.unharmed(compiled.rows(values, self._run))
 
     async def write(self, compiled: Write, values: Values) -> Row | None:
-        row: Row | None = await self.writer.submit(lambda unit: compiled.run(unit, values))
+        creates = (compiled, values) if compiled.several else None
+        row: Row | None = await self.writer.submit(
+            lambda unit: compiled.run(unit, values), creates=creates
+        )
         return row
 
     async def write_all(self, items: Sequence[Item]) -> list[Any]:
@@ -257,16 +260,38 @@ def _change(row: Document) -> Change:
 async def all_of(unit: Unit, items: Sequence[Item]) -> list[Any]:
     """One after the other; HeldOff where one doesn't take place."""
     rows: list[Any] = []
-    for place, item in enumerate(items):
-        values = item.bound(rows)
-        if item.reads:
-            row: Any = await item.compiled.rows(values, unit.run)
-        else:
-            row = await item.compiled.run(unit, values)
-        if item.held_off(row):
-            raise HeldOff(place=place)
-        rows.append(row)
+    while len(rows) < len(items):
+        rows += await _created(unit, items, rows) or [await _next(unit, items, rows)]
     return rows
+
+
+async def _next(unit: Unit, items: Sequence[Item], rows: list[Any]) -> Any:
+    item = items[len(rows)]
+    values = item.bound(rows)
+    if item.reads:
+        row: Any = await item.compiled.rows(values, unit.run)
+    else:
+        row = await item.compiled.run(unit, values)
+    if item.held_off(row):
+        raise HeldOff(place=len(rows))
+    return row
+
+
+async def _created(unit: Unit, items: Sequence[Item], rows: list[Any]) -> list[Row] | None:
+    """The rows of new records of one shape that come next, where they can be stored together."""
+    begin = len(rows)
+    first = items[begin].compiled
+    if items[begin].reads or not first.several:
+        return None
+    end = begin
+    while (
+        end < len(items)
+        and items[end].compiled is first
+        and not items[end].reads
+        and items[end].needs < begin
+    ):
+        end += 1
+    return await created(unit, first, [item.bound(rows) for item in items[begin:end]])
 
 
 class MongoSession:

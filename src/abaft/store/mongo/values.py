@@ -7,7 +7,6 @@ dates end at milliseconds. JSON is text too: no name in it can be taken for an o
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -111,7 +110,7 @@ _FORMS: Mapping[str, Form] = {
     ),
     # A key that a program read from JSON is text.
     "uuid": Form("binData", lambda v: v if isinstance(v, UUID) else UUID(v), _same, _uuid_json),
-    "json": Form("string", dump_json, json.loads, _same),
+    "json": Form("string", dump_json, orjson.loads, _same),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,7 @@ import orjson
 
 from abaft.model.spec import POSITION, Model, Schema
 from abaft.plan.types import FieldItem, WritePlan
-from abaft.store.base import GuardFailed, HeldOff, Row
+from abaft.store.base import GuardFailed, HeldOff, Row, UniqueViolation
 from abaft.store.history import Before
 from abaft.store.mongo.documents import Document, id_of, key_of, values_of
 from abaft.store.mongo.guards import Condition, Guards
@@ -56,6 +56,39 @@ class Write:
     @cached_property
     def visible(self) -> Condition:
         return Condition(self.schema, self.model, self.plan.visible)
+
+    @cached_property
+    def several(self) -> bool:
+        """Whether new records may be stored together: none is shown what came of another."""
+        plan = self.plan
+        own = all(isinstance(row, FieldItem) and row.value is None for row in plan.selection.items)
+        apart = self.placing or self.links or plan.late or self.model.history
+        return bool(
+            plan.action == "create"
+            and own
+            and not apart
+            and not self.keeper.counted
+            and self.guards.shown.alone
+            and (self.visible.always or self.visible.alone)
+            and (self.guards.after.always or self.guards.after.alone)
+        )
+
+    async def create_all(self, unit: Unit, rows: Sequence[Values]) -> list[Row] | None:
+        """Stores new records at once; None where something speaks against one of them."""
+        given = [{name: values[f"set.{name}"] for name in self.plan.assigned} for values in rows]
+        for record, values in zip(given, rows, strict=True):
+            candidate = self.keeper.documents.make(record)
+            answers = await self.guards.of_result(None, candidate, values, unit.run)
+            if not all(answers.values()):
+                return None
+        documents = await self.keeper.insert_all(unit, given)
+        if documents is None:
+            return None
+        found = []
+        for document, values in zip(documents, rows, strict=True):
+            told = {**values, "change.record": self.model.written(key_of(self.model, document))}
+            found.append(await self._finish(unit, document, told, None, []))
+        return found
 
     async def run(self, unit: Unit, values: Values) -> Row | None:
         """Does it; None where a guard held it off."""
@@ -186,3 +219,16 @@ class Write:
         held, result = self._result(stored, values)
         candidate = self.keeper.documents.make(result)
         return answers | await self.guards.of_result(held, candidate, values, run)
+
+
+async def created(unit: Unit, write: Write, rows: Sequence[Values]) -> list[Row] | None:
+    """New records of one shape, stored together; None where they are to be stored one by one."""
+    if len(rows) < 2:
+        return None
+    mark = unit.mark()
+    try:
+        return await write.create_all(unit, rows)
+    except (GuardFailed, UniqueViolation):
+        # One by one it is known which of them it was.
+        await unit.back(mark)
+        return None

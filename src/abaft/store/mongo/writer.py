@@ -13,7 +13,9 @@ from pymongo.errors import PyMongoError
 from abaft.base import clock, ids
 from abaft.store.base import Busy, Crossed, Lost, StoreError, Unknown
 from abaft.store.mongo.faults import Conflicting, translated
+from abaft.store.mongo.template import Values
 from abaft.store.mongo.unit import Unit
+from abaft.store.mongo.write import Write, created
 
 Work = Callable[[Unit], Coroutine[Any, Any, Any]]
 MOST = 128
@@ -23,11 +25,15 @@ PAUSE = 0.002
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """Work for the writer and where its outcome goes. `alone`: in a transaction of its own."""
+    """Work for the writer and where its outcome goes. `alone`: in a transaction of its own.
+
+    `creates` tells of a new record that may be stored together with others.
+    """
 
     work: Work
     future: asyncio.Future[Any]
     alone: bool = False
+    creates: tuple[Write, Values] | None = None
 
 
 class RolledBack(StoreError):
@@ -45,16 +51,24 @@ class Writer:
         self._jobs: list[Job] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def submit(self, work: Work, *, alone: bool = False) -> Any:
+    async def submit(
+        self,
+        work: Work,
+        *,
+        alone: bool = False,
+        creates: tuple[Write, Values] | None = None,
+    ) -> Any:
         """The work's result; StoreErrors and bugs come as they were raised."""
-        future = self.queue(work, alone=alone)
+        future = self.queue(work, alone, creates)
         # Who asked may leave: the write stands all the same.
         return await asyncio.shield(future)
 
-    def queue(self, work: Work, *, alone: bool = False) -> asyncio.Future[Any]:
+    def queue(
+        self, work: Work, alone: bool = False, creates: tuple[Write, Values] | None = None
+    ) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._jobs.append(Job(work, future, alone))
+        self._jobs.append(Job(work, future, alone, creates))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
         return future
@@ -108,7 +122,12 @@ class Writer:
 
     async def _transaction(self, batch: list[Job]) -> list[Any]:
         async with self._begin() as unit:
-            outcomes = [await _one(job, unit, len(batch) == 1) for job in batch]
+            outcomes: list[Any] = []
+            while len(outcomes) < len(batch):
+                rest = batch[len(outcomes) :]
+                outcomes += await _several(rest, unit) or [
+                    await _one(rest[0], unit, len(batch) == 1)
+                ]
             await self._commit(unit)
         return outcomes
 
@@ -147,6 +166,19 @@ class Writer:
             raise
         held.end(True)
         await done
+
+
+async def _several(jobs: list[Job], unit: Unit) -> list[Any] | None:
+    """The outcomes of the first jobs, where they create records of one shape."""
+    if jobs[0].creates is None:
+        return None
+    write = jobs[0].creates[0]
+    rows = []
+    for job in jobs:
+        if job.creates is None or job.creates[0] is not write:
+            break
+        rows.append(job.creates[1])
+    return await created(unit, write, rows)
 
 
 async def _one(job: Job, unit: Unit, single: bool) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import Column, Select, Table
 from sqlalchemy import Index as SqlIndex
@@ -209,7 +209,7 @@ class MysqlDialect(Dialect):
             "decimal": Decimal,
             "duration": lambda value: value * MICROSECOND,
             "uuid": kind.parse,
-            "json": json.loads,
+            "json": orjson.loads,
         }
         return decoders.get(kind.name)
 

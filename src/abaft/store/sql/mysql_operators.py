@@ -39,7 +39,7 @@ def _append(stored: Element, operand: Element) -> Element:
     listed = _of_items(stored)
     opened = sa.func.left(listed, sa.func.length(listed) - number(1), type_=sa.Text())
     rest = sa.func.substr(operand, number(2), type_=sa.Text())
-    whole = concat([opened, text_literal(","), rest])
+    whole = concat([opened, text_literal(", "), rest])
     found = sa.case(
         (stored.is_(None), operand),
         (sa.func.json_length(operand) == number(0), listed),
@@ -63,10 +63,10 @@ def _kept(element: _Kept, compiler: Any, **options: Any) -> str:
     item = f"json_extract({listed}, concat('$[', n.i - 1, ']'))"
     other = f"json_extract({gone}, concat('$[', o.i - 1, ']'))"
     places = "'$[*]' COLUMNS (i FOR ORDINALITY)"
-    joined = f"concat('[', group_concat({item} ORDER BY n.i SEPARATOR ','), ']')"
-    # MySQL's own type compares by value, and shows a space after each comma and colon.
+    joined = f"concat('[', group_concat({item} ORDER BY n.i SEPARATOR ', '), ']')"
+    # MySQL's own type compares by value, and shows a space after each comma and colon, as we do.
     maria = compiler.dialect.maria
-    whole = f"json_compact({joined})" if maria else joined
+    whole = f"json_loose({joined})" if maria else joined
     same = f"json_equals({item}, {other})" if maria else f"{item} = {other}"
     return (
         f"(SELECT coalesce({whole}, '[]') FROM json_table({listed}, {places}) n WHERE NOT EXISTS"

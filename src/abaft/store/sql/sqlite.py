@@ -8,6 +8,7 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
@@ -135,7 +136,7 @@ class SqliteDialect(Dialect):
             "time": time.fromisoformat,
             "duration": lambda value: value * MICROSECOND,
             "uuid": kind.parse,
-            "json": json.loads,
+            "json": orjson.loads,
         }
         return decoders.get(kind.name)
 

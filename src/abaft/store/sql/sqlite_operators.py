@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from abaft.model.documents import dump_json
@@ -36,10 +36,10 @@ def _of_json(name: str) -> Callable[..., str | None]:
 
     def run(*values: Any) -> str | None:
         stored, operand = values
-        held = None if stored is None else json.loads(stored)
+        held = None if stored is None else orjson.loads(stored)
         # What was stored elsewhere may be no list; PostgreSQL makes one of it.
         listed = held if held is None or isinstance(held, list) else [held]
-        result = apply(listed, json.loads(operand))
+        result = apply(listed, orjson.loads(operand))
         return None if result is None else dump_json(result)
 
     return run

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import loader
+from bench import beside, loader
 from bench.check import check
 from bench.engines import KINDS, app_of, database, with_driver
 from bench.scenarios import SIDES, Engine, Scenario, Side
@@ -91,8 +91,14 @@ class Run:
                 own[side] = max(own.get(side, 0), server.memory("RssAnon") or 0)
             rates = ", ".join(f"{side} {figures[side]['rate']:,.0f}/s" for side in servers)
             self.say(f"{engine}: {scenario.title.lower()}: {rates}")
+        told = {}
+        if "abaft" in servers and {"insert", "batch"}.issubset(measured):
+            told = beside.measure(servers["abaft"].port, self.options.rounds)
+            for name, found in told.items():
+                self.say(f"{engine}: batch beside requests, {name}: x{found['ratio']:.1f}")
         peak = {side: server.memory("VmHWM") for side, server in servers.items()}
-        return {"scenarios": measured, "idle_mb": idle, "own_mb": own, "peak_mb": peak}
+        memory = {"idle_mb": idle, "own_mb": own, "peak_mb": peak}
+        return {"scenarios": measured, "beside": told, **memory}
 
     def scenario(self, scenario: Scenario, servers: dict[Side, Server]) -> dict[str, Any]:
         """Time one scenario, the servers in turn, and compare the medians."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from bench import loader
+from bench import beside, loader
 from bench.engines import KINDS
 from bench.measure import Options
 
@@ -67,7 +67,22 @@ def _engine(name: str, measured: dict[str, Any]) -> list[str]:
     for kind, title in _MEMORY:
         ours, theirs = measured[kind].get("abaft"), measured[kind].get("peer")
         lines.append(f"{title:<26}{_number(ours):>10}{_number(theirs):>10}")
-    return lines
+    return [*lines, *_beside(measured.get("beside", {}))]
+
+
+def _beside(measured: dict[str, Any]) -> list[str]:
+    """A batch of 100 beside 100 requests of one client, each in milliseconds."""
+    columns = ("100 req ms", "batch ms", "ratio", "target")
+    lines = [f"{'Batch of 100, one client':<26}" + "".join(f"{name:>11}" for name in columns)]
+    for client, found in measured.items():
+        cells = (
+            _number(found["requests_ms"], 1),
+            _number(found["batch_ms"], 2),
+            f"{found['ratio']:.1f}x",
+            f"{beside.TARGET}x" + ("" if found["ratio"] >= beside.TARGET else " !"),
+        )
+        lines.append(f"  {client:<24}" + "".join(f"{cell:>11}" for cell in cells))
+    return lines if measured else []
 
 
 def _row(figures: dict[str, Any]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -52,8 +54,10 @@ def test_fail_4_ids_grow_whatever_the_clock_does(jump: Jump) -> None:
     for by in JUMPS * 3:
         jump(by)
         made += [ids.uuid7() for _ in range(50)]
+        made += ids.uuids7(50)
     assert made == sorted(set(made))
-    assert {one.version for one in made} == {7}
+    assert {(one.version, one.variant) for one in made} == {(7, RFC_4122)}
+    assert made == [UUID(str(one)) for one in made] == deepcopy(made)
 
 
 async def test_fail_4_pages_go_on_and_show_each_record_once(api: Api, jump: Jump) -> None:

@@ -1,8 +1,12 @@
 """Servers that begin together, stop, or are asked for too much (FAIL-5, REC-1, LOAD-1)."""
 
 import asyncio
+import itertools
+import os
 import signal
+import socket
 import sys
+from collections import Counter as Tally
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -13,9 +17,10 @@ import httpx
 import pytest
 from pymongo import AsyncMongoClient
 
+from apps.ledger import MODELS, Entry
 from existing import dialled
 from servers.process import TESTS, AppProcess
-from servers.storm import Storm, paced, prepare, reckon
+from servers.storm import Storm, beside, paced, prepare, reckon
 
 SERVERS = {
     "uvicorn": [],
@@ -94,6 +99,75 @@ async def test_fail_5_a_storm_is_answered_to_its_end(database_url: str) -> None:
     storm.refused |= storm.unknown
     storm.unknown = set()
     await reckon(storm, database_url)
+
+
+@pytest.mark.slow
+async def test_fail_5_a_rolling_restart_fails_no_request(database_url: str) -> None:
+    """The socket is handed from one server to the next, as systemd does; both hold it meanwhile."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
+        command = [*SERVERS["serve"], "--fd", str(listening.fileno())]
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        running = await serving_on(command, listening, database_url)
+        await prepare(url)
+        stop, statuses = asyncio.Event(), Tally[int]()
+        writing = [asyncio.create_task(write(url, stop, statuses)) for _ in range(6)]
+        try:
+            for _ in range(3):
+                before = statuses.total()
+                following = await serving_on(command, listening, database_url)
+                running.terminate()
+                assert await asyncio.wait_for(running.wait(), 20) in (0, -signal.SIGTERM)
+                running = following
+                async with asyncio.timeout(20):
+                    while statuses.total() < before + 40:  # noqa: ASYNC110 - many count
+                        await asyncio.sleep(0.02)
+            stop.set()
+            await asyncio.gather(*writing)
+        finally:
+            stop.set()
+            running.kill()
+            await running.wait()
+    assert statuses.keys() == {201}
+    async with beside(database_url, *MODELS) as db:
+        assert await db.count(Entry) == statuses.total()
+
+
+_NUMBERS = itertools.count(1)
+_READING: list[asyncio.Task[bytes]] = []
+"""What the servers say later, so that none of them waits for somebody to read it."""
+
+
+async def serving_on(
+    command: list[str], listening: socket.socket, database: str
+) -> asyncio.subprocess.Process:
+    """A server of that socket, once it has started."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=TESTS.parent,
+        env={**os.environ, "ABAFT_DATABASE": database, "PYTHONPATH": search_path()},
+        pass_fds=[listening.fileno()],
+        stderr=asyncio.subprocess.PIPE,
+        limit=1_000_000,
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        while b"startup complete" not in await process.stderr.readline():
+            pass
+    _READING.append(asyncio.create_task(process.stderr.read()))
+    return process
+
+
+def search_path() -> str:
+    return os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+
+
+async def write(url: str, stop: asyncio.Event, statuses: Tally[int]) -> None:
+    """A connection for each request: none is kept that a server may close meanwhile."""
+    while not stop.is_set():
+        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+            body = {"writer": 0, "n": next(_NUMBERS), "text": "x"}
+            answer = await client.post("/api/entries", json=body, headers={"connection": "close"})
+            statuses[answer.status_code] += 1
 
 
 @pytest.mark.slow

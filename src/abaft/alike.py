@@ -151,8 +151,10 @@ def _told(
             told[name] = [[str(item) for item in items] for items in lists]
     names = tuple(told)
     rows = zip(*told.values(), strict=True)
-    data = [orjson.dumps(dict(zip(names, row, strict=True))).decode() for row in rows]
-    return _keys(model, columns, told, count), data or ["{}"] * count
+    data = [orjson.dumps(dict(zip(names, row, strict=True))) for row in rows]
+    # JSON has no line ends of its own: to decode all at once takes half the time.
+    texts = b"\n".join(data).decode().split("\n") if data else ["{}"] * count
+    return _keys(model, columns, told, count), texts
 
 
 def _keys(

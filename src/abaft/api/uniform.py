@@ -13,9 +13,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypedDict
 
 from abaft.answers import WriteAnswer
-from abaft.api import respond
 from abaft.api.request import Request
 from abaft.api.writes import Writes
+from abaft.base.digest import fingerprint_of
 from abaft.base.errors import Fault
 from abaft.base.settings import Settings
 from abaft.batches import together
@@ -27,6 +27,7 @@ _FIRST = re.compile(
     rb'\s*"path"\s*:\s*"(/[!#-\[\]-z|~]+)"\s*,\s*"body"\s*:\s*\{'
 )
 """How the body begins; a path with an escape or a reference is looked at more closely."""
+_SHOWN = b'{"status":201,"headers":{"location":"%b","etag":"\\"%b\\""},"body":%b}'
 
 Prepare = Callable[[Request, str], Request]
 """Makes of the batch's request that of the operation at a path."""
@@ -93,6 +94,5 @@ def _result(place: bytes, written: WriteAnswer) -> bytes:
         return b'{"status":201,"headers":{"location":"%b"},"body":null}' % location
     body = written.json.encode()
     sealed = body if written.sealed is None else written.sealed.encode()
-    etag = respond.etag_of(sealed)[1:-1].encode()
-    head = b'{"status":201,"headers":{"location":"%b","etag":"\\"%b\\""},"body":%b}'
-    return head % (location, etag, body)
+    digest = fingerprint_of(sealed).encode()
+    return _SHOWN % (location, digest, body)

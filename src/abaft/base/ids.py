@@ -17,7 +17,7 @@ from abaft.base.columns import AT_ONCE
 _lock = threading.Lock()
 _last = 0
 _pool: list[int] = []
-_new, _put = object.__new__, object.__setattr__
+_new, _put, _UNKNOWN = object.__new__, object.__setattr__, SafeUUID.unknown
 
 
 def _forget() -> None:
@@ -57,7 +57,7 @@ def uuids7(count: int) -> list[UUID]:
             random = _random()
             made = _new(UUID)
             _put(made, "int", _v7(_stamp(now, random), random))
-            _put(made, "is_safe", SafeUUID.unknown)
+            _put(made, "is_safe", _UNKNOWN)
             found.append(made)
     return found
 

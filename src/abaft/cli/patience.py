@@ -22,6 +22,8 @@ READ = 16_384
 """Bytes that a client has to read of an answer to be waited for again."""
 FAREWELL = 1.0
 """Seconds a refusal has to leave before the connection is broken."""
+FIRST = 1.0
+"""Seconds that a server which stops waits for the request of who has just connected."""
 
 
 REFUSALS = Refusals()
@@ -58,6 +60,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         self._head = 0  # bytes of a head that isn't whole yet
         self._body = 0  # bytes of the body since its time was started
         self._refused = False
+        self._last = False
         self._skipped = 0  # bytes still to come of a request that was shed
         self._untold: bytes | None = None  # a refusal that waits for its turn
         self._admission: Admission | None = self.app_state.get(STATE)
@@ -98,6 +101,14 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         if rest:
             self.data_received(rest)
 
+    def shutdown(self) -> None:
+        """Who has connected and not asked yet is answered: what they ask may be on its way."""
+        if self.cycle is None and not self._refused and self._untold is None:
+            self._last = True
+            self._receiving.start(FIRST, self.transport.close)
+        else:
+            super().shutdown()
+
     def handle_websocket_upgrade(self, *args: Any) -> None:
         self._receiving.stop()
         super().handle_websocket_upgrade(*args)
@@ -123,6 +134,8 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         if self._admission is not None:
             self._admission.arrive()
         self._head = self._body = 0
+        if self._last:
+            self.cycle.keep_alive = False
         if self.cycle.more_body:
             self._receiving.start(self.limits.body_timeout, self._body_is_late)
         else:

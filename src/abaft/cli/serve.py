@@ -30,6 +30,12 @@ Port = Annotated[
     int, typer.Option(min=0, max=65_535, envvar="PORT", help="The port; 0: a free one.")
 ]
 
+Handed = Annotated[
+    int | None,
+    typer.Option(min=0, help="A listening socket that was handed over, in place of a port."),
+]
+Trusted = Annotated[str, typer.Option(help="Their addresses, with commas between.")]
+
 
 def serve(
     app: Application = USUAL,
@@ -37,12 +43,11 @@ def serve(
     port: Port = 8000,
     workers: Annotated[int, typer.Option(min=1, max=512, help="Processes that answer.")] = 1,
     uds: Annotated[str | None, typer.Option(help="A Unix socket, in place of a port.")] = None,
+    fd: Handed = None,
     proxy_headers: Annotated[
         bool, typer.Option(help="Believe X-Forwarded-For and -Proto of the trusted proxies.")
     ] = False,
-    trusted_proxies: Annotated[
-        str, typer.Option(help="Their addresses, with commas between.")
-    ] = "127.0.0.1",
+    trusted_proxies: Trusted = "127.0.0.1",
     root_path: Annotated[
         str, typer.Option(help="The path under which a proxy shows the application.")
     ] = "",
@@ -60,17 +65,19 @@ def serve(
     if workers > 1:
         _share_secret(found.app)
     asyncio.run(check_database(found, workers))
-    if uds is None:
+    own = uds is None and fd is None
+    if own:
         check_port(host, port)
     if not given.production:
         note("development mode: ABAFT_MODE=production checks the schema and hides details")
-    links(found, host, port, uds)
+    links(found, host, port if own else 0)
     uvicorn.run(
         found.name,
         app_dir=str(found.folder),
         host=host,
         port=port,
         uds=uds,
+        fd=fd,
         workers=workers,
         proxy_headers=proxy_headers,
         forwarded_allow_ips=trusted_proxies,
@@ -193,11 +200,11 @@ def check_port(host: str, port: int) -> None:
             fail(f"{host}:{port} can't be used: {error.strerror}", "choose another by --port")
 
 
-def links(found: Found, host: str, port: int, uds: str | None = None) -> None:
+def links(found: Found, host: str, port: int) -> None:
     """What there is to open."""
     app, given = found.app, found.app.settings_
     err.print(f"[bold]{escape(app.title)}[/]  {escape(found.name)}  {app.store.capabilities.name}")
-    if uds is not None or port == 0:
+    if port == 0:
         return
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
     base = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"

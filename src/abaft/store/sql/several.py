@@ -6,18 +6,20 @@ values and whether what they lead to is there: where a rule looks further each g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from abaft.base.ids import uuid_text
 from abaft.model import expr as e
 from abaft.model.kinds import Kind, Text
 from abaft.plan.types import FieldItem
 from abaft.store.columns import Columns
 from abaft.store.sql.changes import KINDS
-from abaft.store.sql.dialect import Element, text_literal
+from abaft.store.sql.dialect import Element, Encoder, text_literal
 from abaft.store.sql.frame import Frame
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.together import HELD_OFF
@@ -33,7 +35,8 @@ class Several:
     """The statement; its rows are (json or null) in order, and it fails unless all are written."""
 
     statement: Statement
-    by_column: frozenset[str]
+    by_column: Mapping[str, Encoder | None]
+    """How a driver takes each of the values that come by column."""
 
     def args(self, values: Columns) -> tuple[Any, ...]:
         """The driver's values of one execution."""
@@ -42,7 +45,7 @@ class Several:
             if name is None:
                 found.append(const)
             elif name in self.by_column:
-                found.append(values.encoded(name, encode))
+                found.append(values.encoded(name, self.by_column[name]))
             else:
                 value = values.shared[name]
                 found.append(value if value is None or encode is None else encode(value))
@@ -106,13 +109,16 @@ def compile_several(builder: WriteBuilder, changes: sa.Table) -> Several | None:
     # PostgreSQL gives what it has written in the order in which it wrote it.
     shown = builder.shown(Frame(builder.context, builder.model, given))
     query = sa.select(shown.label("j")).select_from(given).add_cte(change.cte("c"))
-    return Several(binder.finish(query), frozenset(kinds))
+    dialect = builder.context.dialect
+    # Texts of ids are made all at once, and are quicker to be sent than the ids.
+    encoders = {n: uuid_text if k.name == "uuid" else dialect.encoder(k) for n, k in kinds.items()}
+    return Several(binder.finish(query), encoders)
 
 
 def _rows(builder: WriteBuilder, kinds: dict[str, Kind]) -> sa.CTE:
     """A row of each record's values, with its place as `o`."""
     dialect, binder = builder.context.dialect, builder.context.binder
-    lists = [binder.column(name, kind, ARRAY(dialect.type(kind))) for name, kind in kinds.items()]
+    lists = [binder.plain(name, ARRAY(dialect.type(kind))) for name, kind in kinds.items()]
     names = [f"v{place}" for place in range(len(kinds))]
     source = (
         sa.func.unnest(*lists)

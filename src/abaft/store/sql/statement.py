@@ -83,10 +83,6 @@ class Binder:
         """A value that is bound as it is given."""
         return self._add(name, type_, Bind(name, None))
 
-    def column(self, name: str, kind: Kind, type_: Any) -> Element:
-        """The values of several writes as one list, each encoded by itself."""
-        return self._add(name, type_, Bind(name, self.dialect.encoder(kind)))
-
     def searched(self, kind: str, encode: Encoder) -> Element:
         """What is made of a search's terms: a "text" or a "list" of texts."""
         text = self.dialect.list_type(Text()) if kind == "list" else sa.Text()

@@ -1,8 +1,8 @@
-"""How often what is drawn is drawn: `ABAFT_TIMES=10 pytest …` looks ten times as long."""
+"""How often what is drawn is drawn: `ABAFT_TEST_TIMES=10 pytest …` looks ten times as long."""
 
 import os
 
-_TIMES = float(os.environ.get("ABAFT_TIMES", "1"))
+_TIMES = float(os.environ.get("ABAFT_TEST_TIMES", "1"))
 
 
 def times(count: int) -> int:

@@ -22,6 +22,7 @@ from abaft.store.mysql_pool import Connection, Pool
 from abaft.store.mysql_schema import unique_columns, upgrade
 from abaft.store.mysql_search import Indexer
 from abaft.store.mysql_session import MysqlSession
+from abaft.store.mysql_together import plain
 from abaft.store.server_session import drive
 from abaft.store.sql.apart import compile_apart
 from abaft.store.sql.changes import change_statement
@@ -154,7 +155,7 @@ class MysqlStore(ServerStore[Connection]):
             await self._whole(self.indexer.settle)
 
     async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
-        if compiled.change is self._change and not compiled.waits and self._short(compiled):
+        if compiled.change is self._change and plain(compiled) and not self.indexer.live:
             change = self._change_if
             row: Row | None = await self._again(
                 lambda until, pace: self._at_once(compiled, change, values, until)
@@ -162,11 +163,6 @@ class MysqlStore(ServerStore[Connection]):
             return row
         row = await self._whole(lambda connection: steps.write(connection, compiled, values))
         return row
-
-    def _short(self, compiled: WriteStatement) -> bool:
-        """Whether nothing is to be looked at between the write and its commit."""
-        alone = compiled.program is None and compiled.statement.first is None
-        return alone and not self.indexer.live
 
     async def _at_once(
         self, compiled: WriteStatement, change: Statement, values: Values, until: float

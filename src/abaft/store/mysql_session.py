@@ -13,6 +13,7 @@ import orjson
 
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store import mysql_load as loads
+from abaft.store import mysql_together as together
 from abaft.store.base import (
     Busy,
     HeldOff,
@@ -37,7 +38,6 @@ from abaft.store.sql.write import WriteStatement
 Settle = Callable[[Connection], Awaitable[None]]
 """Indexes for search what was written, before it is committed."""
 
-_NOTHING: Row = (None, None)
 CHECKED = "SET SESSION foreign_key_checks = 1"
 
 
@@ -92,7 +92,7 @@ async def rows(connection: Connection, statement: Statement, values: Values) -> 
     if found is not None:
         return found
     if statement.then is None or not count:
-        return [_NOTHING] * count
+        return [together.NOTHING] * count
     return await rows(connection, statement.then, values)
 
 
@@ -166,20 +166,25 @@ async def write_at_once(
     if not done[1][1]:
         return None
     found = done[3][0] if statement.then is not None else None
-    return found[0] if found else _NOTHING
+    return found[0] if found else together.NOTHING
 
 
 async def write_all(connection: Connection, items: Sequence[Item], settle: Settle) -> list[Any]:
     """The row, or rows, of each in order."""
     found: list[Any] = []
-    for place, item in enumerate(items):
-        values, compiled = item.bound(found), item.compiled
-        if item.reads:
-            row: Any = await read(connection, compiled, values, settle)
+    for run in together.runs(items):
+        first = items[run[0]]
+        if len(run) > 1:
+            many = [items[place].bound(found) for place in run]
+            found += await together.write_run(connection, first.compiled, run, many)
+            continue
+        values = first.bound(found)
+        if first.reads:
+            row: Any = await read(connection, first.compiled, values, settle)
         else:
-            row = await write(connection, compiled, values)
-        if item.held_off(row):
-            raise HeldOff(place)
+            row = await write(connection, first.compiled, values)
+        if first.held_off(row):
+            raise HeldOff(run[0])
         found.append(row)
     return found
 

@@ -87,6 +87,9 @@ class Connection:
         """What it is connected to."""
         prepared = Prepared(self.run, able=self.server.maria)
         self.spelled, self._origin = prepared.spelled, prepared.origin
+        wait = "SET SESSION innodb_lock_wait_timeout = "
+        self.hasty, self.patient = f"{wait}0", f"{wait}{_lock_seconds(seconds)}"
+        """What lets it wait for locks: not at all, and as long as usual."""
         self.limit: float | None = seconds + _GRACE
         """Seconds for a statement; None: it may take its time."""
 
@@ -256,7 +259,7 @@ def _manners(server: Server, seconds: float) -> str:
         "time_zone": "'+00:00'",
         "completion_type": "'NO_CHAIN'",
         "group_concat_max_len": str(2**32 - 1),
-        "innodb_lock_wait_timeout": str(max(1, int(seconds * 0.9))),
+        "innodb_lock_wait_timeout": str(_lock_seconds(seconds)),
         "foreign_key_checks": "1",
         "unique_checks": "1",
         "character_set_results": "utf8mb4",
@@ -271,6 +274,10 @@ def _manners(server: Server, seconds: float) -> str:
     # The name of this one's variable is another on each server and version.
     isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
     return f"{isolation}; SET NAMES utf8mb4 COLLATE {server.collation}, {sets}"
+
+
+def _lock_seconds(seconds: float) -> int:
+    return max(1, int(seconds * 0.9))
 
 
 def server_of(version: str) -> Server:

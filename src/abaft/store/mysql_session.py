@@ -77,8 +77,7 @@ async def roll_back(connection: Connection) -> None:
     if connection.is_closed():
         return
     try:
-        await connection.run("ROLLBACK")
-        await connection.run(CHECKED)
+        await connection.run(f"ROLLBACK; {CHECKED}; {connection.patient}")
     except Exception:
         connection.terminate()
 
@@ -151,21 +150,32 @@ async def write(connection: Connection, compiled: WriteStatement, values: Values
 
 
 async def write_at_once(
-    connection: Connection, compiled: WriteStatement, change: Statement, values: Values
-) -> Row | None:
-    """A write with its change record, by one round trip that ends with the commit.
+    connection: Connection, change: Statement, writes: Sequence[tuple[WriteStatement, Values]]
+) -> list[Row | None]:
+    """Writes with their change records, by one round trip that ends with the commit.
 
-    `change` tells of it only where it has written something.
+    `change` tells of one only where it has written something. More than one wait for no lock.
     """
-    statement = compiled.statement
-    parts = ["START TRANSACTION"]
-    for one in (statement, change, statement.then):
-        if one is not None:
-            parts.append(await connection.spelled(one.sql, one.args(values)))
-    done = await connection.several([*parts, "COMMIT"])
-    if not done[1][1]:
+    sizes, parts = [], ["START TRANSACTION"]
+    for compiled, values in writes:
+        statement = compiled.statement
+        asked = [one for one in (statement, change, statement.then) if one is not None]
+        parts += [await connection.spelled(one.sql, one.args(values)) for one in asked]
+        sizes.append(len(asked))
+    parts.append("COMMIT")
+    if len(writes) > 1:
+        parts = [connection.hasty, *parts, connection.patient]
+    done = iter(await connection.several(parts))
+    for _ in range(2 if len(writes) > 1 else 1):
+        next(done)
+    return [_row([next(done) for _ in range(size)]) for size in sizes]
+
+
+def _row(done: Sequence[tuple[Sequence[Row] | None, int]]) -> Row | None:
+    """The row of a write, of what its statements gave."""
+    if not done[0][1]:
         return None
-    found = done[3][0] if statement.then is not None else None
+    found = done[2][0] if len(done) > 2 else None
     return found[0] if found else together.NOTHING
 
 

@@ -32,7 +32,7 @@ MODES = (
 )
 _CUT, _TOO_LARGE = 1260, 1301
 """Warnings of a text that is longer than a packet may be: what came is not what was asked for."""
-_LEAST = {True: (10, 6), False: (8, 0, 23)}
+_LEAST = {True: (10, 11), False: (8, 0, 23)}
 _IN_TRANSACTION = 1
 _ROWS, _RECEIVED = 500, 1 << 17
 """Of a stream, at a time, and the bytes that may wait to be read."""
@@ -217,11 +217,12 @@ async def connect(url: str, seconds: float) -> Connection:
 
 async def _connect(address: Address, left: float, seconds: float, columns: Columns) -> Connection:
     async with asyncio.timeout(left):
-        connection = Connection(await _dialled(address, left), columns, seconds)
+        raw = await _dialled(address, left)
         try:
+            connection = Connection(raw, columns, seconds)
             await connection.run(_manners(connection.server, seconds))
         except BaseException:
-            connection.terminate()
+            raw.close()
             raise
     return connection
 
@@ -288,5 +289,9 @@ def server_of(version: str) -> Server:
     least = _LEAST[maria]
     if numbers < least:
         name = "MariaDB" if maria else "MySQL"
-        raise SetupError(f"{name} is {version}; abaft needs {'.'.join(map(str, least))} or newer")
+        needed = ".".join(map(str, least))
+        raise SetupError(
+            f"the server is {name} {version}, and abaft needs {needed} or newer: upgrade it, or "
+            "let ABAFT_DATABASE name another"
+        )
     return Server(maria, "utf8mb4_nopad_bin" if maria else "utf8mb4_0900_bin")

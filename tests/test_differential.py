@@ -41,8 +41,7 @@ page by page to the end."""
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning"),
-    # What is found wrong is made small before it is shown, which takes its time.
-    pytest.mark.timeout(times(900)),
+    pytest.mark.usefixtures("patience"),
 ]
 quick = settings(max_examples=25, print_blob=True, suppress_health_check=[*HealthCheck])
 thorough = settings(quick, max_examples=EXAMPLES)

@@ -18,6 +18,7 @@ from servers.mongodb import ON_MONGODB, MongoServer, ordinary_mongodb
 from servers.postgres import PostgresServer, PrivatePostgres, ordinary_postgres
 from servers.private import PrivateServer, Server, ServerMissing, memory_folder
 from servers.replicas import Pair, replicated_pair
+from times import be_patient
 
 Opened = TypeVar("Opened")
 Marked = Callable[[str], object]
@@ -258,6 +259,11 @@ def module_database_urls(request: pytest.FixtureRequest) -> Iterator[dict[str, s
     """The same for all tests of a module."""
     with fresh_databases(request) as urls:
         yield urls
+
+
+@pytest.fixture
+def patience() -> None:
+    be_patient()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The flights go round all engines, and are the same in the end. ABAFT_TIMES=100: all of them."""
+"""The flights go round all engines and stay the same. ABAFT_TEST_TIMES=100: all of them."""
 
 import io
 import zipfile

@@ -39,7 +39,10 @@ LEAST = 5_000
 """Cases that every engine is held to: one is a question with its values, by somebody, answered
 page by page to the end."""
 
-pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning"),
+    pytest.mark.usefixtures("patience"),
+]
 quick = settings(max_examples=25, print_blob=True, suppress_health_check=[*HealthCheck])
 thorough = settings(quick, max_examples=EXAMPLES)
 shapes = st.lists(variants(), min_size=QUESTIONS, max_size=QUESTIONS)

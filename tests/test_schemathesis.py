@@ -1,6 +1,6 @@
 """What the document says is what the API does, for requests right and wrong (schemathesis).
 
-`ABAFT_TIMES=20 pytest tests/test_schemathesis.py` looks longer.
+`ABAFT_TEST_TIMES=20 pytest tests/test_schemathesis.py` looks longer.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ STEPS = 10
 TABLES = ("bids", "notes", "cards", "teams", "marks")
 SHOWN = ("location", "content-type", "etag", "allow")
 
-pytestmark = [pytest.mark.slow, pytest.mark.everywhere]
+pytestmark = [pytest.mark.slow, pytest.mark.everywhere, pytest.mark.usefixtures("patience")]
 thorough = settings(
     max_examples=times(60), print_blob=True, suppress_health_check=[*HealthCheck], deadline=None
 )

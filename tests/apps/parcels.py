@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pymongo import AsyncMongoClient
+
 from abaft import App, Me, Model, allow, by_database, field
 from abaft.base.actor import SYSTEM
 from existing import run
@@ -57,7 +61,7 @@ class Heavy(Model, table="heavy", collection="heavy", read_only=True):
 
 
 def collections() -> tuple[type[Model], type[Model]]:
-    """The same two where there are no tables of others."""
+    """The same two on MongoDB, where what others made can only be read."""
 
     class Parcel(Model, stamps=False):
         number: int = field(key=True)
@@ -68,8 +72,10 @@ def collections() -> tuple[type[Model], type[Model]]:
         def everyone(parcel, me: Me) -> bool:
             return True
 
-    class Heavy(Model, collection="heavy", stamps=False):
-        number: int = field(key=True)
+    class Heavy(Model, table="heavy", collection="heavy", read_only=True):
+        """A view."""
+
+        number: int = field(column="_id", key=True)
         weight: float | None
         note: str | None
 
@@ -87,11 +93,16 @@ async def prepare(url: str) -> tuple[type[Model], type[Model]]:
         await run(url, scripts[url.partition(":")[0]])
         return Parcel, Heavy
     models = collections()
-    app = App(*models, database=url, sinks=())
+    app = App(models[0], database=url, sinks=())
     await app.start()
     db = app.db(SYSTEM)
     for weight in (1.5, 2.5, 3.5):
         await db.create(models[0], weight=weight)
-        await db.create(models[1], weight=-weight, note="NONE")
     await app.stop()
+    client: AsyncMongoClient[dict[str, Any]]
+    async with AsyncMongoClient(url) as client:
+        shown = {"weight": {"$multiply": ["$weight", -1.0]}, "note": {"$toUpper": "$note"}}
+        await client.get_default_database().create_collection(
+            "heavy", viewOn="parcels", pipeline=[{"$project": shown}]
+        )
     return models

@@ -37,6 +37,9 @@ class Drawn:
             for rule in model.rules
             for name in rule.fields
         }
+        for part in (draft.owner, draft.thing):
+            if part.secret is not None and part.secret[0] in part.computed:
+                self.guarded.add(f"made{part.computed.index(part.secret[0])}")
         self.law = Law(self.sees, self.sees_field)
         self.about = About(self.schema, self._actors(), self._expands())
 

@@ -18,10 +18,12 @@ from abaft.store import mysql_changes as feed
 from abaft.store import mysql_session as steps
 from abaft.store.base import Capabilities, Item, Pace, Row, Snapshot, Transaction, Values
 from abaft.store.mysql_errors import FAILURES, conflicts, gone, translate, translate_write
+from abaft.store.mysql_lane import Job, Lane
 from abaft.store.mysql_pool import Connection, Pool
 from abaft.store.mysql_schema import unique_columns, upgrade
 from abaft.store.mysql_search import Indexer
 from abaft.store.mysql_session import MysqlSession
+from abaft.store.mysql_together import plain
 from abaft.store.server_session import drive
 from abaft.store.sql.apart import compile_apart
 from abaft.store.sql.changes import change_statement
@@ -78,6 +80,7 @@ class MysqlStore(ServerStore[Connection]):
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
         seconds = settings.query_timeout
         self._pool = Pool(url, settings.connections, seconds, self._columns)
+        self._lane = Lane(self._together, self._alone)
         self._make()
 
     def _make(self) -> None:
@@ -154,26 +157,32 @@ class MysqlStore(ServerStore[Connection]):
             await self._whole(self.indexer.settle)
 
     async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
-        if compiled.change is self._change and not compiled.waits and self._short(compiled):
-            change = self._change_if
-            row: Row | None = await self._again(
-                lambda until, pace: self._at_once(compiled, change, values, until)
+        if compiled.change is not self._change or not plain(compiled) or self.indexer.live:
+            row: Row | None = await self._whole(
+                lambda connection: steps.write(connection, compiled, values)
             )
-            return row
-        row = await self._whole(lambda connection: steps.write(connection, compiled, values))
+        elif self.dialect.server.maria:
+            row = await self._lane.write(compiled, values)
+        else:
+            row = await self._alone(compiled, values)
         return row
 
-    def _short(self, compiled: WriteStatement) -> bool:
-        """Whether nothing is to be looked at between the write and its commit."""
-        alone = compiled.program is None and compiled.statement.first is None
-        return alone and not self.indexer.live
+    async def _alone(self, compiled: WriteStatement, values: Values) -> Row | None:
+        writes = [(compiled, values)]
+        rows: list[Row | None]
+        rows = await self._again(lambda until, pace: self._at_once(writes, until))
+        return rows[0]
+
+    async def _together(self, jobs: list[Job]) -> list[Row | None]:
+        writes = [(job.compiled, job.values) for job in jobs]
+        return await self._at_once(writes, self._until())
 
     async def _at_once(
-        self, compiled: WriteStatement, change: Statement, values: Values, until: float
-    ) -> Row | None:
+        self, writes: Sequence[tuple[WriteStatement, Values]], until: float
+    ) -> list[Row | None]:
         async with self._pool.hold(until) as connection:
             try:
-                return await steps.write_at_once(connection, compiled, change, values)
+                return await steps.write_at_once(connection, self._change_if, writes)
             except Exception as error:
                 if gone(error):
                     raise translate_write(error, self._columns) from error

@@ -32,7 +32,7 @@ MODES = (
 )
 _CUT, _TOO_LARGE = 1260, 1301
 """Warnings of a text that is longer than a packet may be: what came is not what was asked for."""
-_LEAST = {True: (10, 6), False: (8, 0, 23)}
+_LEAST = {True: (10, 11), False: (8, 0, 23)}
 _IN_TRANSACTION = 1
 _ROWS, _RECEIVED = 500, 1 << 17
 """Of a stream, at a time, and the bytes that may wait to be read."""
@@ -87,6 +87,9 @@ class Connection:
         """What it is connected to."""
         prepared = Prepared(self.run, able=self.server.maria)
         self.spelled, self._origin = prepared.spelled, prepared.origin
+        wait = "SET SESSION innodb_lock_wait_timeout = "
+        self.hasty, self.patient = f"{wait}0", f"{wait}{_lock_seconds(seconds)}"
+        """What lets it wait for locks: not at all, and as long as usual."""
         self.limit: float | None = seconds + _GRACE
         """Seconds for a statement; None: it may take its time."""
 
@@ -214,11 +217,12 @@ async def connect(url: str, seconds: float) -> Connection:
 
 async def _connect(address: Address, left: float, seconds: float, columns: Columns) -> Connection:
     async with asyncio.timeout(left):
-        connection = Connection(await _dialled(address, left), columns, seconds)
+        raw = await _dialled(address, left)
         try:
+            connection = Connection(raw, columns, seconds)
             await connection.run(_manners(connection.server, seconds))
         except BaseException:
-            connection.terminate()
+            raw.close()
             raise
     return connection
 
@@ -256,7 +260,7 @@ def _manners(server: Server, seconds: float) -> str:
         "time_zone": "'+00:00'",
         "completion_type": "'NO_CHAIN'",
         "group_concat_max_len": str(2**32 - 1),
-        "innodb_lock_wait_timeout": str(max(1, int(seconds * 0.9))),
+        "innodb_lock_wait_timeout": str(_lock_seconds(seconds)),
         "foreign_key_checks": "1",
         "unique_checks": "1",
         "character_set_results": "utf8mb4",
@@ -273,6 +277,10 @@ def _manners(server: Server, seconds: float) -> str:
     return f"{isolation}; SET NAMES utf8mb4 COLLATE {server.collation}, {sets}"
 
 
+def _lock_seconds(seconds: float) -> int:
+    return max(1, int(seconds * 0.9))
+
+
 def server_of(version: str) -> Server:
     """The server by what it says of itself; SetupError where it is too old."""
     maria = "mariadb" in version.lower()
@@ -281,5 +289,9 @@ def server_of(version: str) -> Server:
     least = _LEAST[maria]
     if numbers < least:
         name = "MariaDB" if maria else "MySQL"
-        raise SetupError(f"{name} is {version}; abaft needs {'.'.join(map(str, least))} or newer")
+        needed = ".".join(map(str, least))
+        raise SetupError(
+            f"the server is {name} {version}, and abaft needs {needed} or newer: upgrade it, or "
+            "let ABAFT_DATABASE name another"
+        )
     return Server(maria, "utf8mb4_nopad_bin" if maria else "utf8mb4_0900_bin")

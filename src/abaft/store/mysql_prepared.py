@@ -6,9 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from asyncmy import errors
-
-from abaft.store.mysql_errors import gone
+from abaft.store.mysql_errors import FAILURES, gone
 from abaft.store.sql.mysql_literals import Fragment, Listed, filled, literal
 
 _MOST = 100
@@ -66,7 +64,7 @@ class Prepared:
         name = f"abaft_{self._made}"
         try:
             await self._run(f"PREPARE {name} FROM {literal(sql)}")
-        except errors.MySQLError as error:
+        except FAILURES as error:
             if gone(error):
                 raise
             self._seen[sql] = False

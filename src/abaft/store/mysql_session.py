@@ -13,6 +13,7 @@ import orjson
 
 from abaft.plan.loads import Load, Match, Matched
 from abaft.store import mysql_load as loads
+from abaft.store import mysql_together as together
 from abaft.store.base import (
     Busy,
     HeldOff,
@@ -37,7 +38,6 @@ from abaft.store.sql.write import WriteStatement
 Settle = Callable[[Connection], Awaitable[None]]
 """Indexes for search what was written, before it is committed."""
 
-_NOTHING: Row = (None, None)
 CHECKED = "SET SESSION foreign_key_checks = 1"
 
 
@@ -77,8 +77,7 @@ async def roll_back(connection: Connection) -> None:
     if connection.is_closed():
         return
     try:
-        await connection.run("ROLLBACK")
-        await connection.run(CHECKED)
+        await connection.run(f"ROLLBACK; {CHECKED}; {connection.patient}")
     except Exception:
         connection.terminate()
 
@@ -92,7 +91,7 @@ async def rows(connection: Connection, statement: Statement, values: Values) -> 
     if found is not None:
         return found
     if statement.then is None or not count:
-        return [_NOTHING] * count
+        return [together.NOTHING] * count
     return await rows(connection, statement.then, values)
 
 
@@ -151,35 +150,51 @@ async def write(connection: Connection, compiled: WriteStatement, values: Values
 
 
 async def write_at_once(
-    connection: Connection, compiled: WriteStatement, change: Statement, values: Values
-) -> Row | None:
-    """A write with its change record, by one round trip that ends with the commit.
+    connection: Connection, change: Statement, writes: Sequence[tuple[WriteStatement, Values]]
+) -> list[Row | None]:
+    """Writes with their change records, by one round trip that ends with the commit.
 
-    `change` tells of it only where it has written something.
+    `change` tells of one only where it has written something. More than one wait for no lock.
     """
-    statement = compiled.statement
-    parts = ["START TRANSACTION"]
-    for one in (statement, change, statement.then):
-        if one is not None:
-            parts.append(await connection.spelled(one.sql, one.args(values)))
-    done = await connection.several([*parts, "COMMIT"])
-    if not done[1][1]:
+    sizes, parts = [], ["START TRANSACTION"]
+    for compiled, values in writes:
+        statement = compiled.statement
+        asked = [one for one in (statement, change, statement.then) if one is not None]
+        parts += [await connection.spelled(one.sql, one.args(values)) for one in asked]
+        sizes.append(len(asked))
+    parts.append("COMMIT")
+    if len(writes) > 1:
+        parts = [connection.hasty, *parts, connection.patient]
+    done = iter(await connection.several(parts))
+    for _ in range(2 if len(writes) > 1 else 1):
+        next(done)
+    return [_row([next(done) for _ in range(size)]) for size in sizes]
+
+
+def _row(done: Sequence[tuple[Sequence[Row] | None, int]]) -> Row | None:
+    """The row of a write, of what its statements gave."""
+    if not done[0][1]:
         return None
-    found = done[3][0] if statement.then is not None else None
-    return found[0] if found else _NOTHING
+    found = done[2][0] if len(done) > 2 else None
+    return found[0] if found else together.NOTHING
 
 
 async def write_all(connection: Connection, items: Sequence[Item], settle: Settle) -> list[Any]:
     """The row, or rows, of each in order."""
     found: list[Any] = []
-    for place, item in enumerate(items):
-        values, compiled = item.bound(found), item.compiled
-        if item.reads:
-            row: Any = await read(connection, compiled, values, settle)
+    for run in together.runs(items):
+        first = items[run[0]]
+        if len(run) > 1:
+            many = [items[place].bound(found) for place in run]
+            found += await together.write_run(connection, first.compiled, run, many)
+            continue
+        values = first.bound(found)
+        if first.reads:
+            row: Any = await read(connection, first.compiled, values, settle)
         else:
-            row = await write(connection, compiled, values)
-        if item.held_off(row):
-            raise HeldOff(place)
+            row = await write(connection, first.compiled, values)
+        if first.held_off(row):
+            raise HeldOff(run[0])
         found.append(row)
     return found
 

@@ -97,7 +97,7 @@ class Server:
 
 
 class MysqlDialect(Dialect):
-    """For MariaDB 10.6 or newer, and MySQL 8.0.23 or newer; `server` is set when it is known."""
+    """For MariaDB 10.11 or newer, and MySQL 8.0.23 or newer; `server` is set when it is known."""
 
     functions = FUNCTIONS
     operators = OPERATORS

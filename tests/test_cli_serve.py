@@ -132,6 +132,12 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     assert "--port" in said(result)
 
 
+def test_a_socket_that_was_handed_over_is_for_one_worker(tmp_path: Path) -> None:
+    result = run("serve", write_app(tmp_path), "--fd", "3", "--workers", "2")
+    assert result.exit_code == 1
+    assert "one for each" in said(result)
+
+
 def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
     pytest.importorskip("asyncpg")
     database = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"

@@ -62,7 +62,11 @@ async def together(
         stages.mark("before")
         readies = _readies(pipeline, drafts, actor)
         stages.mark("plan")
-        rows = await _rows(pipeline, intents, _items(pipeline, drafts, readies, actor), unit)
+        items = _items(pipeline, drafts, readies, actor)
+        if all(isinstance(draft, Several) for draft in drafts):
+            rows = await pipeline.target(unit).write_all(items)  # new ones keep their places
+        else:
+            rows = await _rows(pipeline, intents, items, unit)
     except (Fault, *_REFUSED):
         return None
     except StoreError as error:

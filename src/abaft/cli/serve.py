@@ -15,7 +15,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from abaft.app import App, open_store
 from abaft.base import ids, settings
-from abaft.base.errors import SchemaMismatch
+from abaft.base.errors import SchemaMismatch, SettingError
 from abaft.cli.console import done, err, fail, note
 from abaft.cli.patience import PatientProtocol
 from abaft.cli.target import USUAL, Application, Found, find
@@ -63,7 +63,7 @@ def serve(
     found = find(app)
     given = found.app.settings_
     if workers > 1:
-        _share_secret(found.app)
+        _share(found.app, fd)
     asyncio.run(check_database(found, workers))
     own = uds is None and fd is None
     if own:
@@ -113,11 +113,13 @@ def _log_config() -> dict[str, Any]:
     return config
 
 
-def _share_secret(app: App) -> None:
+def _share(app: App, fd: int | None) -> None:
     """One key for all workers, or a cursor of one would mean nothing to the next.
 
-    Settings see to it that production has a key.
+    Settings see to it that production has a key. A socket that was handed over can't be shared.
     """
+    if fd is not None:
+        raise SettingError("--fd is for one worker: start one for each, all with the same socket")
     if app.settings_.secret_key:
         return
     key = ids.secret()

@@ -18,8 +18,8 @@ from abaft.store.sql.dialect import Dialect
 from abaft.store.sql.several import Several
 from abaft.store.sql.together import HELD_OFF, Branch, Together, compile_together
 
-MOST_ROWS = 1_000
-"""New records of one statement: it has only so long among others."""
+MOST_ROWS = 300
+"""New records of one statement, which has only a moment among others."""
 MOST_BRANCHES = 8
 """Each execution costs a little for each branch."""
 _KEPT = 500

@@ -13,7 +13,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from abaft.base.ids import uuid_text
 from abaft.model import expr as e
 from abaft.model.kinds import Kind, Text
 from abaft.plan.types import FieldItem
@@ -110,9 +109,7 @@ def compile_several(builder: WriteBuilder, changes: sa.Table) -> Several | None:
     shown = builder.shown(Frame(builder.context, builder.model, given))
     query = sa.select(shown.label("j")).select_from(given).add_cte(change.cte("c"))
     dialect = builder.context.dialect
-    # Texts of ids are made all at once, and are quicker to be sent than the ids.
-    encoders = {n: uuid_text if k.name == "uuid" else dialect.encoder(k) for n, k in kinds.items()}
-    return Several(binder.finish(query), encoders)
+    return Several(binder.finish(query), {n: dialect.encoder(k) for n, k in kinds.items()})
 
 
 def _rows(builder: WriteBuilder, kinds: dict[str, Kind]) -> sa.CTE:

@@ -18,8 +18,9 @@ class Unseen:
 
     __written__ = ""
 
-    def __init__(self, key: Any) -> None:
+    def __init__(self, key: Any, name: str) -> None:
         self.__key__ = (key,)
+        self.__named__ = name
 
     def __getattr__(self, name: str) -> Any:
         return () if name in MANY else None
@@ -43,7 +44,7 @@ def views(world: World, actor: Actor, law: Law = BY_HAND) -> dict[int, Any]:
         if law.sees(actor, record):
             made[id(record)] = type(record).__new__(type(record))
         else:
-            made[id(record)] = Unseen(record.__key__[0])
+            made[id(record)] = Unseen(record.__key__[0], type(record).__spec__.key[0])
     for record in world.all():
         view = made[id(record)]
         if isinstance(view, Unseen):
@@ -89,6 +90,9 @@ def answer(world: World, question: Question, law: Law = BY_HAND) -> list[Any]:
 def _rank(record: Any, path: tuple[str, ...]) -> tuple[bool, Any]:
     """Nulls are the greatest, so last ascending and first descending."""
     *hops, name = path
+    if hops and _holds(record, hops, name):
+        # Whom it refers to is shown with the record itself.
+        hops, name = [], hops[0]
     for hop in hops:
         record = getattr(record, hop)
         if record is None:
@@ -100,6 +104,18 @@ def _rank(record: Any, path: tuple[str, ...]) -> tuple[bool, Any]:
         return True, 0
     field = type(record).__spec__.value(name)
     return False, fold(getattr(value, "value", value), field.nocase)
+
+
+def _holds(record: Any, hops: list[str], name: str) -> bool:
+    """Whether the path names the key of a relation that every record has, which it holds itself."""
+    one = type(record).__spec__.one[hops[0]]
+    there = getattr(record, hops[0])
+    return (
+        len(hops) == 1
+        and not one.nullable
+        and isinstance(there, Unseen)
+        and name == there.__named__
+    )
 
 
 def shown(record: Any, expand: Mapping[str, Any], told: Callable[[str], bool]) -> dict[str, Any]:

@@ -14,4 +14,5 @@ def times(count: int) -> int:
 
 def be_patient() -> None:
     """Lets a test run for longer: what hypothesis finds it makes small before it shows it."""
-    faulthandler.dump_traceback_later(times(900), exit=True, file=sys.__stderr__)
+    told = sys.__stderr__ or sys.stderr
+    faulthandler.dump_traceback_later(times(900), exit=True, file=told)

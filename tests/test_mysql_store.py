@@ -17,6 +17,7 @@ from abaft.base.errors import ModelError, SettingError, SetupError
 from abaft.model.build import build
 from abaft.store.base import Lost
 from abaft.store.mysql import MysqlStore
+from abaft.store.mysql_inspect import held
 from abaft.store.mysql_pool import Address, Connection, Pool, server_of
 from abaft.store.sql.mysql import MysqlDialect
 from abaft.store.sql.mysql_columns import lowered, raised
@@ -273,6 +274,18 @@ def test_addresses() -> None:
         Address.of("mysql://ann@db")
     with pytest.raises(SettingError, match="charset: a mysql:// URL takes unix_socket"):
         Address.of("mysql://ann@db/shop?charset=latin1")
+
+
+def test_what_inspect_takes_columns_for() -> None:
+    def kind(type_: str, spelled: str) -> str:
+        return held(type_, spelled, None, None, (10, 2), False)[0]
+
+    assert kind("decimal", "decimal(10,2) unsigned") == "decimal"
+    assert {kind(name, f"{name} unsigned") for name in ("float", "double")} == {"float"}
+    assert kind("bigint", "bigint(20) unsigned") == "decimal"
+    assert kind("int", "int(10) unsigned") == "integer"
+    assert (kind("bit", "bit(1)"), kind("bit", "bit(8)")) == ("boolean", "")
+    assert kind("int", "int(6) unsigned zerofill") == ""
 
 
 def test_servers_by_what_they_say_of_themselves() -> None:

@@ -235,7 +235,11 @@ def held(
         return "", {"note": "it is a shape on a map"}
     if spelled == "tinyint(1)":
         return "boolean", {}
-    if type_ in _WHOLE or "unsigned" in spelled:
+    if "zerofill" in spelled:
+        return "", {"note": "its numbers are shown with zeros before them"}
+    if type_ == "bit" and spelled != "bit(1)":
+        return "", {"note": "it is a row of bits"}
+    if type_ in _WHOLE or (type_ == "bigint" and "unsigned" in spelled):
         return _whole(type_, spelled)
     if type_ in _TEXTS:
         return _text(type_, collation, size, document)
@@ -250,6 +254,7 @@ def held(
         return "choice", {"stored": "enum", "words": words}
     if type_ in _BYTES:
         return "binary", {} if type_.endswith("blob") else {"max_length": size}
+    # Fractions without a sign are held as others are; the database refuses what is below zero.
     return _PLAIN.get(spelled, _PLAIN.get(type_, ("text", {"stored": type_})))
 
 

@@ -148,4 +148,6 @@ def holds(kind: Kind, type_: str) -> bool:
     """Whether a column of this type holds the kind as it says."""
     plain, _, collation = type_.lower().partition(" collate ")
     name = re.sub(r"\(.*\)", "", plain) if kind.stored != "bit(1)" else plain
+    if name.startswith(("decimal", "float", "double")):
+        name = name.removesuffix(" unsigned")
     return kind.stored in (plain, name, collation or name, *_ALSO.get(name, ()))

@@ -134,6 +134,26 @@ async def test_a_sum_beyond_its_kind_is_null(api: Api) -> None:
     assert (await items(api, "aggregate=sum(distance)")) == [{"sum_distance": None}]
 
 
+@pytest.mark.parametrize("large", [1.7976931348623157e308, -1.7976931348623157e308, 1e290])
+async def test_a_sum_of_a_float_that_is_too_large_is_null(api: Api, large: float) -> None:
+    left = datetime(2013, 1, 1, tzinfo=UTC)
+    for number in (90, 91):
+        values: dict[str, Any] = {"distance": 1, "price": Decimal(1), "left": left, "delay": large}
+        await api.db.create(Flight, number=number, **values)
+    found = await items(api, "aggregate=sum(delay),avg(delay),max(delay),min(delay)")
+    assert found == [
+        {
+            "sum_delay": None,
+            "avg_delay": None,
+            "max_delay": max(large, 4.0),
+            "min_delay": min(large, -2.0),
+        }
+    ]
+    assert await items(api, "aggregate=sum(delay)&having=sum(delay) > 1") == []
+    sizes = await items(api, "filter=abs(delay) > 10 and -delay != 0&sort=number")
+    assert [row["number"] for row in sizes] == [90, 91]
+
+
 async def test_no_records_make_one_empty_group_or_none(api: Api) -> None:
     empty = await items(api, "aggregate=count,sum(distance),avg(price)&number=77")
     assert empty == [{"count": 0, "sum_distance": None, "avg_price": None}]

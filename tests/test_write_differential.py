@@ -97,11 +97,8 @@ class Engine:
 
 
 def told(answer: httpx.Response) -> Any:
-    """Status, headers and body. Which one of several unique fields that are taken is named is the
-    engine's own choice, so of that only the code."""
+    """Status, headers and body."""
     headers = {name: answer.headers.get(name) for name in SHOWN}
-    if answer.status_code == 409 and answer.json()["code"] == "taken":
-        return answer.status_code, headers, "taken"
     return answer.status_code, headers, answer.text
 
 

@@ -62,6 +62,7 @@ RULES: Mapping[str, Rule] = {
 }
 COMPUTED: Mapping[str, Callable[[str], Callable[[Any], Any]]] = {
     "integer": lambda name: lambda record: getattr(record, name) + 1,
+    "float": lambda name: lambda record: abs(getattr(record, name)),
     "text": lambda name: lambda record: length(getattr(record, name)),
     "word": lambda name: lambda record: getattr(record, name).upper(),
     "money": lambda name: lambda record: getattr(record, name) * 2,

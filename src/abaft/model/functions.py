@@ -19,6 +19,8 @@ from abaft.model.times import MICROSECOND, Date, DateTime, Duration
 DIGITS = 18
 HUGE, TINY = 1e150, 1e-150
 """Products and quotients of floats beyond these are null: no engine overflows within them."""
+SUMMED = 1e290
+"""Sums and averages with a float beyond this are null: of 10^18 below it they have a place."""
 
 TEXT = frozenset({"text", "email", "url"})
 NUMBERS = frozenset({"integer", "float", "decimal"})
@@ -130,7 +132,7 @@ def fitting(value: Any, kind: Kind) -> Any:
     if isinstance(kind, Duration):
         return value if INT_MIN <= value // MICROSECOND <= INT_MAX else None
     if isinstance(kind, Float):
-        return value + 0.0 if abs(value) < HUGE * HUGE else None
+        return value + 0.0 if math.isfinite(value) else None
     if isinstance(kind, Number):
         fits = abs(value) < Decimal(10) ** (kind.digits - kind.places)
         return value.quantize(Decimal(1).scaleb(-kind.places)) if fits else None
@@ -319,6 +321,8 @@ def reduce(name: str, values: Sequence[Any], kind: Kind) -> Any:
         return None
     if name in ("min", "max"):
         return min(values) if name == "min" else max(values)
+    if any(isinstance(value, float) and abs(value) >= SUMMED for value in values):
+        return None
     if name == "avg":
         return float(sum(values)) / len(values)
     return fitting(sum(values), kind)

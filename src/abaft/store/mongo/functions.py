@@ -6,14 +6,13 @@ no place in its kind is null.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from bson import Decimal128, Int64
 
-from abaft.model.functions import HUGE, TIMED, TINY, places
+from abaft.model.functions import HUGE, SUMMED, TIMED, TINY, places
 from abaft.model.kinds import INT_MAX, INT_MIN, Kind, Number
 from abaft.store.mongo.times import times
 
@@ -237,25 +236,30 @@ def _distinct(value: Expression, kind: Kind | None, result: Kind, prefix: str) -
 def _summed(value: Expression, kind: Kind | None, prefix: str) -> Group:
     assert kind is not None
     # Of no value there is no sum; null itself is left out by $sum.
-    given = value if kind.name == "float" else {"$toDecimal": value}
-    return {prefix: {"$sum": given}, f"{prefix}n": _known(value)}
+    if kind.name == "float":
+        size = {f"{prefix}m": {"$max": {"$abs": value}}}
+        return {prefix: {"$sum": value}, f"{prefix}n": _known(value), **size}
+    return {prefix: {"$sum": {"$toDecimal": value}}, f"{prefix}n": _known(value)}
+
+
+def _shown(found: Expression, kind: Kind | None, prefix: str) -> Expression:
+    """Null of no value, and of floats where one is too large."""
+    none: Expression = {"$eq": [f"${prefix}n", 0]}
+    if kind is not None and kind.name == "float":
+        none = {"$or": [none, {"$gte": [f"${prefix}m", SUMMED]}]}
+    return {"$cond": [none, None, found]}
 
 
 def _sum(value: Expression, kind: Kind | None, result: Kind, prefix: str) -> Any:
     total = f"${prefix}"
-    if result.name == "float":
-        fits = {"$lte": [{"$abs": total}, sys.float_info.max]}
-        found: Expression = {"$cond": [fits, {"$add": [total, 0.0]}, None]}
-    else:
-        found = _exact({"$toDecimal": total}, result)
-    none = {"$eq": [f"${prefix}n", 0]}
-    return _summed(value, kind, prefix), {"$cond": [none, None, found]}
+    of_floats = result.name == "float"
+    found = {"$add": [total, 0.0]} if of_floats else _exact({"$toDecimal": total}, result)
+    return _summed(value, kind, prefix), _shown(found, kind, prefix)
 
 
 def _average(value: Expression, kind: Kind | None, result: Kind, prefix: str) -> Any:
     found = {"$divide": [{"$toDouble": f"${prefix}"}, f"${prefix}n"]}
-    none = {"$eq": [f"${prefix}n", 0]}
-    return _summed(value, kind, prefix), {"$cond": [none, None, found]}
+    return _summed(value, kind, prefix), _shown(found, kind, prefix)
 
 
 def _extreme(name: str) -> Reduction:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from abaft.model.functions import DIGITS, HUGE, TINY
+from abaft.model.functions import DIGITS, HUGE, SUMMED, TINY
 from abaft.model.kinds import INT_MAX, INT_MIN, Kind, Number
 from abaft.store.sql.dialect import Element, Function, Reduction, number
 
@@ -105,12 +105,21 @@ def extreme(name: str) -> Reduction:
     return make
 
 
+def within_sums(element: Element, reduce: Callable[[Element], Element]) -> Element:
+    """The sum or average of floats, null where it might have no place."""
+    size = sa.func.abs(element)
+    most = real(repr(SUMMED))
+    # Engines reckon all aggregates first, and may fail at it: what is too large is left out.
+    reckoned = reduce(sa.case((size < most, element)))
+    return sa.case((sa.func.max(size) < most, reckoned))
+
+
 def total(double: Any, wide: Any) -> Reduction:
     """The sum, of exact numbers as a `wide` one, which has no end."""
 
     def make(element: Element, kind: Kind | None, result: Kind) -> Element:
         if result.name == "float":
-            return sa.func.sum(element, type_=double)
+            return within_sums(element, lambda some: sa.func.sum(some, type_=double))
         return within_range(sa.func.sum(element, type_=wide), result)
 
     return make
@@ -122,7 +131,7 @@ def mean(double: Any, summed: Reduction, real: Ranged) -> Reduction:
     def make(element: Element, kind: Kind | None, result: Kind) -> Element:
         assert kind is not None
         if kind.name == "float":
-            return sa.func.avg(element, type_=double)
+            return within_sums(element, lambda some: sa.func.avg(some, type_=double))
         whole = real(summed(element, kind, kind), kind)
         return operated("div", whole, sa.func.nullif(sa.func.count(element), number(0)))
 

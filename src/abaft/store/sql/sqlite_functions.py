@@ -24,6 +24,7 @@ from abaft.store.sql.functions import (
     real,
     reductions,
     rounding,
+    within_sums,
 )
 from abaft.store.sql.sqlite_times import times
 
@@ -171,7 +172,7 @@ FUNCTIONS: dict[str, Function] = {
 
 def _sum(element: Element, kind: Kind | None, result: Kind) -> Element:
     if result.name == "float":
-        return sa.func.sum(element, type_=sa.Float())
+        return within_sums(element, lambda some: sa.func.sum(some, type_=sa.Float()))
     # sum() itself fails where it leaves 64 bits; of two halves, neither does.
     group = element.self_group()
     high = sa.func.sum(group.op(">>")(number(32)), type_=sa.Integer())
@@ -182,7 +183,7 @@ def _sum(element: Element, kind: Kind | None, result: Kind) -> Element:
 def _average(element: Element, kind: Kind | None, result: Kind) -> Element:
     assert kind is not None
     if kind.name == "float":
-        return sa.func.avg(element, type_=sa.Float())
+        return within_sums(element, lambda some: sa.func.avg(some, type_=sa.Float()))
     exact: Any = _sum(element, kind, kind)
     count = sa.cast(sa.func.count(element), sa.REAL)
     return operated("div", _real(exact, kind), count)

@@ -198,9 +198,10 @@ def _bag(rows: list[Any]) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """The value without what means nothing: zeros after a number, the order of JSON's members."""
+    """The value without what means nothing: zeros after a number, the order of JSON's members, and
+    the spaces between."""
     if isinstance(value, Decimal):
         return value.normalize()
     if isinstance(value, str) and value[:1] in ("{", "["):
-        return sorted(value)
+        return sorted(value.replace(" ", ""))
     return value

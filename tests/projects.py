@@ -45,7 +45,12 @@ def write_app(folder: Path, text: str = NOTES) -> str:
 def run(*arguments: str | Path, database: str = "", **environment: str) -> Result:
     """The command in this process."""
     given = {"ABAFT_DATABASE": database, **environment} if database else environment
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments], env=given)
+    places = [*sys.path]
+    sys.modules.pop("app", None)  # another's, which was imported before
+    try:
+        return CliRunner().invoke(cli, [str(argument) for argument in arguments], env=given)
+    finally:
+        sys.path[:] = places
 
 
 def said(result: Result) -> str:

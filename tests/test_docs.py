@@ -168,7 +168,7 @@ class Page:
         self.names: dict[str, Any] = vars(module)
         self.kept: dict[str, str] = {}
         self.apps: list[App] = []
-        self.takes_sql = True
+        self.mark = "?"
 
     async def run(self, block: Block) -> None:
         match block.kind:
@@ -218,10 +218,13 @@ class Page:
 
     async def session(self, block: Block) -> None:
         for example in DocTestParser().get_examples(block.text):
-            if ".sql(" in example.source and not self.takes_sql:
-                continue
+            source = example.source
+            if ".sql(" in source:
+                if not self.mark:
+                    continue
+                source = source.replace("= ?", f"= {self.mark}")
             try:
-                value = await self.execute(example.source, block.place, mode(example.source))
+                value = await self.execute(source, block.place, mode(source))
                 shown = "" if value is None else f"{value!r}\n"
             except Exception as error:
                 shown = f"{type(error).__name__}: {error}\n"
@@ -274,7 +277,7 @@ async def test_every_block_runs(
             monkeypatch,
             lambda: stack.enter_context(fresh_database(engine, request)),
         )
-        running.takes_sql = engine != "mongodb"
+        running.mark = {"mongodb": "", "postgres": "$1"}.get(engine, "?")
         try:
             for block in blocks(page):
                 await running.run(block)

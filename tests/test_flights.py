@@ -6,7 +6,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -214,10 +213,7 @@ def test_a_few_rows(tmp_path: Path) -> None:
     assert json.loads(changes[1][0])["time_hour"] == "2013-01-01T11:00:00Z"
 
 
-def test_routes_of_the_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Another test's app.py may have been imported before.
-    monkeypatch.delitem(sys.modules, "app", raising=False)
-    monkeypatch.setattr(sys, "path", [place for place in sys.path if place != str(EXAMPLE)])
+def test_routes_of_the_example() -> None:
     shown = said(run("routes", APP))
     for name in ("airlines", "airports", "planes", "weather", "flights"):
         assert f"/api/{name}" in shown

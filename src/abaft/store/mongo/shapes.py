@@ -276,7 +276,8 @@ def sorting(frame: Frame, orders: Sequence[Order]) -> tuple[dict[str, int], tupl
             absent = {"$eq": [{"$ifNull": [f"${place}", None]}, None]}
             frame.pipe.add("$set", {empty: {"$cond": [absent, 1, 0]}})
             order[empty] = way
-        order[place] = way
+        # What is sorted by again has been decided: a relation, and the key that it leads to.
+        order.setdefault(place, way)
         places.append(place)
     return order, tuple(places)
 

@@ -17,8 +17,8 @@ from bson import Decimal128, Int64, ObjectId
 from abaft.base.errors import ModelError
 from abaft.model.kinds import INT_MAX, INT_MIN, Kind, Number
 from abaft.model.spec import Field, Model, One, Schema
-from abaft.store.mongo.template import Query
 from abaft.store.mongo.documents import NOCASE
+from abaft.store.mongo.template import Query
 from abaft.store.mongo.values import BSON, datetime_text, decode, form
 
 Expression = Any
@@ -125,7 +125,7 @@ def beginning(model: Model) -> list[Query]:
             raw[at] = f"${at}"
         if field.nocase:
             folded[name] = {"$cond": [{"$eq": [f"${at}", None]}, None, {"$toLower": f"${at}"}]}
-    stages = [{"$match": {}}, {"$match": {}}, {"$set": {**made, RAW: raw}}]
+    stages: list[Query] = [{"$match": {}}, {"$match": {}}, {"$set": {**made, RAW: raw}}]
     # A stage sees what the one before it has made.
     return [*stages, {"$set": {NOCASE: folded}}] if folded else stages
 

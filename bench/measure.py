@@ -103,15 +103,22 @@ class Run:
     def scenario(self, scenario: Scenario, servers: dict[Side, Server]) -> dict[str, Any]:
         """Time one scenario, the servers in turn, and compare the medians."""
         rounds: dict[Side, list[loader.Figures]] = {side: [] for side in servers}
+        spent: dict[Side, list[float]] = {side: [] for side in servers}
         for number in range(self.options.rounds):
             for side, server in servers.items():
                 requests = loader.prepare(self.folder, scenario, side, server.port, number)
                 if number == 0:
                     loader.fire(requests, server.port, _WARM_UP)
+                before = server.cpu()
                 rounds[side].append(loader.fire(requests, server.port, self.options.seconds))
+                if before is not None:
+                    used = (server.cpu() or 0) - before
+                    spent[side].append(used * 1000 / max(1, rounds[side][-1].requests))
                 requests.unlink()
-        result: dict[str, Any] = {side: summary(done) for side, done in rounds.items()}
-        if len(rounds) == len(SIDES):
+        result: dict[str, Any] = {
+            side: summary(done) | {"cpu_ms": median(spent[side])} for side, done in rounds.items()
+        }
+        if len(rounds) == len(SIDES) and result["peer"]["rate"]:
             result["ratio"] = result["abaft"]["rate"] / result["peer"]["rate"]
         return result | {"title": scenario.title}
 
@@ -123,6 +130,11 @@ class Run:
             url = with_driver(f"sqlite:///{self.folder / side}.start.db", "sqlite", side)
             result[side] = start_of(app_of(side), url, self.folder)
         return result
+
+
+def median(figures: list[float]) -> float | None:
+    """The median; None where there are none."""
+    return statistics.median(figures) if figures else None
 
 
 def summary(rounds: list[loader.Figures]) -> dict[str, Any]:
@@ -148,7 +160,7 @@ def start_of(app: str, database: str, folder: Path, times: int = 5) -> dict[str,
     return {
         "import_s": statistics.median(_import(app, server) for _ in range(times)),
         "start_s": statistics.median(starts),
-        "idle_mb": statistics.median(known) if known else None,
+        "idle_mb": median(known),
     }
 
 

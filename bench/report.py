@@ -15,7 +15,7 @@ from bench.measure import Options
 
 _PACKAGES = (
     *("abaft", "fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic"),
-    *("sqlalchemy", "aiosqlite", "asyncpg", "asyncmy", "pymongo", "apsw"),
+    *("sqlalchemy", "aiosqlite", "asyncpg", "asyncmy", "pymongo", "beanie", "apsw"),
 )
 # A mapped file counts towards the peak once for each connection that maps it, though its pages
 # are the system's cache; what the process holds for itself is told apart.
@@ -54,14 +54,18 @@ def versions() -> dict[str, str]:
 def table(result: dict[str, Any]) -> str:
     """All figures as text."""
     how = f"{result['connections']} connections, {result['rounds']} rounds of {result['seconds']} s"
-    lines = [f"Medians; one worker on one core; {result['loader']}, {how}", ""]
+    lines = [f"Medians; one worker on one core; {result['loader']}, {how}"]
+    lines += ["CPU: what a request costs the application's own process", ""]
     for engine, measured in result["engines"].items():
         lines += [*_engine(KINDS[engine].title, measured), ""]
     return "\n".join(lines + _start(result["start"]))
 
 
 def _engine(name: str, measured: dict[str, Any]) -> list[str]:
-    columns = ("abaft/s", "peer/s", "ratio", "target", "p99 ms", "peer p99")
+    columns = (
+        *("abaft/s", "peer/s", "ratio", "target", "p99 ms", "peer p99"),
+        *("CPU ms", "peer CPU", "ratio"),
+    )
     lines = [f"{name:<26}" + "".join(f"{column:>10}" for column in columns)]
     lines += [_row(figures) for figures in measured["scenarios"].values()]
     for kind, title in _MEMORY:
@@ -96,6 +100,9 @@ def _row(figures: dict[str, Any]) -> str:
         f"{figures['target']:g}x" + ("" if ratio is None or ratio >= figures["target"] else " !"),
         _number(ours.get("p99_ms"), 1),
         _number(theirs.get("p99_ms"), 1),
+        _number(ours.get("cpu_ms"), 2),
+        _number(theirs.get("cpu_ms"), 2),
+        _ratio(theirs.get("cpu_ms"), ours.get("cpu_ms")),
     )
     note = f"   {errors} errors" if errors else ""
     return f"  {figures['title']:<24}" + "".join(f"{cell:>10}" for cell in cells) + note
@@ -109,6 +116,10 @@ def _start(start: dict[str, Any]) -> list[str]:
         for key, title in rows
         if start
     ]
+
+
+def _ratio(theirs: float | None, ours: float | None) -> str:
+    return f"{theirs / ours:.1f}x" if theirs and ours else "-"
 
 
 def _number(value: float | None, digits: int = 0) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from bson import Int64
+from bson import DBRef, Int64
 from pymongo import MongoClient
 
 from bench import data
@@ -97,18 +97,21 @@ def mongodb(url: str, side: Side) -> None:
     with MongoClient(url, uuidRepresentation="standard") as client:
         for table, columns, rows in _tables(LAYOUTS[side]):
             collection = client.get_default_database()[table]
-            names = ("_id", *columns[1:])
+            # Beanie keeps a link by the name of its field.
+            names = ("_id", *(name.removesuffix("_id") for name in columns[1:]))
             for start in range(0, len(rows), _ROWS):
                 some = [
-                    {name: _kept(value, side) for name, value in zip(names, row, strict=True)}
+                    {name: _kept(name, value, side) for name, value in zip(names, row, strict=True)}
                     for row in rows[start : start + _ROWS]
                 ]
                 collection.insert_many(some, ordered=False)
 
 
-def _kept(value: Any, side: Side) -> Any:
-    """abaft keeps numbers of 64 bits, and times whose text has all digits."""
-    if side == "peer" or isinstance(value, bool):
+def _kept(name: str, value: Any, side: Side) -> Any:
+    """abaft keeps numbers of 64 bits, and times whose text has all digits; Beanie links."""
+    if side == "peer":
+        return DBRef("authors", value) if name == "author" else value
+    if isinstance(value, bool):
         return value
     if isinstance(value, datetime):
         return stamp(value)

@@ -116,7 +116,7 @@ def _unmet(model: Model, constraint: str, column: str) -> Invalid:
 
 def unique_rules(model: Model) -> list[Unique]:
     """All by which records are held apart, in the order in which they are told."""
-    return [Unique(model.key), *model.unique_sets()]
+    return [*dict.fromkeys((Unique(model.key), *model.unique_sets()))]
 
 
 def broken_rules(model: Model, columns: tuple[str, ...]) -> list[Unique]:

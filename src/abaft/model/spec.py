@@ -246,13 +246,18 @@ class Model:
         return any(action in rule.actions and name in rule.fields for rule in self.rules)
 
     def unique_sets(self) -> list[Unique]:
-        """All that is unique but the key, each with the records that it is among."""
+        """All that is unique but the key, each with the records that it is among.
+
+        A key with text without case is unique by code point, and here by what it is compared as.
+        """
         single = [(row.name,) for row in self.fields.values() if row.unique]
         groups = [group for group in (*single, *self.uniques) if group != self.key]
         sets = [*map(Unique, groups), *self.conditional]
         if self.soft_delete:
             # What a deleted record holds may be used again.
             sets = [Unique(row.fields, all_of((row.where, LIVING))) for row in sets]
+        if self.managed and any(self.fields[name].nocase for name in self.key):
+            sets.insert(0, Unique(self.key))
         # But for its place, to which it may return.
         return [*sets, Unique(self.order)] if self.order else sets
 
@@ -269,7 +274,8 @@ class Model:
     def unique_keys(self) -> list[tuple[str, ...]]:
         """The fields that tell one record from all others: an upsert goes by them."""
         plain = (TRUE, LIVING) if self.soft_delete else (TRUE,)
-        return [self.key, *(row.fields for row in self.unique_sets() if row.where in plain)]
+        others = (row.fields for row in self.unique_sets() if row.where in plain)
+        return [*dict.fromkeys((self.key, *others))]
 
     @property
     def living(self) -> Expr | None:

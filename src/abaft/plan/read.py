@@ -237,20 +237,33 @@ def orders_of(
         distinct = field.unique and not field.nullable and step.path == (field.name,)
         # A deleted record may hold the same value.
         distinct = distinct and not model.soft_delete
+        # Nor is it sure of another's table that what differs by case alone isn't in it.
+        distinct = distinct and (model.managed or not field.nocase)
         if distinct and not model.guards(field.name):
             return tuple(orders)
+    return (*orders, *_by_key(model, orders))
+
+
+def _by_key(model: Model, orders: list[Order]) -> list[Order]:
+    """The steps by the key that make an order total."""
     named = {
         order.column.name
         for order in orders
         if isinstance(order.column, e.Column) and not order.column.hops
     }
     descending = orders[-1].descending if orders else False
+    steps = []
     for name in model.key:
+        part = model.fields[name]
+        # Only of a group may a part of the key be null.
+        step = Order((name,), e.Column(name), part.kind, descending, part.nullable)
         if name not in named:
-            part = model.fields[name]
-            # Only of a group may a part of the key be null.
-            orders.append(Order((name,), e.Column(name), part.kind, descending, part.nullable))
-    return tuple(orders)
+            steps.append(step)
+        if part.nocase and not model.managed:
+            # A value that is chosen is compared by code point.
+            exact = e.Choose(e.TRUE, step.column, step.column, part.kind)
+            steps.append(replace(step, column=exact))
+    return steps
 
 
 def _by_hand(model: Model, access: Access | None) -> list[Order]:

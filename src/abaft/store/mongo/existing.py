@@ -17,6 +17,7 @@ from bson import Decimal128, Int64, ObjectId
 from abaft.base.errors import ModelError
 from abaft.model.kinds import INT_MAX, INT_MIN, Kind, Number
 from abaft.model.spec import Field, Model, One, Schema
+from abaft.store.mongo.documents import NOCASE
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.values import BSON, datetime_text, decode, form
 
@@ -116,12 +117,17 @@ def beginning(model: Model) -> list[Query]:
     """The stages that a pipeline over the collection begins with: two places, and our forms."""
     made: Query = {}
     raw: Query = {}
+    folded: Query = {}
     for name, field in model.fields.items():
         at = _path(model, name)
         made[at] = _made(f"${at}", field.kind)
         if field.key or field.relation:
             raw[at] = f"${at}"
-    return [{"$match": {}}, {"$match": {}}, {"$set": {**made, RAW: raw}}]
+        if field.nocase:
+            folded[name] = {"$cond": [{"$eq": [f"${at}", None]}, None, {"$toLower": f"${at}"}]}
+    stages: list[Query] = [{"$match": {}}, {"$match": {}}, {"$set": {**made, RAW: raw}}]
+    # A stage sees what the one before it has made.
+    return [*stages, {"$set": {NOCASE: folded}}] if folded else stages
 
 
 def _path(model: Model, name: str) -> str:

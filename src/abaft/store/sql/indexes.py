@@ -39,7 +39,7 @@ def index_groups(model: Model) -> list[Index]:
 
     for unique in model.unique_sets():
         name = unique.name(model.table)
-        if unique.fields[: len(model.key)] != model.key:
+        if unique.fields == model.key or unique.fields[: len(model.key)] != model.key:
             groups[name] = Index(name, unique.fields, True, unique.where)
     for field in model.fields.values():
         if field.index and not field.unique:

@@ -183,6 +183,12 @@ async def test_every_order_is_walked_by_cursors_as_it_is_listed(api: Api) -> Non
             assert await walk(api, f"/api/books?sort={sort}&limit={limit}") == expected, sort
 
 
+async def test_a_relation_and_the_key_it_leads_to_are_sorted_by_at_once(api: Api) -> None:
+    wanted = await api.items("/api/books?sort=-writer,title", of="title")
+    assert await api.items("/api/books?sort=-writer,writer.id,title", of="title") == wanted
+    assert await api.items("/api/books?sort=writer,title", of="title") != wanted
+
+
 async def walk(api: Api, url: str, between: Any = None) -> list[str]:
     titles, cursor = [], ""
     while cursor is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -75,6 +75,10 @@ class Text:
         """Whether the database reckons nothing for it."""
         return self._stages is None
 
+    async def alike(self, documents: Sequence[Document], run: Run) -> list[str]:
+        """Of several, for which the database reckons nothing."""
+        return await self._shape.texts(documents, {}, run)
+
     async def of(self, document: Document, values: Values, run: Run) -> str:
         """Of a stored record; what it shows beside its own values the database reckons."""
         documents = [document]
@@ -114,6 +118,11 @@ class Guards:
     def asks_after(self) -> bool:
         """Whether what results can be judged before it is stored."""
         return not (self.after.always or self.plan.links or self.plan.late)
+
+    @property
+    def ask_of_new(self) -> bool:
+        """Whether any looks at a new record."""
+        return self.asks_after or bool(self.targets)
 
     async def of_stored(self, stored: Document, values: Values, run: Run) -> Answers:
         """Those of the record as it is."""

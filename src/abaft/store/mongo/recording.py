@@ -28,11 +28,16 @@ def joined(data: str, results: str) -> str:
     return results if data == "{}" else f"{data[:-1]},{results[1:]}"
 
 
-def change(values: Told) -> Document:
-    """The feed's record of a write."""
-    names = ("actor", "model", "record", "action", "data")
-    at = encode(DateTime(), values["change.at"])
-    return {"at": at, **{name: values[f"change.{name}"] for name in names}}
+_GIVEN = [(name, f"change.{name}") for name in ("actor", "model", "record", "action", "data")]
+_TIME = DateTime()
+
+
+def change(values: Told, **known: str) -> Document:
+    """The feed's record of a write; what is known of it goes before its values."""
+    told: Document = {"at": encode(_TIME, values["change.at"])}
+    for name, place in _GIVEN:
+        told[name] = known[name] if name in known else values[place]
+    return told
 
 
 class Recorder:

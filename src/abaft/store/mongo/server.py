@@ -10,6 +10,7 @@ from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.command_cursor import AsyncCommandCursor
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
@@ -88,7 +89,9 @@ class Server:
         seconds: float | None = None,
     ) -> list[Document]:
         """All documents of a pipeline, within its time."""
-        return [row async for row in self.each(collection, stages, session, seconds)]
+        with translating():
+            async with await self._found(collection, stages, session, seconds) as cursor:
+                return await cursor.to_list()
 
     async def each(
         self,
@@ -98,13 +101,20 @@ class Server:
         seconds: float | None = None,
     ) -> AsyncGenerator[Document, None]:
         """The documents of a pipeline one by one."""
-        source = self.collection(collection)
-        limit = self.seconds if seconds is None else seconds
-        options: dict[str, Any] = {"maxTimeMS": max(1, int(limit * 1000))} if limit else {}
         with translating():
-            cursor = await source.aggregate(
-                stages, session=session, allowDiskUse=True, batchSize=1000, **options
-            )
-            async with cursor:
+            async with await self._found(collection, stages, session, seconds) as cursor:
                 async for row in cursor:
                     yield row
+
+    async def _found(
+        self,
+        collection: str,
+        stages: list[Query],
+        session: AsyncClientSession | None,
+        seconds: float | None,
+    ) -> AsyncCommandCursor[Document]:
+        limit = self.seconds if seconds is None else seconds
+        options: dict[str, Any] = {"maxTimeMS": max(1, int(limit * 1000))} if limit else {}
+        return await self.collection(collection).aggregate(
+            stages, session=session, allowDiskUse=True, batchSize=1000, **options
+        )

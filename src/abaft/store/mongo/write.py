@@ -76,7 +76,8 @@ class Write:
     async def create_all(self, unit: Unit, rows: Sequence[Values]) -> list[Row] | None:
         """Stores new records at once; None where something speaks against one of them."""
         given = [{name: values[f"set.{name}"] for name in self.plan.assigned} for values in rows]
-        for record, values in zip(given, rows, strict=True):
+        asked = rows if self.guards.ask_of_new else ()
+        for record, values in zip(given, asked, strict=False):
             candidate = self.keeper.documents.make(record)
             answers = await self.guards.of_result(None, candidate, values, unit.run)
             if not all(answers.values()):
@@ -84,10 +85,13 @@ class Write:
         documents = await self.keeper.insert_all(unit, given)
         if documents is None:
             return None
-        found = []
-        for document, values in zip(documents, rows, strict=True):
-            told = {**values, "change.record": self.model.written(key_of(self.model, document))}
-            found.append(await self._finish(unit, document, told, None, []))
+        texts = await self.guards.shown.alike(documents, unit.run)
+        found: list[Row] = []
+        for document, values, text in zip(documents, rows, texts, strict=True):
+            written = self.model.written(key_of(self.model, document))
+            unit.tell(change(values, record=written))
+            seen = self.visible.always or await self.visible.holds(document, values, unit.run)
+            found.append((text if seen else None, None))
         return found
 
     async def run(self, unit: Unit, values: Values) -> Row | None:
@@ -123,10 +127,11 @@ class Write:
 
     async def _create(self, unit: Unit, values: Values) -> Row | None:
         given = {name: values[f"set.{name}"] for name in self.plan.assigned}
-        candidate = self.keeper.documents.make(given)
-        answers = await self.guards.of_result(None, candidate, values, unit.run)
-        if not all(answers.values()):
-            return None
+        if self.guards.ask_of_new:
+            candidate = self.keeper.documents.make(given)
+            answers = await self.guards.of_result(None, candidate, values, unit.run)
+            if not all(answers.values()):
+                return None
         document = await self.keeper.insert(unit, given)
         key = key_of(self.model, document)
         made = key[self.model.key[0]] if self.model.key[0] not in given else None
@@ -185,7 +190,7 @@ class Write:
         data = joined(values["change.data"], orjson.dumps(results).decode())
         if self.model.history:
             data = await self.recorder.whole(unit, self.model, key) or "{}"
-        unit.tell(change({**values, "change.data": data}))
+        unit.tell(change(values, data=data))
         if not await self._allowed(unit, document, values):
             raise GuardFailed(guard="after")
         return (await self._shown(document, values, unit.run), made)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from abaft import Many, Ref, field
+from abaft.base.errors import SchemaMismatch
 from apps.open import Open
 from scenarios import Api, serving
 
@@ -136,3 +138,17 @@ async def test_a_read_finds_it_in_any_case_and_a_write_as_it_is_stored(api: Api)
     answer = await ask(api, "POST", "words?upsert=name", {"name": "NEW", "rank": 2})
     assert (answer.status_code, answer.json()["name"]) == (200, "new")
     assert (await ask(api, "PATCH", "words/new", {"rank": 1})).status_code == 200
+
+
+async def test_records_that_are_alike_by_now_are_told_at_the_start(database_url: str) -> None:
+    def label(**more: Any) -> Any:
+        class Label(Open, key="name"):
+            name: str = field(max_length=40, **more)
+
+        return Label
+
+    async with serving(database_url, label()) as api:
+        await made(api, "labels", {"name": "new"}, {"name": "NEW"})
+    with pytest.raises(SchemaMismatch, match="is to be unique, and stored records share a value"):
+        async with serving(database_url, label(collate="nocase")):
+            pass

@@ -50,7 +50,7 @@ from abaft.observe.events import (
 from abaft.observe.log import log
 from abaft.pipeline import Pipeline
 from abaft.replicas import ReplicatedPipeline, replicated
-from abaft.store.base import Store, StoreError
+from abaft.store.base import Store, StoreError, UniqueViolation
 from abaft.store_faults import store_fault
 
 PRUNE_EVERY = 3600.0
@@ -187,10 +187,13 @@ class App(FastAPI):
                 return
             begun = clock.ticks()
             await self.store.open()
-            applied, differences = await self.store.upgrade(not self.settings_.production)
-            if differences and not self.settings_.tolerates_differences:
+            try:
+                applied, differences = await bring_up(self.store, not self.settings_.production)
+                if differences and not self.settings_.tolerates_differences:
+                    raise SchemaMismatch(differences)
+            except BaseException:
                 await self.store.close()
-                raise SchemaMismatch(differences)
+                raise
             for difference in differences:
                 self.observer.emit(SchemaDiffers(difference))
             for statement in applied:
@@ -241,6 +244,18 @@ async def prune_answers(store: Store, before: datetime) -> None:
     """Deletes the answers that were kept by an Idempotency-Key before then."""
     while await store.run(lambda: store.answers.prune(before)):
         pass
+
+
+async def bring_up(store: Store, apply: bool) -> tuple[list[str], list[str]]:
+    """Compares the database with the models, and with `apply` makes what is safe: what was made,
+    and the differences left. SchemaMismatch where stored records stand in the way."""
+    try:
+        return await store.upgrade(apply)
+    except UniqueViolation as error:
+        names = ", ".join(error.fields)
+        raise SchemaMismatch(
+            [f"{names} is to be unique, and stored records share a value: mend them first"]
+        ) from error
 
 
 def open_store(settings: Settings, app: App) -> Store:

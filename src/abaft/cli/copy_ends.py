@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from abaft.app import App, open_store
+from abaft.app import App, bring_up, open_store
 from abaft.base.digest import fingerprint
 from abaft.base.errors import SetupError
 from abaft.cli.copy_order import copied
@@ -114,7 +114,7 @@ async def opened(end: End, make: bool) -> AsyncIterator[None]:
         raise CopyError(f"{end.shown}: {error}") from error
     try:
         try:
-            _, differences = await end.store.upgrade(make)
+            _, differences = await bring_up(end.store, make)
         except SetupError as error:
             raise CopyError(f"{end.shown}: {error}") from error
         if differences:

@@ -13,7 +13,7 @@ import uvicorn
 from rich.markup import escape
 from uvicorn.config import LOGGING_CONFIG
 
-from abaft.app import App, open_store
+from abaft.app import App, bring_up, open_store
 from abaft.base import ids, settings
 from abaft.base.errors import SchemaMismatch, SettingError
 from abaft.cli.console import done, err, fail, note
@@ -140,7 +140,7 @@ async def check_database(found: Found, workers: int = 1) -> None:
     store = open_store(given, app)
     await store.open()
     try:
-        applied, differences = await store.upgrade(not given.production)
+        applied, differences = await bring_up(store, not given.production)
         taken = await room(store)
     finally:
         await store.close()

@@ -149,9 +149,12 @@ class PostgresStore(ServerStore[Connection]):
     async def upgrade(self, apply: bool) -> tuple[list[str], list[str]]:
         async with self._line.patient.hold(self._until()) as connection:
             changes, own = self.changes_table, (self.answers.table,)
-            result = await upgrade(
-                connection, self.schema, self.tables, changes, own, self.dialect, apply
-            )
+            try:
+                result = await upgrade(
+                    connection, self.schema, self.tables, changes, own, self.dialect, apply
+                )
+            except FAILURES as error:
+                raise self._translated(error) from error
             self._columns.update(await unique_columns(connection, self.schema))
         return result
 

@@ -29,6 +29,7 @@ LATE_IMPORTS_MAY_BE_IN = "src/abaft/cli/*"
 LATE_IMPORTS: set[str] = {
     # The parser of a language that most requests don't speak.
     "src/abaft/language/parse.py::abaft.language",
+    "src/abaft/app.py::abaft.auth.accounts",
     "src/abaft/app.py::abaft.store.mongo.store",
     "src/abaft/app.py::abaft.store.mysql",
     "src/abaft/app.py::abaft.store.postgres",

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 from fastapi import Depends, FastAPI, Request
@@ -24,6 +24,9 @@ from abaft.api.paths import Paths
 from abaft.api.records import Records
 from abaft.api.watermark import Watermarks
 from abaft.auth.admin import AdminToken
+from abaft.auth.closing import closed
+from abaft.auth.models import OwnModels, model_of_users, own_models
+from abaft.auth.user import User
 from abaft.base import clock, ids
 from abaft.base import settings as base_settings
 from abaft.base.actor import Actor, Authenticator
@@ -53,6 +56,9 @@ from abaft.replicas import ReplicatedPipeline, replicated
 from abaft.store.base import Store, StoreError, UniqueViolation
 from abaft.store_faults import store_fault
 
+if TYPE_CHECKING:
+    from abaft.auth.accounts import Accounts
+
 PRUNE_EVERY = 3600.0
 """Seconds between two prunings of the change feed."""
 
@@ -81,14 +87,20 @@ class App(FastAPI):
         given = base_settings.load(chosen) if settings is None else replace(settings, **chosen)
         self.settings_ = given
         self.observer = Observer(*sinks)
-        self.schema = build(models)
+        users = model_of_users(models, User)
+        own = None if users is None else own_models(users)
+        self.schema = build(models) if own is None else closed(build((*models, *own.declared)), own)
         key = self._key(given)
         self.store: Store = open_store(given, self)
         self._watermarks: Watermarks | None = None
         self.pipeline = self._driver(key)
         self.pipeline.database_for = lambda actor, unit: Database(self.pipeline, actor, unit)
         admin = [AdminToken(given.admin_token)] if given.admin_token else []
-        self.records = Records(self.pipeline, given, self.observer, (*admin, *authenticators), key)
+        title = options.get("title", "abaft")
+        self.accounts = None if own is None else self._accounts(own, key, title)
+        known = [] if self.accounts is None else [self.accounts.authenticator]
+        asked = (*admin, *authenticators, *known)
+        self.records = Records(self.pipeline, given, self.observer, asked, key, self.accounts)
         self.paths = Paths(given.api_prefix, self.schema.collections)
         self._described: tuple[dict[str, Any], dict[str, Any]] | None = None
         self._ready = False
@@ -111,6 +123,13 @@ class App(FastAPI):
         self.add_exception_handler(Fault, _fault_response)
         route = self.router.middleware_stack
         self.router.middleware_stack = self._dispatch(route)
+
+    def _accounts(self, own: OwnModels, key: bytes, title: str) -> Accounts:
+        """Accounts, for who declares a model of users."""
+        with needs("accounts"):
+            from abaft.auth.accounts import Accounts
+
+        return Accounts(self.pipeline, self.settings_, self.observer, key, own, title)
 
     def _driver(self, key: bytes) -> Pipeline:
         """The driver over the database; with its replicas, where there are any."""
@@ -215,6 +234,8 @@ class App(FastAPI):
             self._pruning.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._pruning
+        if self.accounts is not None:
+            await self.accounts.stop()
         await self.store.close()
 
     async def _prune(self) -> None:
@@ -232,6 +253,8 @@ class App(FastAPI):
             count = await self.store.prune_changes(before)
             if count:
                 self.observer.emit(ChangesPruned(count))
+        if self.accounts is not None:
+            await self.accounts.prune()
         if hours:
             await prune_answers(self.store, clock.now() - timedelta(hours=hours))
 
@@ -315,7 +338,8 @@ def _owner(connection: HTTPConnection) -> App:
 async def current_actor(connection: HTTPConnection) -> Actor:
     """Who asks: the dependency behind Me."""
     headers = {name.lower(): value for name, value in connection.scope["headers"]}
-    return await _owner(connection).records.actor(headers)
+    method = connection.scope.get("method", "")
+    return await _owner(connection).records.actor(headers, method)
 
 
 Me = Annotated[Actor, Depends(current_actor)]

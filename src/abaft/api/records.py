@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from abaft.api import idempotency, preferences, respond
+from abaft.api.accounts import AUTH, AccountRoutes, AccountTable
 from abaft.api.batch import BATCH, Batch
 from abaft.api.forms import FORMS, PLAIN, Negotiation, Variant, whole_forms
 from abaft.api.history import History
@@ -52,6 +53,7 @@ class Records:
         observer: Observer,
         authenticators: Sequence[Authenticator],
         key: bytes,
+        accounts: AccountTable | None = None,
     ) -> None:
         self.settings = settings
         self.observer = observer
@@ -85,6 +87,9 @@ class Records:
             "PATCH": writes.patch,
             "PUT": writes.put,
         }
+        self.accounts = None
+        if accounts is not None:
+            self.accounts = AccountRoutes(accounts.endpoints, accounts.call, settings, self.actor)
         batch = Batch(pipeline, settings, self.route, writes)
         self.batches: Mapping[str, Handler] = {"POST": batch.answer}
         self.parts = (
@@ -128,10 +133,15 @@ class Records:
             await respond.send_answer(send, _other(method, handlers))
             return
         variant = self._variant(method, handler, headers)
-        actor = await self.actor(headers)
+        actor = ANONYMOUS if model is AUTH else await self.actor(headers, method)
         root, query = scope.get("root_path", ""), scope["query_string"]
         request = Request(method, model, key, query, headers, actor, root, receive, given)
         request.variant = variant
+        if model is AUTH:
+            request.address = (scope.get("client") or ("",))[0]
+            answer = await handler(request)
+            await respond.send_answer(send, answer, head=method == "HEAD")
+            return
         if preferences.HEADER in headers:
             request.prefer = preferences.preferences(headers[preferences.HEADER])
             handler = partial(preferences.served, handler=handler)
@@ -153,6 +163,8 @@ class Records:
         if model is None:
             if path == BATCH.collection:
                 return Route(BATCH, "", self.batches)
+            if collection == AUTH.collection and self.accounts is not None:
+                return self.accounts.route(key)
             hint = nearest(collection[:80], self.collections)
             said = f"there is no collection {collection[:80]!r}" if collection else _UNNAMED
             raise NotFound(said, hint=hint)
@@ -197,10 +209,10 @@ class Records:
                 detail = f"an address may send {self.rate.per_minute} requests a minute"
                 raise TooManyRequests(detail, headers={"retry-after": str(wait)})
 
-    async def actor(self, headers: dict[bytes, bytes]) -> Actor:
+    async def actor(self, headers: dict[bytes, bytes], method: str = "") -> Actor:
         """Who asks; Unauthorized for credentials that nobody knows."""
         if self.authenticators:
-            text = Headers(headers)
+            text = Headers(headers, method)
             for authenticator in self.authenticators:
                 actor = await authenticator.authenticate(text)
                 if actor is not None:

@@ -51,6 +51,7 @@ class Request:
     unit: Unit | None = None
     variant: Variant = PLAIN
     prefer: Preferences = preferences.NONE
+    address: str = ""
 
     async def body(self, settings: Settings) -> bytes:
         """The whole body. Raises TooLarge as soon as it is over the limit."""
@@ -62,10 +63,12 @@ class Request:
 class Headers(Mapping[str, str]):
     """Headers as text, each decoded when it is asked for: mostly one of many is."""
 
-    __slots__ = ("_given",)
+    __slots__ = ("_given", "method")
 
-    def __init__(self, given: Mapping[bytes, bytes]) -> None:
+    def __init__(self, given: Mapping[bytes, bytes], method: str = "") -> None:
         self._given = given
+        self.method = method
+        """The request's; empty where it isn't known."""
 
     def __getitem__(self, name: str) -> str:
         return self._given[name.encode("latin-1", "replace")].decode("latin-1")

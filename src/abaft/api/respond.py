@@ -27,6 +27,7 @@ _PROBLEM: Headers = [
     (b"cache-control", b"no-store"),
 ]
 _BASE_PUBLIC: Headers = [_JSON, _NOSNIFF, _PUBLIC, _VARY]
+_SECRET = (b"cache-control", b"no-store")
 _BASE_PRIVATE: Headers = [_JSON, _NOSNIFF, _PRIVATE, _VARY]
 
 
@@ -58,7 +59,8 @@ def strong_etags(header: str) -> tuple[str, ...] | None:
 class Answer:
     """An answer as a value: it can be sent, kept, or put into another. No `body`: none is sent.
 
-    `form` is that of the body; of one that is still to be made `chunks` are the parts.
+    `form` is that of the body; of one that is still to be made `chunks` are the parts. What isn't to be
+    `kept` holds secrets: no cache may have it, not even the browser's.
     """
 
     status: int
@@ -67,12 +69,17 @@ class Answer:
     extra: Headers = field(default_factory=list)
     form: Form = JSON_FORM
     chunks: AsyncGenerator[bytes, None] | None = None
+    kept: bool = True
 
 
 async def send_answer(send: Send, answer: Answer, *, head: bool = False) -> None:
     """Sends it; for HEAD all but the body."""
     body = answer.body
-    if body is None:
+    if not answer.kept:
+        length = [] if body is None else [_JSON, (b"content-length", str(len(body)).encode())]
+        own = [] if any(name == b"cache-control" for name, _ in answer.extra) else [_SECRET]
+        headers = [*length, _NOSNIFF, *own, *answer.extra]
+    elif body is None:
         cache = _PRIVATE if answer.private else _PUBLIC
         headers = [_NOSNIFF, cache, _VARY, *answer.extra]
     else:

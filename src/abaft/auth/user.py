@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from abaft.base.actor import Actor
 from abaft.model.declare import Model
 from abaft.model.decorators import allow
@@ -9,7 +11,12 @@ from abaft.model.field import Email, field
 
 
 class User(Model):
-    """A person who may log in. They see and change their own record; everybody sees the name."""
+    """A person who may log in. They see and change their own record; everybody sees the name.
+
+    `__registers__` are the fields that one may say of oneself when an account is made.
+    """
+
+    __registers__: ClassVar[tuple[str, ...]] = ("name",)
 
     name: str = field(default="", max_length=120)
     email: Email | None = field(default=None, unique=True, collate="nocase", max_length=254)

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from abaft.base import clock
+
 ActorKind = tuple[Literal["anonymous", "user", "system"], frozenset[str]]
+
+SCOPED, SCOPE, FRESH = "\0scoped", "\0scope:", "\0fresh:"
+"""Marks beside the roles; no role can be called so, for none has the character U+0000."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """The principal of a request.
 
-    `id` is the written key of the user record, or None; `system` stands above all rules.
+    `id` is the written key of the user record, or None; `system` stands above all rules. `scopes`
+    are what a key of theirs may do, None: all that they may. `authenticated` is when they last
+    proved who they are, and `steps` the ages in seconds, of those that rules ask for, that this is
+    below. `session` is where they are logged in.
     In a rule the actor is a symbol: compare it with a relation (`post.author == me`), ask it for
-    `me.has_role("editor")` or whether it is `me.anonymous`.
+    `me.has_role("editor")`, `me.has_scope("export")`, `me.fresh(minutes=5)` or whether it is
+    `me.anonymous`.
     """
 
     id: str | None = None
     roles: frozenset[str] = frozenset()
     system: bool = False
     label: str = ""
+    scopes: frozenset[str] | None = None
+    authenticated: datetime | None = None
+    steps: frozenset[int] = frozenset()
+    session: str = ""
     kind: ActorKind = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -30,7 +44,12 @@ class Actor:
             name = "system"
         elif self.id is not None:
             name = "user"
-        object.__setattr__(self, "kind", (name, self.roles))
+        marks = self.roles
+        if self.scopes is not None:
+            marks = marks | {SCOPED, *(SCOPE + scope for scope in self.scopes)}
+        if self.steps:
+            marks = marks | {f"{FRESH}{seconds}" for seconds in self.steps}
+        object.__setattr__(self, "kind", (name, marks))
 
     @property
     def anonymous(self) -> bool:
@@ -40,6 +59,23 @@ class Actor:
     def has_role(self, role: str) -> bool:
         """Whether the actor has the role of this name."""
         return role in self.roles
+
+    def has_scope(self, scope: str) -> bool:
+        """Whether what they came by may do this; who logged in may do all that they may."""
+        return self.scopes is None or scope in self.scopes
+
+    def fresh(self, *, minutes: float = 0, seconds: float = 0) -> bool:
+        """Whether they proved who they are within this time."""
+        if self.authenticated is None:
+            return False
+        age = clock.now() - self.authenticated
+        return age < timedelta(minutes=minutes, seconds=seconds)
+
+    def holds(self, mark: str) -> bool:
+        """Whether the actor has a role, or a mark of a scope or step."""
+        if mark.startswith(FRESH):
+            return self.fresh(seconds=int(mark.removeprefix(FRESH)))
+        return mark in self.kind[1]
 
     @property
     def name(self) -> str:

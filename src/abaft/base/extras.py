@@ -11,6 +11,19 @@ _EXTRAS = {
     "postgres": ("PostgreSQL needs its driver", ("asyncpg",)),
     "mysql": ("MySQL and MariaDB need their driver", ("asyncmy",)),
     "mongo": ("MongoDB needs its driver", ("pymongo", "bson")),
+    "accounts": (
+        "accounts need their libraries",
+        (
+            "argon2",
+            "joserfc",
+            "cryptography",
+            "pyotp",
+            "webauthn",
+            "limits",
+            "aiosmtplib",
+            "jinja2",
+        ),
+    ),
     "migrate": ("this needs Alembic", ("alembic", "greenlet")),
 }
 """Who needs each extra, and the packages that it brings."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from abaft.base.errors import SettingError
+
+_ORIGIN = re.compile(r"https?://[^/?#\s@]+")
 
 
 def setting(default: Any, text: str, *, secret: bool = False) -> Any:
@@ -106,6 +109,37 @@ class Settings:
     max_batch: int = setting(1_000, "records that one request may write")
     max_search_length: int = setting(500, "characters of `search`")
     max_search_words: int = setting(32, "words of `search`")
+    base_url: str = setting(
+        "", "where people reach the app, as https://example.org: links in mails lead there"
+    )
+    registration: Literal["open", "invited", "closed"] = setting(
+        "open", "who may make an account: anybody, who was invited, or nobody"
+    )
+    email_verification: bool = setting(
+        True, "an account is made only by who has the mail that was sent to its address"
+    )
+    session_days: int = setting(30, "days after which one has to log in again in any case")
+    session_idle_hours: int = setting(168, "hours without a request that end a session")
+    session_recheck: float = setting(
+        0.0, "seconds a worker may go by what it knows of a session, where databases are shared"
+    )
+    access_minutes: float = setting(10.0, "minutes that an access token is valid")
+    refresh_grace: float = setting(
+        10.0, "seconds in which a refresh token that came twice doesn't end its session"
+    )
+    code_minutes: float = setting(30.0, "minutes that a code or link of a mail is valid")
+    password_threads: int = setting(2, "passwords a worker may hash at once, of 19 MiB each")
+    throttle_storage: str = setting(
+        "memory://", "where failed log-ins are counted: memory:// or redis://…", secret=True
+    )
+    smtp: str = setting(
+        "", "the mail server, as smtp://USER:PASSWORD@HOST:587; smtps:// for TLS", secret=True
+    )
+    mail_from: str = setting("", "the sender of mails, such as App <no-reply@example.org>")
+    mail_link: str = setting(
+        "/account/{purpose}#{token}", "where links in mails lead, below base_url"
+    )
+    mail_templates: str = setting("", "a folder of templates that come before abaft's own")
     change_retention_days: int = setting(30, "days that the change feed is kept; 0: for ever")
 
     def __post_init__(self) -> None:
@@ -126,6 +160,8 @@ class Settings:
             raise SettingError("production needs a secret_key: set ABAFT_SECRET_KEY")
         if self.admin_token and len(self.admin_token) < 32:
             raise SettingError("admin_token is shorter than 32 characters: it opens every door")
+        if self.base_url and not _ORIGIN.fullmatch(self.base_url):
+            raise SettingError(f"base_url is {self.base_url!r}: write it like https://example.org")
         if not self.api_prefix.startswith("/") or self.api_prefix.endswith("/"):
             raise SettingError(f"api_prefix is {self.api_prefix!r}: write it like '/api'")
 

@@ -8,7 +8,8 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from abaft.model.build import OWN_COLLECTIONS, RESERVED
+from abaft.model.build import RESERVED
+from abaft.model.distinct import OWN_COLLECTIONS
 from abaft.model.names import plural, snake
 
 LONGEST = 60

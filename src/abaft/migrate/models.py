@@ -38,6 +38,11 @@ class Target:
         """All tables that are to be there."""
         return [model.place for model in self.managed] + [table.name for table in self.own]
 
+    def own_places(self) -> list[str]:
+        """The tables of abaft's own that are compared all the same."""
+        models = [model.place for model in self.managed if model.own]
+        return [*models, *(table.name for table in self.own)]
+
     def metadata(self) -> sa.MetaData:
         """The tables as Alembic takes them, in one collection."""
         found = sa.MetaData()

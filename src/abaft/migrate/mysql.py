@@ -62,9 +62,7 @@ class MysqlEngine:
         return Target(store.schema, store.dialect, store.tables, store.own, family)
 
     async def _described(self, connection: Connection) -> State:
-        return await describe(
-            lambda sql: run(connection, sql), [table.name for table in self.target.own]
-        )
+        return await describe(lambda sql: run(connection, sql), self.target.own_places())
 
     async def _renamed(self, before: State, renames: Sequence[str]) -> State:
         """With its new names: tried where nothing is lost."""

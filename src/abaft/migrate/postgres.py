@@ -56,7 +56,7 @@ class PostgresEngine:
             return await connection.run_sync(self._compared, new, asked)  # type: ignore[no-any-return]
 
     def _catalog(self, connection: sa.Connection) -> Catalog:
-        own = [table.name for table in self.target.own]
+        own = self.target.own_places()
         return Catalog(connection, schemas_of(self.target.schema), own)
 
     def _compared(self, connection: sa.Connection, new: State, asked: Asked) -> Plan:

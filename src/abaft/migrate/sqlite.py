@@ -56,7 +56,7 @@ class SqliteEngine:
         return replace(made, warnings=tuple(_warnings(made)))
 
     def _described(self, connection: Any) -> State:
-        return describe(rows_of(connection), [table.name for table in self.target.own])
+        return describe(rows_of(connection), self.target.own_places())
 
     def _wanted(self, state: State) -> State:
         """With what the models know of values, and in their order."""

@@ -16,6 +16,7 @@ from abaft.model.annotations import Shape, read_annotation
 from abaft.model.build_computed import add_computed, functions_of
 from abaft.model.declare import Model
 from abaft.model.decorators import ComputedFunction, HookFunction, RuleFunction, ScopeFunction
+from abaft.model.distinct import check_distinct
 from abaft.model.field import UNSET, Options, Sentinel, Unique, by_database, me, now
 from abaft.model.kinds import Kind
 from abaft.model.relations import link_model, many_relation, one_relation
@@ -36,7 +37,6 @@ from abaft.model.trace import trace
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
 RESERVED = {"highlights"}
 """Members of a record's JSON that no field can be."""
-OWN_COLLECTIONS = {"batch"}
 _NO_FLAGS = ("column", "factory", "stored")
 
 
@@ -70,8 +70,8 @@ def build(models: Iterable[type[Model]]) -> Schema:
     for draft in drafts.values():
         _add_relations(drafts, draft, links)
     specs = {draft.name: _spec(draft) for draft in drafts.values()} | links
-    served = {spec.collection: spec for spec in specs.values() if not spec.internal}
-    _distinct(specs.values())
+    served = {spec.collection: spec for spec in specs.values() if spec.served}
+    check_distinct(specs.values())
     bare = Schema(specs, served)
     return _with_rules(bare, drafts)
 
@@ -302,39 +302,9 @@ def _spec(draft: Draft) -> Spec:
         schema=config.schema,
         managed=config.managed,
         read_only=config.read_only,
+        own=draft.cls.__own__,
         cls=draft.cls,
     )
-
-
-def _distinct(specs: Iterable[Spec]) -> None:
-    tables: dict[str, str] = {}
-    collections: dict[str, str] = {}
-    for spec in specs:
-        if spec.collection in collections:
-            raise ModelError(
-                f"{spec.name} and {collections[spec.collection]} share the collection "
-                f"{spec.collection!r}: give one another, class {spec.name}(Model, collection=…)"
-            )
-        if spec.collection in OWN_COLLECTIONS:
-            raise ModelError(
-                f"{spec.name}: /{spec.collection} is abaft's own; give it another collection: "
-                f"class {spec.name}(Model, collection=…)"
-            )
-        if not spec.internal:
-            collections[spec.collection] = spec.name
-        columns: dict[str, str] = {}
-        for row in spec.fields.values():
-            if row.column in columns:
-                raise ModelError(
-                    f"{spec.name}: {columns[row.column]} and {row.name} share the column "
-                    f"{row.column!r}"
-                )
-            columns[row.column] = row.name
-        if spec.table.startswith("abaft_"):
-            raise ModelError(f"{spec.name}: tables named abaft_… are abaft's own")
-        if spec.place in tables:
-            raise ModelError(f"{spec.name} and {tables[spec.place]} share the table {spec.place!r}")
-        tables[spec.place] = spec.name
 
 
 def _with_rules(schema: Schema, drafts: Mapping[str, Draft]) -> Schema:
@@ -346,7 +316,7 @@ def _with_rules(schema: Schema, drafts: Mapping[str, Draft]) -> Schema:
         full[name] = spec if draft is None else _ruled(schema, spec, draft.cls)
         if draft is not None:
             draft.cls.__spec__ = full[name]
-    served = {spec.collection: spec for spec in full.values() if not spec.internal}
+    served = {spec.collection: spec for spec in full.values() if spec.served}
     return Schema(full, served)
 
 

@@ -103,6 +103,7 @@ class Model(metaclass=ModelMeta):
     """
 
     __config__: ClassVar[Config] = Config(abstract=True)
+    __own__: ClassVar[bool] = False
     __spec__: ClassVar[spec.Model]
 
     if TYPE_CHECKING:

@@ -41,7 +41,7 @@ class _Evaluator:
             case e.Const(value):
                 return bool(value)
             case e.ActorRole(role):
-                return self.actor.has_role(role) if role else self.actor.anonymous
+                return self.actor.holds(role) if role else self.actor.anonymous
             case e.And(items):
                 return all(self.holds(item, scopes) for item in items)
             case e.Or(items):

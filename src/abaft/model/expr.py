@@ -103,7 +103,7 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True)
 class ActorRole:
-    """Whether who asks has a role; "" asks whether nobody has logged in."""
+    """Whether who asks has a role, or a mark of base/actor; "": whether nobody has logged in."""
 
     role: str
 

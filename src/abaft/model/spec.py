@@ -207,6 +207,8 @@ class Model:
     searched: tuple[Searched, ...] = ()
     description: str = ""
     internal: bool = False
+    own: bool = False
+    """Whether it holds what abaft keeps for itself: above all rules, and served to nobody."""
     schema: str = ""
     managed: bool = True
     read_only: bool = False
@@ -224,6 +226,11 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<model {self.name}>"
+
+    @property
+    def served(self) -> bool:
+        """Whether it is a collection."""
+        return not (self.internal or self.own)
 
     @property
     def place(self) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from abaft.base.actor import FRESH, SCOPE, SCOPED
 from abaft.model import expr as e
 from abaft.model.functions import FUNCTIONS, NoSuchKind
 from abaft.model.kinds import Boolean, Choice, Float, Integer, Kind, Number, Text
@@ -248,6 +249,18 @@ class MeSymbol(Symbol):
         if not isinstance(role, str) or not role:
             raise Untraceable("has_role() takes the role's name")
         return Truth(e.ActorRole(role))
+
+    def has_scope(self, scope: object) -> Truth:
+        if not isinstance(scope, str) or not scope:
+            raise Untraceable("has_scope() takes the scope's name")
+        unbound = e.negate(e.ActorRole(SCOPED))
+        return Truth(e.any_of((unbound, e.ActorRole(SCOPE + scope))))
+
+    def fresh(self, *, minutes: float = 0, seconds: float = 0) -> Truth:
+        age = round(minutes * 60 + seconds)
+        if age < 1:
+            raise Untraceable("fresh() takes how long ago it may be: me.fresh(minutes=5)")
+        return Truth(e.ActorRole(f"{FRESH}{age}"))
 
     @property
     def anonymous(self) -> Truth:

@@ -101,6 +101,25 @@ class ChangesPruned:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountEvent:
+    """What befell an account: a log-in, one that failed, a password changed, a token reused."""
+
+    what: str
+    user: str
+    address: str
+    session: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MailFailed:
+    """A mail could not be handed to the mail server, several times over."""
+
+    mail: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
 class SecretMade:
     """Development made a secret key for this run."""
 
@@ -119,6 +138,8 @@ Event = (
     | HookFailed
     | ChangesPruned
     | SecretMade
+    | AccountEvent
+    | MailFailed
 )
 Sink = Callable[[Event], None]
 

@@ -11,6 +11,7 @@ from abaft.observe.events import (
     Event,
     HookFailed,
     LoadShed,
+    MailFailed,
     PruningFailed,
     ReplicaLeft,
     RequestFailed,
@@ -28,6 +29,7 @@ _LEVELS: dict[type, int] = {
     SchemaDiffers: logging.WARNING,
     ReplicaLeft: logging.WARNING,
     StreamCut: logging.WARNING,
+    MailFailed: logging.ERROR,
 }
 
 

@@ -19,7 +19,8 @@ class Access:
         self.schema = schema
         self.actor = actor
         self.system = actor.system
-        self.roles = actor.roles
+        self.roles = actor.kind[1]
+        self.scopes = actor.scopes
         self.nobody = actor.id is None
         self.anonymous = actor.anonymous
 
@@ -46,6 +47,8 @@ class Access:
         """For which records the rules let the actor do this, were they there."""
         if self.system or (model.internal and action == "read"):
             return e.TRUE
+        if self.scopes is not None and not covers(self.scopes, model, action):
+            return e.FALSE
         rules = [rule for rule in model.rules if action in rule.actions and not rule.fields]
         return e.any_of(self.fold(rule.where) for rule in rules)
 
@@ -207,6 +210,16 @@ class Access:
             problem = Problem(f"?{name}", "field_forbidden", detail)
             raise Forbidden(detail, code="field_forbidden", errors=[problem])
         return mask
+
+
+def covers(scopes: frozenset[str], model: Model, action: Action) -> bool:
+    """Whether a key of these scopes may do this at all: `posts.read`, `posts.write`, `read`, …"""
+    if model.internal:
+        # Who may link records is asked of the records.
+        return True
+    broad = "read" if action == "read" else "write"
+    where = model.collection
+    return not scopes.isdisjoint({"*", broad, f"{where}.{broad}", f"{where}.{action}"})
 
 
 class _Blind(Access):

@@ -1,0 +1,82 @@
+"""The endpoints of accounts over HTTP: rows of their table, below one path of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from abaft.api.parts import Handler, Route
+from abaft.api.request import JSON, Request, check_content
+from abaft.api.request import Headers as RequestHeaders
+from abaft.api.respond import Answer
+from abaft.base.actor import ANONYMOUS, Actor
+from abaft.base.errors import NotFound, nearest
+from abaft.base.settings import Settings
+from abaft.model.spec import Model
+from abaft.model.values import body_fault, problem_of, unknown_member
+
+AUTH = Model("auth", "auth", "", (), {})
+"""What stands in a request to accounts for its model."""
+
+
+class AccountTable(Protocol):
+    """What accounts tell of themselves: their endpoints, and how a call to one is made."""
+
+    endpoints: Sequence[Any]
+    call: Any
+
+
+class AccountRoutes:
+    """Finds an endpoint and answers by it."""
+
+    def __init__(self, endpoints: Sequence[Any], call: Any, settings: Settings, actor: Any) -> None:
+        self._settings, self._call, self._actor = settings, call, actor
+        self._paths: dict[tuple[str, ...], dict[str, Handler]] = {}
+        for row in endpoints:
+            adapter = None if row.body is None else TypeAdapter(row.body)
+            handlers = self._paths.setdefault(tuple(row.path.split("/")), {})
+            handlers[row.method] = partial(self._answer, row, adapter)
+            if row.method == "GET":
+                handlers["HEAD"] = handlers["GET"]
+
+    def route(self, path: str) -> Route:
+        """What answers at a path below the one of accounts. Raises NotFound."""
+        parts = tuple(path.split("/"))
+        for names, handlers in self._paths.items():
+            if len(names) == len(parts) and all(
+                name in ("*", part) for name, part in zip(names, parts, strict=True)
+            ):
+                place = tuple(p for name, p in zip(names, parts, strict=True) if name == "*")
+                return Route(AUTH, "", handlers, place)
+        known = {"/".join(names) for names in self._paths}
+        raise NotFound("there is no such endpoint of accounts", hint=nearest(path[:80], known))
+
+    async def _answer(self, row: Any, adapter: Any, request: Request) -> Answer:
+        body = None if adapter is None else await self._body(adapter, row.body, request)
+        actor: Actor = ANONYMOUS
+        if row.known:
+            actor = await self._actor(request.headers, request.method)
+        headers = RequestHeaders(request.headers, request.method)
+        call = self._call(headers, request.address, body, actor, request.place)
+        reply = await row.handle(call)
+        text = None if reply.body is None else orjson.dumps(reply.body)
+        extra = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
+        return Answer(reply.status, text, True, extra, kept=False)
+
+    async def _body(self, adapter: TypeAdapter[Any], kind: Any, request: Request) -> Any:
+        check_content(request.headers, (JSON,))
+        given = await request.body(self._settings)
+        try:
+            return adapter.validate_json(given)
+        except ValidationError as error:
+            raise body_fault(None, error, partial(_problem, kind)) from None
+
+
+def _problem(kind: Any, model: Any, row: Mapping[str, Any], prefix: tuple[str, ...]) -> Any:
+    if row["type"] == "extra_forbidden" and len(row["loc"]) == 1:
+        return unknown_member(row["loc"], kind.__annotations__)
+    return problem_of(model, row, prefix)

@@ -1,0 +1,180 @@
+"""Accounts: puts their parts together, and is the table of their endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from abaft.auth.authenticate import AccountTokens
+from abaft.auth.calls import Call, Endpoint, Reply
+from abaft.auth.closing import steps_of
+from abaft.auth.codes import Codes
+from abaft.auth.context import KEEPER, Context
+from abaft.auth.devices import Devices
+from abaft.auth.epoch import epoch_of
+from abaft.auth.joining import Finish, Invite, JoiningFlows, Mailed, Register, RegisterAtOnce
+from abaft.auth.live import Live
+from abaft.auth.login import (
+    Bearer,
+    Confirm,
+    LoggedIn,
+    Login,
+    LoginFlows,
+    Mine,
+    Refresh,
+    SessionList,
+)
+from abaft.auth.mail import Mailer
+from abaft.auth.models import OwnModels
+from abaft.auth.password import Change, Forgot, PasswordFlows, Reset
+from abaft.auth.sessions import Sessions
+from abaft.base.errors import SettingError
+from abaft.base.settings import Settings
+from abaft.db import Database
+from abaft.guard.access_tokens import AccessTokens
+from abaft.guard.passwords import Passwords
+from abaft.guard.signing_keys import SigningKeys, derived
+from abaft.guard.throttle import Throttle
+from abaft.observe.events import Observer
+from abaft.pipeline import Pipeline
+
+_KEY_DAYS = 7
+"""For how long one key signs: as long again it verifies."""
+
+
+class Accounts:
+    """What an App has that declares a model of users."""
+
+    call = Call
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        settings: Settings,
+        observer: Observer,
+        key: bytes,
+        models: OwnModels,
+        title: str,
+    ) -> None:
+        check(settings)
+        key = derived(key, "accounts")
+        engine = pipeline.store.capabilities.name
+        self.live = Live(epoch_of(settings.database, engine, settings.session_recheck))
+        self.keys = SigningKeys(key, _KEY_DAYS * 86_400)
+        issuer = settings.base_url or "http://localhost"
+        tokens = AccessTokens(self.keys, issuer, int(settings.access_minutes * 60))
+        sessions = Sessions(
+            lambda: Database(pipeline, KEEPER),
+            models,
+            settings,
+            key,
+            self.live,
+            steps_of(pipeline.schema),
+        )
+        self.authenticator = AccountTokens(sessions, tokens, settings.base_url, settings.production)
+        self.context = Context(
+            pipeline,
+            settings,
+            models,
+            key,
+            sessions,
+            tokens,
+            self.authenticator,
+            Passwords(settings.password_threads),
+            Throttle(settings.throttle_storage),
+            Mailer(settings, title, observer),
+            observer,
+        )
+        self.codes = Codes(self.context)
+        self._login = LoginFlows(self.context, Devices(self.context))
+        self._joining = JoiningFlows(self.context, self.codes, self._login)
+        self._password = PasswordFlows(self.context, self.codes, self._login, self._joining)
+        self.endpoints: Sequence[Endpoint] = self._table()
+
+    async def jwks(self, call: Call) -> Reply:
+        """The public keys of access tokens, for other services."""
+        return Reply(200, self.keys.published(), (("cache-control", "public, max-age=3600"),))
+
+    def _table(self) -> list[Endpoint]:
+        login, password = self._login, self._password
+        return [
+            *self._joins(),
+            Endpoint(
+                "POST", "login", login.login, "Log in", Login, LoggedIn,
+                known=False, raised=(401, 403, 429),
+            ),
+            Endpoint("POST", "logout", login.logout, "Log out", status=204),
+            Endpoint("GET", "me", login.mine, "Who is logged in", answer=Mine),
+            Endpoint(
+                "POST", "refresh", login.refresh, "New tokens for an app", Refresh, Bearer,
+                known=False, raised=(401, 409, 429),
+            ),
+            Endpoint(
+                "POST", "confirm", login.confirm, "Prove once more who one is", Confirm, LoggedIn,
+                raised=(429,),
+            ),
+            Endpoint("GET", "sessions", login.list, "Where one is logged in", answer=SessionList),
+            Endpoint("DELETE", "sessions", login.end_all, "Log out everywhere", status=204),
+            Endpoint("DELETE", "sessions/*", login.end, "End a session", status=204, raised=(404,)),
+            Endpoint(
+                "POST", "password", password.change, "Change the password", Change, LoggedIn,
+                raised=(429,),
+            ),
+            Endpoint(
+                "POST", "password/forgot", password.forgot, "Have a password reset",
+                Forgot, Mailed, 202, known=False, raised=(429,),
+            ),
+            Endpoint(
+                "POST", "password/reset", password.reset, "Reset a password",
+                Reset, status=204, known=False, raised=(401,),
+            ),
+            Endpoint("GET", "jwks", self.jwks, "Keys of access tokens", answer=Any, known=False),
+        ]  # fmt: skip
+
+    def _joins(self) -> list[Endpoint]:
+        settings, flows = self.context.settings, self._joining
+        found = []
+        if settings.registration == "open":
+            register: Callable[..., Any] = flows.register
+            about: tuple[Any, ...] = (Register, Mailed, 202)
+            if not settings.email_verification:
+                register, about = flows.at_once, (RegisterAtOnce, LoggedIn, 201)
+            raised = (403, 409, 429)
+            found.append(
+                Endpoint(
+                    "POST", "register", register, "Make an account", *about,
+                    known=False, raised=raised,
+                )
+            )  # fmt: skip
+        if settings.registration != "closed":
+            finish: tuple[Any, ...] = (flows.finish, "Finish a registration", Finish, LoggedIn, 201)
+            found.append(
+                Endpoint("POST", "register/finish", *finish, known=False, raised=(401, 403))
+            )
+            invite: tuple[Any, ...] = (flows.invite, "Invite somebody", Invite, Mailed, 202)
+            found.append(Endpoint("POST", "invitations", *invite, raised=(403,)))
+        return found
+
+    async def prune(self) -> None:
+        """Deletes codes and sessions that are over."""
+        await self.codes.prune()
+        await self.context.sessions.prune()
+
+    async def stop(self) -> None:
+        """Lets threads, mails under way and shared memory go."""
+        await self.context.mailer.close()
+        self.context.passwords.close()
+
+
+def check(settings: Settings) -> None:
+    """SettingError where production lacks what accounts need."""
+    if not settings.production:
+        return
+    if not settings.base_url:
+        raise SettingError("accounts need a base_url in production: mails link to it")
+    if urlsplit(settings.base_url).scheme != "https":
+        raise SettingError("base_url must begin with https: cookies are sent by nothing else")
+    mails = settings.registration != "closed" and settings.email_verification
+    if mails and not settings.smtp:
+        raise SettingError("accounts need smtp in production, or email_verification=false")

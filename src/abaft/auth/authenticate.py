@@ -1,0 +1,69 @@
+"""The authenticator of accounts: a browser's cookie or an access token becomes an actor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from abaft.auth.live import Live, Seat
+from abaft.auth.sessions import Sessions
+from abaft.base.actor import Actor
+from abaft.base.errors import Forbidden
+from abaft.guard import csrf
+from abaft.guard.access_tokens import AccessTokens
+
+SECURE, PLAIN = "__Host-session", "session"
+"""The cookie's name; the plain one is for development, where there is no TLS."""
+
+
+class AccountTokens:
+    """Who a cookie or a bearer token stands for; a known one costs a look in a table."""
+
+    def __init__(self, sessions: Sessions, tokens: AccessTokens, origin: str, secure: bool) -> None:
+        self._sessions, self._tokens = sessions, tokens
+        self._live: Live = sessions.live
+        self._origin, self._scheme = origin, "https" if secure else "http"
+        self.cookie = SECURE if secure else PLAIN
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Actor | None:
+        given = headers.get("authorization")
+        if given is not None:
+            seat = self._live.find(given) or await self._bearer(given)
+            return None if seat is None else seat.actor
+        cookies = headers.get("cookie")
+        if cookies is None or self.cookie not in cookies:
+            return None
+        seat = await self.by_cookie(cookies)
+        if seat is None:
+            return None
+        if getattr(headers, "method", "") not in csrf.SAFE:
+            reason = csrf.refused(headers, seat.csrf, self._origin, self._scheme)
+            if reason:
+                raise Forbidden(f"a cookie alone doesn't vouch for this: {reason}", code="csrf")
+        return seat.actor
+
+    async def by_cookie(self, cookies: str) -> Seat | None:
+        """The seat of a Cookie header; one that opens nothing is as if it weren't there."""
+        text = _cookie(cookies, self.cookie)
+        if not text:
+            return None
+        return self._live.find(text) or await self._sessions.by_cookie(text)
+
+    async def _bearer(self, given: str) -> Seat | None:
+        scheme, _, text = given.partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        claims = self._tokens.read(text.strip())
+        if claims is None:
+            return None
+        return await self._sessions.by_claims(given, claims.session, claims.subject, claims.expires)
+
+
+def _cookie(header: str, name: str) -> str:
+    """The value of a cookie (RFC 6265, 4.2.1); of two with one name none is believed."""
+    found = [
+        value.strip()
+        for part in header.split(";")
+        for key, equals, value in [part.partition("=")]
+        if equals and key.strip() == name
+    ]
+    return found[0] if len(found) == 1 else ""

@@ -1,0 +1,68 @@
+"""What endpoints of accounts take and give, apart from HTTP's own forms."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from abaft.base.actor import ANONYMOUS, Actor
+from abaft.base.errors import Unauthorized
+
+AGENT = 200
+"""Characters of User-Agent that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to one of them: `body` is checked already, `place` what stands for each "*"."""
+
+    headers: Mapping[str, str]
+    address: str
+    body: Any = None
+    actor: Actor = ANONYMOUS
+    place: tuple[str, ...] = ()
+
+    @property
+    def agent(self) -> str:
+        """What the client calls itself."""
+        text = self.headers.get("user-agent", "")
+        return "".join(char for char in text if char.isprintable())[:AGENT]
+
+    def user(self) -> str:
+        """The key of who asks. Raises Unauthorized where nobody has logged in as a user."""
+        if self.actor.id is None:
+            raise Unauthorized(
+                "this is for who has logged in",
+                headers={"www-authenticate": 'Bearer realm="abaft"'},
+            )
+        return self.actor.id
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: `body` becomes JSON, None has none."""
+
+    status: int
+    body: Any = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A row of the table by which requests are answered and OpenAPI is written.
+
+    `body` is the type that a body is checked against and `answer` the one that is given. With
+    `known` who asks is looked up first; a log-in doesn't care who was logged in before. `raised`
+    are the statuses of problems beside those that any request may have.
+    """
+
+    method: str
+    path: str
+    handle: Callable[[Call], Awaitable[Reply]]
+    summary: str
+    body: Any = None
+    answer: Any = None
+    status: int = 200
+    known: bool = True
+    raised: tuple[int, ...] = ()

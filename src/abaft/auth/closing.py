@@ -1,0 +1,51 @@
+"""What a schema with accounts has beside its models: own ones, and addresses that are confirmed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from abaft.auth.models import OwnModels
+from abaft.base.actor import FRESH
+from abaft.model import expr as e
+from abaft.model.spec import Model, Rule, Schema
+
+_WRITES = ("create", "update")
+
+
+def closed(schema: Schema, models: OwnModels) -> Schema:
+    """The schema in which nobody writes addresses past their confirmation, whatever rules say."""
+    name = models.user.__name__
+    known = schema.models[name]
+    kept = [part for rule in known.rules for part in _without(rule)]
+    shut = Rule("confirmed_email", _WRITES, e.FALSE, ("email",))
+    made = replace(known, rules=(*kept, shut))
+    models.user.__spec__ = made
+    every = {**schema.models, name: made}
+    served: dict[str, Model] = {row.collection: row for row in every.values() if row.served}
+    return Schema(every, served)
+
+
+def _without(rule: Rule) -> list[Rule]:
+    """The rule but for writing the address; what it says of other fields stays."""
+    if "email" not in rule.fields:
+        return [rule]
+    reading: tuple[Any, ...] = tuple(row for row in rule.actions if row not in _WRITES)
+    others = tuple(name for name in rule.fields if name != "email")
+    kept = [replace(rule, fields=others)] if others else []
+    return [*kept, replace(rule, actions=reading, fields=("email",))] if reading else kept
+
+
+def steps_of(schema: Schema) -> tuple[int, ...]:
+    """The ages of a log-in that rules ask for, in seconds."""
+    found: set[int] = set()
+
+    def look(node: Any) -> Any:
+        if isinstance(node, e.ActorRole) and node.role.startswith(FRESH):
+            found.add(int(node.role.removeprefix(FRESH)))
+        return node
+
+    for model in schema.models.values():
+        for rule in model.rules:
+            e.rewrite(rule.where, look)
+    return tuple(sorted(found))

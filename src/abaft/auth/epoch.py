@@ -1,0 +1,92 @@
+"""When what a worker knows of sessions has to be looked up again, since one was ended somewhere."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+from typing import Protocol
+
+from abaft.base import ids
+from abaft.base.errors import SettingError
+
+
+class Epoch(Protocol):
+    """A number that differs once a session was ended by any worker; `trusted` is for how many
+    seconds what was looked up holds at most while it stays.
+    """
+
+    trusted: float
+
+    def now(self) -> int:
+        """The number: asked at every request."""
+
+    def turn(self) -> None:
+        """A session has ended, durably: from here on no worker takes it for a live one."""
+
+    def close(self) -> None:
+        """Gives back what it holds."""
+
+
+class LookedUp:
+    """For databases that several machines share: after so many seconds all is looked up again.
+
+    What this worker ends is over in it at once.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.trusted = seconds
+        self._turns = 0
+
+    def now(self) -> int:
+        return self._turns
+
+    def turn(self) -> None:
+        self._turns += 1
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+class SharedFile:
+    """For workers of one machine: eight bytes of a file that all of them have in their memory.
+
+    Each turn writes a number that was never there before. Who looked a session up before it ended
+    has seen another number, whatever turns crossed meanwhile.
+    """
+
+    trusted = 5.0
+    """For what ends a session without telling: a worker that was killed midway, other programs."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SettingError(f"{path} can't be made: {error.strerror}") from error
+        try:
+            if os.fstat(handle).st_size < 8:
+                os.ftruncate(handle, 8)
+            self._memory = mmap.mmap(handle, 8)
+        finally:
+            os.close(handle)
+        self._number = memoryview(self._memory).cast("Q")
+
+    def now(self) -> int:
+        return self._number[0]
+
+    def turn(self) -> None:
+        # Aligned and of one word: no reader sees half of it.
+        self._number[0] = int(ids.request_id(), 16)
+
+    def close(self) -> None:
+        self._number.release()
+        self._memory.close()
+
+
+def epoch_of(database: str, engine: str, seconds: float) -> Epoch:
+    """The epoch of a database's sessions; `seconds` is what the setting `session_recheck` says."""
+    path = database.removeprefix("sqlite:///")
+    if engine == "sqlite" and path:
+        return SharedFile(Path(f"{path}-sessions"))
+    return LookedUp(seconds)

@@ -1,0 +1,193 @@
+"""Making accounts: registration, open or by invitation, and the first password."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+
+import orjson
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
+
+from abaft.auth.calls import Call, Reply
+from abaft.auth.codes import NOTHING, Codes, bad_code
+from abaft.auth.context import Context
+from abaft.auth.login import STRICT, Address, LoginFlows, Password
+from abaft.base.errors import Conflict, Forbidden, Invalid, Problem
+from abaft.db import Database
+from abaft.guard.passwords import faults_of
+from abaft.guard.throttle import network
+from abaft.model.kinds import Email
+from abaft.model.values import summary
+
+TOKEN = Annotated[str, Field(max_length=200)]
+_MAILED = {"detail": "if this address can be written to, there is a mail with what to do next"}
+INVITED_DAYS = 7
+
+
+class Mailed(TypedDict):
+    detail: str
+
+
+@with_config(STRICT)
+class Register(TypedDict):
+    email: Address
+
+
+@with_config(STRICT)
+class RegisterAtOnce(TypedDict):
+    email: Address
+    password: Password
+    user: NotRequired[dict[str, Any]]
+    session: NotRequired[Literal["cookie", "bearer"]]
+
+
+@with_config(STRICT)
+class Finish(TypedDict):
+    token: TOKEN
+    password: Password
+    user: NotRequired[dict[str, Any]]
+    session: NotRequired[Literal["cookie", "bearer"]]
+
+
+@with_config(STRICT)
+class Invite(TypedDict):
+    email: Address
+    roles: NotRequired[list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]]]
+
+
+def checked_email(text: str, pointer: str = "/email") -> str:
+    """The address in its usual spelling. Raises Invalid."""
+    try:
+        found: str = Email(limits=(("max_length", 254),)).parse(text)
+        return found
+    except ValueError as error:
+        problem = Problem(pointer, "format", str(error))
+        raise Invalid(summary([problem]), errors=[problem]) from None
+
+
+class JoiningFlows:
+    """The endpoints by which accounts come to be."""
+
+    def __init__(self, context: Context, codes: Codes, login: LoginFlows) -> None:
+        self._context, self._codes, self._login = context, codes, login
+
+    async def register(self, call: Call) -> Reply:
+        """A mail to the address: with a link, or saying that there is an account already."""
+        context, email = self._context, checked_email(call.body["email"])
+        await self.spend(call, email)
+        account = await context.by_email(email)
+        opens = account is None and context.settings.registration == "open"
+        token = await self._codes.make("register" if opens else NOTHING, email)
+        self._write(call, email, "register" if opens else "exists", token)
+        context.note("register", call)
+        return Reply(202, _MAILED)
+
+    async def spend(self, call: Call, email: str) -> None:
+        """Raises TooManyRequests where there were too many mails already."""
+        digest = "mailbox", email.lower()
+        await self._context.throttle.spend(digest, ("mails", network(call.address)))
+
+    def _write(self, call: Call, email: str, mail: str, token: str) -> None:
+        mailer = self._context.mailer
+        languages = call.headers.get("accept-language", "")
+        if mail in ("register", "invitation"):
+            mailer.send(email, mail, languages, link=mailer.link("register", token))
+        else:
+            mailer.send(email, mail, languages)
+
+    async def invite(self, call: Call) -> Reply:
+        """An administrator's invitation: a link with which the account can be made."""
+        if not call.actor.system:
+            raise Forbidden("an administrator invites")
+        context, email = self._context, checked_email(call.body["email"])
+        roles = call.body.get("roles", [])
+        minutes = INVITED_DAYS * 24 * 60
+        token = await self._codes.make("register", email, minutes=minutes, roles=roles)
+        self._write(call, email, "invitation", token)
+        context.note("invited", call)
+        return Reply(202, _MAILED)
+
+    async def finish(self, call: Call) -> Reply:
+        """The account, and a session in it, for who followed the link."""
+        body = call.body
+        self._login.check_origin(call, body.get("session", "cookie"))
+        code = await self._codes.find("register", body["token"])
+        account = await self._joined(call, code.email, code.data.get("roles", []), code)
+        return await self._begun(call, account)
+
+    async def at_once(self, call: Call) -> Reply:
+        """The account without a mail: where addresses needn't be verified."""
+        body = call.body
+        self._login.check_origin(call, body.get("session", "cookie"))
+        email = checked_email(body["email"])
+        await self._context.throttle.spend(("mails", network(call.address)))
+        account = await self._joined(call, email, [], None)
+        return await self._begun(call, account)
+
+    async def _begun(self, call: Call, account: Any) -> Reply:
+        self._context.note("joined", call, self._context.sessions.subject(account))
+        kind = call.body.get("session", "cookie")
+        return await self._login.opened(call, account, kind, ["password"], 201)
+
+    async def _joined(self, call: Call, email: str, roles: list[str], code: Any) -> Any:
+        context, body = self._context, call.body
+        values = self._values(body.get("user", {}), email)
+        self.check_password(body["password"], email, *map(str, values.values()))
+        hashed = await context.passwords.hashed(body["password"])
+        verified = None if code is None else email
+        async with context.db.transaction() as db:
+            if code is not None:
+                await self._codes.use(db, code)
+            user = await self._user(db, email, values, verified)
+            account = await db.create(
+                context.models.account,
+                user=user,
+                password=hashed,
+                roles=roles,
+                verified=verified,
+            )
+        account.__dict__["user"] = user
+        return account
+
+    async def _user(
+        self, db: Database, email: str, values: dict[str, Any], verified: str | None
+    ) -> Any:
+        """The user: one that is there already with this verified address, or a new one."""
+        context = self._context
+        user = await context.user_by_email(email)
+        if user is None:
+            return await db.create(context.models.user, email=email, **values)
+        if verified is None or await context.by_email(email) is not None:
+            raise bad_code() if verified else taken()
+        return await db.update(user, **values) if values else user
+
+    def check_password(self, password: str, *own: str) -> None:
+        """Raises Invalid for a password that nobody should have."""
+        problems = faults_of(password, "/password", own=own)
+        if problems:
+            raise Invalid(summary(problems), errors=problems)
+
+    def _values(self, given: dict[str, Any], email: str) -> dict[str, Any]:
+        """What one may say of oneself: the fields that the model names, and no others."""
+        context = self._context
+        allowed = context.models.user.__registers__  # type: ignore[attr-defined]
+        wrong = [
+            Problem(f"/user/{name}", "unknown_field", f"known: {', '.join(allowed) or 'none'}")
+            for name in given
+            if name not in allowed
+        ]
+        if wrong:
+            raise Invalid(summary(wrong), errors=wrong)
+        validators = context.pipeline.validators[context.users.name]
+        try:
+            values = validators.create(orjson.dumps({**given, "email": email}))
+        except Invalid as fault:
+            raise fault.within("/user") from None
+        del values["email"]
+        return values
+
+
+def taken() -> Conflict:
+    """Only where addresses aren't verified: then there is no way to keep it from who asks."""
+    detail = "there is an account with this address already"
+    return Conflict(detail, code="email_taken", errors=[Problem("/email", "email_taken", detail)])

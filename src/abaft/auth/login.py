@@ -1,0 +1,250 @@
+"""Logging in and out, and what one's sessions are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from abaft.auth.calls import Call, Reply
+from abaft.auth.context import Context
+from abaft.auth.devices import Devices
+from abaft.auth.sessions import Kind, Opened, Reused
+from abaft.base.errors import Forbidden, NotFound, Unauthorized
+from abaft.guard import csrf
+from abaft.guard.passwords import LONGEST
+
+STRICT = ConfigDict(strict=True, extra="forbid")
+Password = Annotated[str, Field(max_length=LONGEST)]
+Address = Annotated[str, Field(max_length=254)]
+
+
+@with_config(STRICT)
+class Login(TypedDict):
+    email: Address
+    password: Password
+    session: NotRequired[Literal["cookie", "bearer"]]
+
+
+@with_config(STRICT)
+class Refresh(TypedDict):
+    refresh_token: Annotated[str, Field(max_length=200)]
+
+
+@with_config(STRICT)
+class Confirm(TypedDict):
+    password: Password
+
+
+class LoggedIn(TypedDict):
+    user: dict[str, Any]
+    roles: list[str]
+    csrf: NotRequired[str]
+    access_token: NotRequired[str]
+    token_type: NotRequired[str]
+    expires_in: NotRequired[int]
+    refresh_token: NotRequired[str]
+
+
+class Bearer(TypedDict):
+    access_token: str
+    token_type: str
+    expires_in: int
+    refresh_token: str
+
+
+class Mine(TypedDict):
+    user: dict[str, Any]
+    roles: list[str]
+    csrf: str
+    session: str
+
+
+class SessionShown(TypedDict):
+    id: str
+    kind: Literal["cookie", "bearer"]
+    current: bool
+    created: str
+    seen: str
+    expires: str
+    methods: list[str]
+    address: str
+    agent: str
+
+
+class SessionList(TypedDict):
+    items: list[SessionShown]
+
+
+def bad_credentials() -> Unauthorized:
+    """One answer, whether there is such an account or not."""
+    return Unauthorized(
+        "there is no account of this address with this password", code="bad_credentials"
+    )
+
+
+class LoginFlows:
+    """The endpoints of sessions."""
+
+    def __init__(self, context: Context, devices: Devices) -> None:
+        self._context, self._devices = context, devices
+
+    async def login(self, call: Call) -> Reply:
+        """A session for who knows the password."""
+        context, body = self._context, call.body
+        kind: Kind = body.get("session", "cookie")
+        self.check_origin(call, kind)
+        counted = self._devices.subject(call, body["email"])
+        async with context.throttle.trying(counted, context.address(call)):
+            account = await context.by_email(body["email"])
+            usable = account is not None and not account.disabled
+            stored = account.password if usable else None
+            if not await context.passwords.verify(stored, body["password"]):
+                context.note(
+                    "login_failed", call, context.sessions.subject(account) if usable else ""
+                )
+                raise bad_credentials()
+        await context.throttle.forget(counted)
+        if context.passwords.outdated(stored or ""):
+            fresh = await context.passwords.hashed(body["password"])
+            await context.db.update(account, password=fresh)
+        return await self.opened(call, account, kind, ["password"])
+
+    async def opened(
+        self, call: Call, account: Any, kind: Kind, methods: list[str], status: int = 200
+    ) -> Reply:
+        """The answer to a log-in that succeeded; a browser's session of before is over."""
+        context = self._context
+        await self._leave(call)
+        opened = await context.sessions.open(account, kind, methods, call)
+        user = context.sessions.subject(account)
+        context.note("login", call, user, ",".join(methods))
+        return await self._answer(call, opened, account, status)
+
+    async def _answer(self, call: Call, opened: Opened, account: Any, status: int) -> Reply:
+        context = self._context
+        body = await context.logged_in(opened, account)
+        known = () if opened.record.kind == "bearer" else self._devices.cookie(account)
+        return Reply(status, body, (*context.cookies(opened), *known))
+
+    def check_origin(self, call: Call, kind: Kind) -> None:
+        """Forbidden where another site's page would log a browser in, as somebody else maybe."""
+        if kind == "cookie" and {"origin", "sec-fetch-site"} & {*call.headers}:
+            scheme = "https" if self._context.settings.production else "http"
+            if not csrf.from_here(call.headers, self._context.settings.base_url, scheme):
+                raise Forbidden("a browser is logged in by pages of this origin alone", code="csrf")
+
+    async def _leave(self, call: Call) -> None:
+        """Ends the session that the browser had: no log-in goes on with another's."""
+        seat = await self._context.authenticator.by_cookie(call.headers.get("cookie", ""))
+        if seat is not None:
+            await self._end(seat.actor.session)
+
+    async def _end(self, session: str) -> None:
+        context = self._context
+        try:
+            record = await context.db.get(context.models.session, UUID(session))
+        except NotFound:
+            return
+        await context.sessions.end(record)
+
+    async def logout(self, call: Call) -> Reply:
+        """Ends the session by which this came."""
+        call.user()
+        await self._end(call.actor.session)
+        self._context.note("logout", call, call.actor.id or "")
+        return Reply(204, None, (self._context.cookie("", 0),))
+
+    async def mine(self, call: Call) -> Reply:
+        """Who asks, and what a page has to send along with what it writes."""
+        user = call.user()
+        session = UUID(call.actor.session) if call.actor.session else None
+        body = {
+            "user": await self._context.shown(user),
+            "roles": sorted(call.actor.roles),
+            "csrf": "" if session is None else self._context.sessions.csrf(session),
+            "session": call.actor.session,
+        }
+        return Reply(200, body)
+
+    async def refresh(self, call: Call) -> Reply:
+        """New tokens for the one that is due."""
+        context = self._context
+        async with context.throttle.trying(context.address(call)):
+            try:
+                opened = await context.sessions.refresh(call.body["refresh_token"])
+            except Reused as fault:
+                user = context.sessions.subject(fault.record.account)
+                context.note("refresh_reused", call, user, str(fault.record.id))
+                raise
+        user = context.sessions.subject(opened.record.account)
+        return Reply(200, context.bearer(opened, user))
+
+    async def confirm(self, call: Call) -> Reply:
+        """Proves once more who one is, for what asks for it to be lately."""
+        context, user = self._context, call.user()
+        await self.prove(call, call.body["password"])
+        opened = await context.sessions.confirmed(self.session(call), ["password"])
+        context.note("confirmed", call, user)
+        return await self._answer(call, opened, await context.account_of(user), 200)
+
+    async def prove(self, call: Call, password: str) -> Any:
+        """The account of who asks, if this is its password. Raises Unauthorized."""
+        context = self._context
+        account = await context.account_of(call.user())
+        counted = ("device", call.actor.session)
+        async with context.throttle.trying(counted, context.address(call)):
+            if not await context.passwords.verify(account.password, password):
+                context.note("proof_failed", call, call.user())
+                raise Unauthorized("this isn't your password", code="bad_password")
+        await context.throttle.forget(counted)
+        return account
+
+    def session(self, call: Call) -> UUID:
+        """The session by which this came. Raises Forbidden for what is none."""
+        if not call.actor.session:
+            raise Forbidden("this is for who has logged in, not for a key", code="session_needed")
+        return UUID(call.actor.session)
+
+    async def list(self, call: Call) -> Reply:
+        """Where one is logged in."""
+        context = self._context
+        account = await context.account_of(call.user())
+        found = await context.sessions.of(account.id)
+        return Reply(200, {"items": [_shown(row, call.actor.session) for row in found]})
+
+    async def end(self, call: Call) -> Reply:
+        """Ends one of one's sessions."""
+        context = self._context
+        account = await context.account_of(call.user())
+        found = await context.sessions.of(account.id)
+        for record in found:
+            if str(record.id) == call.place[0]:
+                await context.sessions.end(record)
+                context.note("session_ended", call, call.user(), str(record.id))
+                return Reply(204)
+        raise NotFound("there is no such session")
+
+    async def end_all(self, call: Call) -> Reply:
+        """Ends all of one's sessions, this one too."""
+        context = self._context
+        account = await context.account_of(call.user())
+        await context.sessions.end_all(account.id)
+        context.note("sessions_ended", call, call.user())
+        return Reply(204, None, (context.cookie("", 0),))
+
+
+def _shown(record: Any, current: str) -> dict[str, Any]:
+    names = ("created", "seen", "expires")
+    fields = type(record).__spec__.fields
+    return {
+        "id": str(record.id),
+        "kind": record.kind,
+        "current": str(record.id) == current,
+        **{name: fields[name].kind.show(getattr(record, name)) for name in names},
+        "methods": record.methods,
+        "address": record.address,
+        "agent": record.agent,
+    }

@@ -1,0 +1,118 @@
+"""What abaft keeps of accounts, as models of its own: no rule opens them, and nobody is served."""
+
+from __future__ import annotations
+
+import operator
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
+
+from abaft.base.errors import ModelError
+from abaft.model.declare import Model
+from abaft.model.field import Email, Ref, field, now
+
+TEXT = 400
+"""Characters of what a client says of itself that are kept."""
+
+
+class Own(Model, abstract=True):
+    """A model of abaft's own; what is secret in it is hidden, and so never in the feed."""
+
+    __own__: ClassVar[bool] = True
+
+
+class Account(Own, abstract=True):
+    """That a user may log in: by what, as what, and whether at all."""
+
+    if TYPE_CHECKING:
+        user: Any
+
+    password: str | None = field(default=None, hidden=True)
+    roles: list[str] = field(default_factory=list)
+    disabled: bool = False
+    verified: Email | None = field(default=None, max_length=254)
+    """The address that was proved to be theirs."""
+
+
+class Session(Own, abstract=True):
+    """Where an account is logged in: a browser, or an app with its family of refresh tokens."""
+
+    if TYPE_CHECKING:
+        account: Any
+
+    kind: Literal["cookie", "bearer"]
+    digest: str = field(max_length=64, hidden=True)
+    previous: str = field(default="", max_length=64, hidden=True)
+    rotated: datetime = field(default=now)
+    seen: datetime = field(default=now)
+    expires: datetime
+    authenticated: datetime = field(default=now)
+    methods: list[str] = field(default_factory=list)
+    address: str = field(default="", max_length=TEXT)
+    agent: str = field(default="", max_length=TEXT)
+
+
+class Code(Own, abstract=True):
+    """A code of one use that was sent to an address; whoever uses it up deletes it."""
+
+    purpose: str = field(max_length=20)
+    digest: str = field(max_length=64, hidden=True)
+    email: Email = field(max_length=254, index=True)
+    subject: str = field(default="", max_length=400)
+    """The written key of the account that it is of, if there was one."""
+    data: dict[str, Any] = field(default_factory=dict, hidden=True)
+    tries: int = 0
+    expires: datetime = field(index=True)
+
+
+class OwnModels(NamedTuple):
+    """The models of one model of users."""
+
+    user: type[Model]
+    account: type[Account]
+    session: type[Session]
+    code: type[Code]
+
+    @property
+    def declared(self) -> tuple[type[Model], ...]:
+        return self[1:]
+
+
+@cache
+def own_models(user: type[Model]) -> OwnModels:
+    """The models that keep what belongs to accounts of this model of users."""
+    account = _made(Account, user=_ref(user, unique=True))
+    return OwnModels(
+        user,
+        account,
+        _made(Session, account=_ref(account, index=True)),
+        _made(Code),
+    )
+
+
+def _ref(target: type[Model], **options: Any) -> tuple[Any, Any]:
+    annotation = operator.getitem(cast(Any, Ref), target)
+    return annotation, field(on_delete="cascade", **options)
+
+
+def _made(base: Any, **refs: tuple[Any, Any]) -> Any:
+    """`Account` becomes the model `AuthAccount`, with references to the models there are."""
+    name = base.__name__
+    body: dict[str, Any] = {
+        "__module__": __name__,
+        "__qualname__": f"Auth{name}",
+        "__doc__": base.__doc__,
+        "__annotations__": {ref: annotation for ref, (annotation, _) in refs.items()},
+        **{ref: options for ref, (_, options) in refs.items()},
+    }
+    table = f"abaft_{name.lower()}s"
+    return type(base)(f"Auth{name}", (base,), body, table=table, collection=table)
+
+
+def model_of_users(models: tuple[type[Model], ...], user: type[Model]) -> type[Model] | None:
+    """The one among these that is `user` or built on it; None where there is none."""
+    found = [model for model in models if isinstance(model, type) and issubclass(model, user)]
+    if len(found) > 1:
+        names = " and ".join(model.__name__ for model in found)
+        raise ModelError(f"{names} are both models of users: accounts belong to one of them")
+    return found[0] if found else None

@@ -1,0 +1,104 @@
+"""Failed tries are counted by account and by address; who has too many waits, ever longer."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from math import ceil
+
+from limits import RateLimitItem, parse_many
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.storage import storage_from_string
+
+from abaft.base import clock
+from abaft.base.errors import Fault, TooManyRequests
+
+LIMITS = {
+    "account": "5 per 1 minute; 10 per 15 minute; 30 per 6 hour",
+    "device": "5 per 1 minute; 10 per 15 minute; 30 per 6 hour",
+    "address": "10 per 1 minute; 60 per 1 hour; 300 per 1 day",
+    "mailbox": "3 per 10 minute; 10 per 1 day",
+    "mails": "10 per 10 minute; 60 per 1 day",
+}
+"""How many fail before one waits: each further limit is a longer wait."""
+
+Subject = tuple[str, str]
+"""What is counted: a row of the table, and whose count."""
+
+
+class Throttle:
+    """Counts what fails; `storage` is a URI of the library `limits`."""
+
+    def __init__(self, storage: str) -> None:
+        self._strategy = MovingWindowRateLimiter(storage_from_string(f"async+{storage}"))  # type: ignore[arg-type]
+        self._limits = {name: parse_many(text) for name, text in LIMITS.items()}
+        self._trying: Counter[Subject] = Counter()
+
+    @asynccontextmanager
+    async def trying(self, *subjects: Subject) -> AsyncIterator[None]:
+        """A try: it counts where it ends in a fault. Raises TooManyRequests for one too many.
+
+        Those that are still under way count as well, so that many at once gain nothing.
+        """
+        for subject in subjects:
+            await self._check(subject)
+        self._trying.update(subjects)
+        try:
+            yield
+        except Fault as fault:
+            if fault.status < 500:
+                await self.count(*subjects)
+            raise
+        finally:
+            self._trying.subtract(subjects)
+            self._trying += Counter()
+
+    async def count(self, *subjects: Subject) -> None:
+        """One that failed, or one of which there may be only so many."""
+        for subject in subjects:
+            for limit, name in self._each(subject):
+                await self._strategy.hit(limit, name)
+
+    async def forget(self, *subjects: Subject) -> None:
+        """Begins again: it was the owner after all."""
+        for subject in subjects:
+            for limit, name in self._each(subject):
+                await self._strategy.clear(limit, name)
+
+    async def spend(self, *subjects: Subject) -> None:
+        """Counts it if there is room. Raises TooManyRequests where there is none."""
+        for subject in subjects:
+            await self._check(subject)
+        await self.count(*subjects)
+
+    async def _check(self, subject: Subject) -> None:
+        waits = []
+        for limit, name in self._each(subject):
+            stats = await self._strategy.get_window_stats(limit, name)
+            if stats.remaining <= self._trying[subject]:
+                waits.append(max(1, ceil(stats.reset_time - clock.unix_ms() / 1000)))
+        if waits:
+            raise TooManyRequests(
+                "too many tries: wait a while",
+                code="too_many_tries",
+                headers={"retry-after": str(max(waits))},
+            )
+
+    def _each(self, subject: Subject) -> Iterable[tuple[RateLimitItem, str]]:
+        kind, name = subject
+        return [(limit, f"{kind}:{name}") for limit in self._limits[kind]]
+
+
+def network(address: str) -> str:
+    """What is counted as one address: of IPv6 the /64, which is one customer's at least."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)

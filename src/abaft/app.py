@@ -88,18 +88,16 @@ class App(FastAPI):
         self.settings_ = given
         self.observer = Observer(*sinks)
         users = model_of_users(models, User)
-        own = None if users is None else own_models(users)
-        self.schema = build(models) if own is None else closed(build((*models, *own.declared)), own)
+        kept = None if users is None else own_models(users)
+        self.schema = build(models) if kept is None else closed(models, kept, self._user_gone)
         key = self._key(given)
         self.store: Store = open_store(given, self)
         self._watermarks: Watermarks | None = None
         self.pipeline = self._driver(key)
         self.pipeline.database_for = lambda actor, unit: Database(self.pipeline, actor, unit)
-        admin = [AdminToken(given.admin_token)] if given.admin_token else []
         title = options.get("title", "abaft")
-        self.accounts = None if own is None else self._accounts(own, key, title)
-        known = [] if self.accounts is None else [self.accounts.authenticator]
-        asked = (*admin, *authenticators, *known)
+        self.accounts = None if kept is None else self._accounts(kept, key, title)
+        asked = self._asked(authenticators)
         self.records = Records(self.pipeline, given, self.observer, asked, key, self.accounts)
         self.paths = Paths(given.api_prefix, self.schema.collections)
         self._described: tuple[dict[str, Any], dict[str, Any]] | None = None
@@ -131,6 +129,16 @@ class App(FastAPI):
 
         return Accounts(self.pipeline, self.settings_, self.observer, key, own, title)
 
+    async def _user_gone(self, user: Any) -> None:
+        if self.accounts is not None:
+            await self.accounts.user_gone(user)
+
+    def _asked(self, authenticators: Sequence[Authenticator]) -> list[Authenticator]:
+        """Who makes an actor of a request's headers, in order."""
+        token = self.settings_.admin_token
+        admin = [AdminToken(token)] if token else []
+        return [*admin, *authenticators, *([self.accounts.authenticator] if self.accounts else [])]
+
     def _driver(self, key: bytes) -> Pipeline:
         """The driver over the database; with its replicas, where there are any."""
         given = self.settings_
@@ -146,7 +154,8 @@ class App(FastAPI):
         endpoints = super().openapi()
         if self._described is None or self._described[0] is not endpoints:
             secured = bool(self.records.authenticators)
-            whole = extend(endpoints, self.schema, self.settings_, secured)
+            table = None if self.accounts is None else self.accounts.endpoints
+            whole = extend(endpoints, self.schema, self.settings_, secured, table)
             self._described = (endpoints, whole)
         return self._described[1]
 

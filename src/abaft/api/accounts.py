@@ -56,10 +56,10 @@ class AccountRoutes:
         raise NotFound("there is no such endpoint of accounts", hint=nearest(path[:80], known))
 
     async def _answer(self, row: Any, adapter: Any, request: Request) -> Answer:
-        body = None if adapter is None else await self._body(adapter, row.body, request)
         actor: Actor = ANONYMOUS
         if row.known:
             actor = await self._actor(request.headers, request.method)
+        body = None if adapter is None else await self._body(adapter, row.body, request)
         headers = RequestHeaders(request.headers, request.method)
         call = self._call(headers, request.address, body, actor, request.place)
         reply = await row.handle(call)
@@ -74,6 +74,15 @@ class AccountRoutes:
             return adapter.validate_json(given)
         except ValidationError as error:
             raise body_fault(None, error, partial(_problem, kind)) from None
+
+
+def account_routes(
+    table: AccountTable | None, settings: Settings, actor: Any
+) -> AccountRoutes | None:
+    """The routes of accounts, where there are any; `actor` tells of headers who asks."""
+    if table is None:
+        return None
+    return AccountRoutes(table.endpoints, table.call, settings, actor)
 
 
 def _problem(kind: Any, model: Any, row: Mapping[str, Any], prefix: tuple[str, ...]) -> Any:

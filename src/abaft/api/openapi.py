@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from abaft.api.openapi_accounts import account_paths, account_schemas
 from abaft.api.openapi_answers import headers, parameters, problem_schema, responses, written
 from abaft.api.openapi_batch import BEARER, batch_path, batch_schemas
 from abaft.api.openapi_models import components
@@ -28,10 +30,16 @@ answered by a problem (RFC 9457) that names every fault. Text holds no U+0000; i
 bits; instants are UTC."""
 
 
-def extend(document: Document, schema: Schema, settings: Settings, secured: bool) -> Document:
+def extend(
+    document: Document,
+    schema: Schema,
+    settings: Settings,
+    secured: bool,
+    accounts: Sequence[Any] | None = None,
+) -> Document:
     """The document with the collections of the schema in it; what it had stays first in line.
 
-    `secured` tells that somebody can log in.
+    `secured` tells that somebody can log in; `accounts` is their table of endpoints.
     """
     known = document.get("components", {})
     served = schema.collections.values()
@@ -46,6 +54,9 @@ def extend(document: Document, schema: Schema, settings: Settings, secured: bool
     batch = batch_path(settings, secured, example=next(iter(schema.collections), ""))
     paths |= {path: written(item) for path, item in batch.items()}
     schemas |= batch_schemas(settings)
+    if accounts is not None:
+        paths |= account_paths(accounts, settings)
+        schemas |= account_schemas(accounts)
     definitions = Definitions()
     schemas = definitions.hoist(schemas) | definitions.schemas
     named = _named(schemas, known.get("schemas", {}))

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from abaft.api import idempotency, preferences, respond
-from abaft.api.accounts import AUTH, AccountRoutes, AccountTable
+from abaft.api.accounts import AUTH, AccountTable, account_routes
 from abaft.api.batch import BATCH, Batch
 from abaft.api.forms import FORMS, PLAIN, Negotiation, Variant, whole_forms
 from abaft.api.history import History
@@ -63,9 +63,8 @@ class Records:
         self.admission = Admission(
             settings.queue_limit, lambda busy, refused: observer.emit(LoadShed(busy, refused))
         )
-        compress = settings.compress_from > 0
-        self.lines = Negotiation(FORMS, compress=compress)
-        self.whole = Negotiation(whole_forms(), compress=compress)
+        self.lines = Negotiation(FORMS, compress=settings.compress_from > 0)
+        self.whole = Negotiation(whole_forms(), compress=settings.compress_from > 0)
         self.streams = Streams(settings, observer)
         parser = Parser(pipeline.schema, settings, key)
         writes = Writes(pipeline, settings, parser)
@@ -87,9 +86,7 @@ class Records:
             "PATCH": writes.patch,
             "PUT": writes.put,
         }
-        self.accounts = None
-        if accounts is not None:
-            self.accounts = AccountRoutes(accounts.endpoints, accounts.call, settings, self.actor)
+        self.accounts = account_routes(accounts, settings, self.actor)
         batch = Batch(pipeline, settings, self.route, writes)
         self.batches: Mapping[str, Handler] = {"POST": batch.answer}
         self.parts = (

@@ -59,8 +59,8 @@ def strong_etags(header: str) -> tuple[str, ...] | None:
 class Answer:
     """An answer as a value: it can be sent, kept, or put into another. No `body`: none is sent.
 
-    `form` is that of the body; of one that is still to be made `chunks` are the parts. What isn't to be
-    `kept` holds secrets: no cache may have it, not even the browser's.
+    `form` is that of the body; of one that is still to be made `chunks` are the parts. What isn't
+    to be `kept` holds secrets: no cache may have it, not even the browser's.
     """
 
     status: int

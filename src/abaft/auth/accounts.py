@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,23 +13,29 @@ from abaft.auth.codes import Codes
 from abaft.auth.context import KEEPER, Context
 from abaft.auth.devices import Devices
 from abaft.auth.epoch import epoch_of
+from abaft.auth.factor_flows import Begun, Code, FactorFlows, Proof, Recovery
+from abaft.auth.factors import Factors
 from abaft.auth.joining import Finish, Invite, JoiningFlows, Mailed, Register, RegisterAtOnce
+from abaft.auth.keys import KeyFlows, KeyList, Keys, KeyShown, NewKey, NewService
 from abaft.auth.live import Live
 from abaft.auth.login import (
     Bearer,
     Confirm,
+    FactorAsked,
     LoggedIn,
     Login,
     LoginFlows,
     Mine,
     Refresh,
+    SecondFactor,
     SessionList,
 )
 from abaft.auth.mail import Mailer
+from abaft.auth.mailed import Agree, Agreed, ByDigits, ByLink, MailedFlows, MailMe, NewEmail
 from abaft.auth.models import OwnModels
 from abaft.auth.password import Change, Forgot, PasswordFlows, Reset
 from abaft.auth.sessions import Sessions
-from abaft.base.errors import SettingError
+from abaft.base.errors import NotFound, SettingError
 from abaft.base.settings import Settings
 from abaft.db import Database
 from abaft.guard.access_tokens import AccessTokens
@@ -87,10 +93,15 @@ class Accounts:
             observer,
         )
         self.codes = Codes(self.context)
-        self._login = LoginFlows(self.context, Devices(self.context))
+        devices, factors = Devices(self.context), Factors(self.context)
+        self.authenticator.keys = Keys(self.context).seat
+        self._login = LoginFlows(self.context, devices, self.codes, factors)
         self._joining = JoiningFlows(self.context, self.codes, self._login)
         self._password = PasswordFlows(self.context, self.codes, self._login, self._joining)
-        self.endpoints: Sequence[Endpoint] = self._table()
+        self._mailed = MailedFlows(self.context, self.codes, devices, self._login, self._joining)
+        self._factors = FactorFlows(self.context, factors, self._login)
+        self._keys = KeyFlows(self.context, self._login)
+        self.endpoints: Sequence[Endpoint] = [*self._joins(), *self._table(), *self._more()]
 
     async def jwks(self, call: Call) -> Reply:
         """The public keys of access tokens, for other services."""
@@ -99,16 +110,19 @@ class Accounts:
     def _table(self) -> list[Endpoint]:
         login, password = self._login, self._password
         return [
-            *self._joins(),
             Endpoint(
                 "POST", "login", login.login, "Log in", Login, LoggedIn,
-                known=False, raised=(401, 403, 429),
+                known=False, raised=(401, 403, 429), also=((202, FactorAsked),),
+            ),
+            Endpoint(
+                "POST", "login/factor", login.second, "Log in, the second part", SecondFactor,
+                LoggedIn, known=False, raised=(401, 429),
             ),
             Endpoint("POST", "logout", login.logout, "Log out", status=204),
             Endpoint("GET", "me", login.mine, "Who is logged in", answer=Mine),
             Endpoint(
                 "POST", "refresh", login.refresh, "New tokens for an app", Refresh, Bearer,
-                known=False, raised=(401, 409, 429),
+                known=False, raised=(401, 409),
             ),
             Endpoint(
                 "POST", "confirm", login.confirm, "Prove once more who one is", Confirm, LoggedIn,
@@ -132,29 +146,95 @@ class Accounts:
             Endpoint("GET", "jwks", self.jwks, "Keys of access tokens", answer=Any, known=False),
         ]  # fmt: skip
 
+    def _more(self) -> list[Endpoint]:
+        mailed, factors, keys = self._mailed, self._factors, self._keys
+        by_mail: dict[str, Any] = {"known": False, "raised": (401, 403, 429)}
+        also = ((202, FactorAsked),)
+        return [
+            Endpoint(
+                "POST", "mail", mailed.mail_me, "Have a link or code to log in mailed", MailMe,
+                Mailed, 202, known=False, raised=(429,),
+            ),
+            Endpoint(
+                "POST", "mail/link", mailed.by_link, "Log in by a link", ByLink, LoggedIn,
+                also=also, **by_mail,
+            ),
+            Endpoint(
+                "POST", "mail/code", mailed.by_digits, "Log in by a code", ByDigits, LoggedIn,
+                also=also, **by_mail,
+            ),
+            Endpoint(
+                "POST", "email", mailed.change, "Change the address", NewEmail, Mailed, 202,
+                raised=(429,),
+            ),
+            Endpoint(
+                "POST", "email/agree", mailed.agree, "Agree to the change", Agree, Agreed,
+                known=False, raised=(401,),
+            ),
+            Endpoint(
+                "POST", "totp", factors.begin, "Begin a second factor", Proof, Begun, 201,
+                raised=(409, 429),
+            ),
+            Endpoint(
+                "POST", "totp/confirm", factors.confirm, "Confirm the second factor", Code,
+                Recovery, raised=(429,),
+            ),
+            Endpoint(
+                "POST", "totp/remove", factors.remove, "Remove the second factor", Proof,
+                status=204, raised=(429,),
+            ),
+            Endpoint("GET", "keys", keys.listed, "One's API keys", answer=KeyList),
+            Endpoint(
+                "POST", "keys", keys.make, "Make an API key", NewKey, KeyShown, 201, raised=(409,)
+            ),
+            Endpoint("DELETE", "keys/*", keys.end, "End an API key", status=204),
+            Endpoint(
+                "POST", "services", keys.service, "Make an account of a service", NewService,
+                KeyShown, 201,
+            ),
+        ]  # fmt: skip
+
     def _joins(self) -> list[Endpoint]:
         settings, flows = self.context.settings, self._joining
-        found = []
-        if settings.registration == "open":
-            register: Callable[..., Any] = flows.register
-            about: tuple[Any, ...] = (Register, Mailed, 202)
-            if not settings.email_verification:
-                register, about = flows.at_once, (RegisterAtOnce, LoggedIn, 201)
-            raised = (403, 409, 429)
-            found.append(
-                Endpoint(
-                    "POST", "register", register, "Make an account", *about,
-                    known=False, raised=raised,
-                )
+        if settings.registration == "closed":
+            return []
+        finish = Endpoint(
+            "POST", "register/finish", flows.finish, "Finish a registration", Finish, LoggedIn, 201,
+            known=False, raised=(401, 403),
+        )  # fmt: skip
+        invite = Endpoint(
+            "POST", "invitations", flows.invite, "Invite somebody", Invite, Mailed, 202,
+            raised=(403, 429),
+        )  # fmt: skip
+        if settings.registration == "invited":
+            return [finish, invite]
+        if settings.email_verification:
+            register = Endpoint(
+                "POST", "register", flows.register, "Make an account", Register, Mailed, 202,
+                known=False, raised=(429,),
             )  # fmt: skip
-        if settings.registration != "closed":
-            finish: tuple[Any, ...] = (flows.finish, "Finish a registration", Finish, LoggedIn, 201)
-            found.append(
-                Endpoint("POST", "register/finish", *finish, known=False, raised=(401, 403))
-            )
-            invite: tuple[Any, ...] = (flows.invite, "Invite somebody", Invite, Mailed, 202)
-            found.append(Endpoint("POST", "invitations", *invite, raised=(403,)))
-        return found
+        else:
+            register = Endpoint(
+                "POST", "register", flows.at_once, "Make an account", RegisterAtOnce, LoggedIn, 201,
+                known=False, raised=(403, 409, 429),
+            )  # fmt: skip
+        return [register, finish, invite]
+
+    async def user_gone(self, user: Any) -> None:
+        """Ends the sessions of a user who was deleted; that the account is gone ends them too."""
+        context = self.context
+        try:
+            account = await context.account_of(user.__written__)
+        except NotFound:
+            self.live.epoch.turn()
+        else:
+            await context.sessions.end_all(account.id)
+
+    async def disable(self, user: str, disabled: bool = True) -> None:
+        """Shuts a user out, or lets them in again; all that they are logged in by is over."""
+        account = await self.context.account_of(user)
+        await self.context.db.update(account, disabled=disabled)
+        await self.context.sessions.end_all(account.id)
 
     async def prune(self) -> None:
         """Deletes codes and sessions that are over."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from abaft.auth.live import Live, Seat
 from abaft.auth.sessions import Sessions
@@ -10,6 +10,7 @@ from abaft.base.actor import Actor
 from abaft.base.errors import Forbidden
 from abaft.guard import csrf
 from abaft.guard.access_tokens import AccessTokens
+from abaft.guard.tokens import KEY
 
 SECURE, PLAIN = "__Host-session", "session"
 """The cookie's name; the plain one is for development, where there is no TLS."""
@@ -23,6 +24,8 @@ class AccountTokens:
         self._live: Live = sessions.live
         self._origin, self._scheme = origin, "https" if secure else "http"
         self.cookie = SECURE if secure else PLAIN
+        self.keys: Callable[[str, str], Awaitable[Seat | None]] | None = None
+        """What finds the seat of an API key."""
 
     async def authenticate(self, headers: Mapping[str, str]) -> Actor | None:
         given = headers.get("authorization")
@@ -52,6 +55,8 @@ class AccountTokens:
         scheme, _, text = given.partition(" ")
         if scheme.lower() != "bearer":
             return None
+        if text.startswith(KEY):
+            return await self.keys(given, text.strip()) if self.keys is not None else None
         claims = self._tokens.read(text.strip())
         if claims is None:
             return None

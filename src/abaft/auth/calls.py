@@ -54,7 +54,8 @@ class Endpoint:
 
     `body` is the type that a body is checked against and `answer` the one that is given. With
     `known` who asks is looked up first; a log-in doesn't care who was logged in before. `raised`
-    are the statuses of problems beside those that any request may have.
+    are the statuses of problems beside those that any request may have, and `also` the types of
+    what is answered under another status.
     """
 
     method: str
@@ -66,3 +67,4 @@ class Endpoint:
     status: int = 200
     known: bool = True
     raised: tuple[int, ...] = ()
+    also: tuple[tuple[int, Any], ...] = ()

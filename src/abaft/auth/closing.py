@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from abaft.auth.models import OwnModels
 from abaft.base.actor import FRESH
 from abaft.model import expr as e
-from abaft.model.spec import Model, Rule, Schema
+from abaft.model.build import build
+from abaft.model.declare import Model as Record
+from abaft.model.spec import Action, Hook, Model, Rule, Schema
 
-_WRITES = ("create", "update")
+_WRITES: tuple[Action, ...] = ("create", "update")
 
 
-def closed(schema: Schema, models: OwnModels) -> Schema:
-    """The schema in which nobody writes addresses past their confirmation, whatever rules say."""
-    name = models.user.__name__
+def closed(
+    declared: Sequence[type[Record]], models: OwnModels, gone: Callable[[Any], Awaitable[None]]
+) -> Schema:
+    """The schema in which nobody writes addresses past their confirmation, whatever rules say.
+
+    `gone` hears of each user who was deleted, softly too.
+    """
+    schema, name = build((*declared, *models.declared)), models.user.__name__
     known = schema.models[name]
     kept = [part for rule in known.rules for part in _without(rule)]
     shut = Rule("confirmed_email", _WRITES, e.FALSE, ("email",))
-    made = replace(known, rules=(*kept, shut))
+
+    async def deleted(user: Any) -> None:
+        await gone(user)
+
+    hooks = (*known.hooks, Hook("sessions_over", "after", ("delete",), deleted))
+    made = replace(known, rules=(*kept, shut), hooks=hooks)
     models.user.__spec__ = made
     every = {**schema.models, name: made}
     served: dict[str, Model] = {row.collection: row for row in every.values() if row.served}

@@ -9,8 +9,10 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from abaft.auth.calls import Call, Reply
+from abaft.auth.codes import Codes
 from abaft.auth.context import Context
 from abaft.auth.devices import Devices
+from abaft.auth.factors import FACTOR, FACTOR_MINUTES, Factors, bad_factor
 from abaft.auth.sessions import Kind, Opened, Reused
 from abaft.base.errors import Forbidden, NotFound, Unauthorized
 from abaft.guard import csrf
@@ -78,6 +80,19 @@ class SessionList(TypedDict):
     items: list[SessionShown]
 
 
+class FactorAsked(TypedDict):
+    """The first proof is good; a second factor is to follow"""
+
+    factor_token: str
+    factors: list[str]
+
+
+@with_config(STRICT)
+class SecondFactor(TypedDict):
+    factor_token: Annotated[str, Field(max_length=200)]
+    code: Annotated[str, Field(max_length=40)]
+
+
 def bad_credentials() -> Unauthorized:
     """One answer, whether there is such an account or not."""
     return Unauthorized(
@@ -88,8 +103,9 @@ def bad_credentials() -> Unauthorized:
 class LoginFlows:
     """The endpoints of sessions."""
 
-    def __init__(self, context: Context, devices: Devices) -> None:
+    def __init__(self, context: Context, devices: Devices, codes: Codes, factors: Factors) -> None:
         self._context, self._devices = context, devices
+        self._codes, self._factors = codes, factors
 
     async def login(self, call: Call) -> Reply:
         """A session for who knows the password."""
@@ -110,7 +126,34 @@ class LoginFlows:
         if context.passwords.outdated(stored or ""):
             fresh = await context.passwords.hashed(body["password"])
             await context.db.update(account, password=fresh)
-        return await self.opened(call, account, kind, ["password"])
+        return await self.first(call, account, kind, "password")
+
+    async def first(self, call: Call, account: Any, kind: Kind, method: str) -> Reply:
+        """The answer to a first proof: a session, or where there is a second factor its turn."""
+        factors = await self._factors.of(account)
+        if not factors:
+            return await self.opened(call, account, kind, [method])
+        context = self._context
+        user = context.sessions.subject(account)
+        token = await self._codes.make(
+            FACTOR, account.user.email, user, FACTOR_MINUTES, kind=kind, method=method
+        )
+        return Reply(202, {"factor_token": token, "factors": factors})
+
+    async def second(self, call: Call) -> Reply:
+        """A session for who proved both."""
+        context, body = self._context, call.body
+        code = await self._codes.find(FACTOR, body["factor_token"])
+        counted = self._devices.subject(call, code.email)
+        async with context.throttle.trying(counted, context.address(call)):
+            account = await context.account_of(code.subject)
+            method = await self._factors.proved(account, body["code"])
+            if account.disabled or method is None:
+                context.note("factor_failed", call, code.subject)
+                raise bad_factor()
+        await self._codes.use(context.db, code)
+        await context.throttle.forget(counted)
+        return await self.opened(call, account, code.data["kind"], [code.data["method"], method])
 
     async def opened(
         self, call: Call, account: Any, kind: Kind, methods: list[str], status: int = 200
@@ -172,13 +215,12 @@ class LoginFlows:
     async def refresh(self, call: Call) -> Reply:
         """New tokens for the one that is due."""
         context = self._context
-        async with context.throttle.trying(context.address(call)):
-            try:
-                opened = await context.sessions.refresh(call.body["refresh_token"])
-            except Reused as fault:
-                user = context.sessions.subject(fault.record.account)
-                context.note("refresh_reused", call, user, str(fault.record.id))
-                raise
+        try:
+            opened = await context.sessions.refresh(call.body["refresh_token"])
+        except Reused as fault:
+            user = context.sessions.subject(fault.record.account)
+            context.note("refresh_reused", call, user, str(fault.record.id))
+            raise
         user = context.sessions.subject(opened.record.account)
         return Reply(200, context.bearer(opened, user))
 

@@ -70,7 +70,7 @@ class Mailer:
     """Writes mails and sends them beside the request, so that its time tells nothing."""
 
     def __init__(self, settings: Settings, title: str, observer: Observer) -> None:
-        self._settings, self._title, self._observer = settings, title, observer
+        self._settings, self.title, self._observer = settings, title, observer
         self._server = Server.of(settings.smtp) if settings.smtp else None
         self._sender = settings.mail_from or f"{title} <no-reply@localhost>"
         if "@" not in parseaddr(self._sender)[1]:
@@ -107,7 +107,7 @@ class Mailer:
         self, to: str, name: str, languages: Sequence[str], values: Mapping[str, Any]
     ) -> EmailMessage:
         minutes = round(self._settings.code_minutes)
-        known = {"app": self._title, "minutes": minutes, **values}
+        known = {"app": self.title, "minutes": minutes, **values}
         texts = [*(f"{name}.{language}.txt" for language in languages), f"{name}.txt"]
         text = self._text.select_template(texts)
         language = (text.name or "").removeprefix(name).removesuffix(".txt").strip(".") or "en"

@@ -65,6 +65,33 @@ class Code(Own, abstract=True):
     expires: datetime = field(index=True)
 
 
+class Factor(Own, abstract=True):
+    """What proves a log-in beside the password: an app of codes, a code for the worst case."""
+
+    if TYPE_CHECKING:
+        account: Any
+
+    kind: Literal["totp", "recovery"]
+    secret: str = field(max_length=400, hidden=True)
+    """Of an app's codes the encrypted secret, of a recovery code a digest."""
+    confirmed: bool = False
+    step: int = 0
+    """The last stretch of 30 seconds whose code was used."""
+
+
+class Key(Own, abstract=True):
+    """An API key: for programs, with no more leave than its scopes give."""
+
+    if TYPE_CHECKING:
+        account: Any
+
+    name: str = field(max_length=120)
+    digest: str = field(max_length=64, hidden=True)
+    scopes: list[str] = field(default_factory=list)
+    expires: datetime | None = None
+    used: datetime | None = None
+
+
 class OwnModels(NamedTuple):
     """The models of one model of users."""
 
@@ -72,6 +99,8 @@ class OwnModels(NamedTuple):
     account: type[Account]
     session: type[Session]
     code: type[Code]
+    factor: type[Factor]
+    key: type[Key]
 
     @property
     def declared(self) -> tuple[type[Model], ...]:
@@ -87,6 +116,8 @@ def own_models(user: type[Model]) -> OwnModels:
         account,
         _made(Session, account=_ref(account, index=True)),
         _made(Code),
+        _made(Factor, account=_ref(account, index=True)),
+        _made(Key, account=_ref(account, index=True)),
     )
 
 
@@ -111,7 +142,7 @@ def _made(base: Any, **refs: tuple[Any, Any]) -> Any:
 
 def model_of_users(models: tuple[type[Model], ...], user: type[Model]) -> type[Model] | None:
     """The one among these that is `user` or built on it; None where there is none."""
-    found = [model for model in models if isinstance(model, type) and issubclass(model, user)]
+    found = [model for model in models if user in getattr(model, "__mro__", ())]
     if len(found) > 1:
         names = " and ".join(model.__name__ for model in found)
         raise ModelError(f"{names} are both models of users: accounts belong to one of them")

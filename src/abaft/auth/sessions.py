@@ -204,7 +204,7 @@ class Sessions:
         db, now = self._database(), clock.now()
         found: list[Session] = await db.list(
             self._models.session,
-            lambda row: row.account.id == account,  # type: ignore[no-any-return]
+            lambda row: row.account.id == account,
             sort="-seen",
             limit=MOST,
         )

@@ -106,3 +106,8 @@ def request_id() -> str:
 def fraction() -> float:
     """A random number from 0 to 1, by which what was in each other's way is put off."""
     return _random() / 2**80
+
+
+def word(alphabet: str, length: int) -> str:
+    """Random characters of an alphabet, each as likely as the others."""
+    return "".join(secrets.choice(alphabet) for _ in range(length))

@@ -36,7 +36,7 @@ class Passwords:
         return str(await self._away(self._hasher.hash, _normal(password)))
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether the password is the one of the hash. Without a hash it takes as long to say no."""
+        """Whether the password is the one of the hash. Without one it takes as long to say no."""
         if not self._dummy:
             self._dummy = await self.hashed(ids.secret())
         right = await self._away(self._verified, stored or self._dummy, _normal(password))
@@ -82,7 +82,7 @@ def faults_of(password: str, pointer: str, *, own: tuple[str, ...] = ()) -> list
     if "\0" in text:
         return [Problem(pointer, "nul_character", "a password can't have the character U+0000")]
     folded = text.casefold()
-    if folded in common() or len(set(folded)) < 3:
+    if folded in common() or len(set(folded)) == 1:
         return [Problem(pointer, "common_password", "many have this password: take another one")]
     words = {part for word in own for part in (word.casefold(), word.casefold().partition("@")[0])}
     if any(len(word) > 3 and _mostly(word, folded) for word in words):

@@ -32,7 +32,7 @@ class Throttle:
     """Counts what fails; `storage` is a URI of the library `limits`."""
 
     def __init__(self, storage: str) -> None:
-        self._strategy = MovingWindowRateLimiter(storage_from_string(f"async+{storage}"))  # type: ignore[arg-type]
+        self._strategy = MovingWindowRateLimiter(storage_from_string(f"async+{storage}"))
         self._limits = {name: parse_many(text) for name, text in LIMITS.items()}
         self._trying: Counter[Subject] = Counter()
 
@@ -40,11 +40,13 @@ class Throttle:
     async def trying(self, *subjects: Subject) -> AsyncIterator[None]:
         """A try: it counts where it ends in a fault. Raises TooManyRequests for one too many.
 
-        Those that are still under way count as well, so that many at once gain nothing.
+        Those under way count as well, so that many at once gain nothing; but not for an address,
+        behind which a whole office may be logging in.
         """
         for subject in subjects:
             await self._check(subject)
-        self._trying.update(subjects)
+        mine = [subject for subject in subjects if subject[0] != "address"]
+        self._trying.update(mine)
         try:
             yield
         except Fault as fault:
@@ -52,7 +54,7 @@ class Throttle:
                 await self.count(*subjects)
             raise
         finally:
-            self._trying.subtract(subjects)
+            self._trying.subtract(mine)
             self._trying += Counter()
 
     async def count(self, *subjects: Subject) -> None:

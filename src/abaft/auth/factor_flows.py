@@ -1,0 +1,68 @@
+"""The endpoints of second factors: each change needs the password, and is told by mail."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
+
+from abaft.auth.calls import Call, Reply
+from abaft.auth.context import Context
+from abaft.auth.factors import Factors
+from abaft.auth.login import STRICT, Confirm, LoginFlows
+
+Proof = Confirm
+
+
+class Begun(TypedDict):
+    secret: str
+    uri: str
+
+
+@with_config(STRICT)
+class Code(TypedDict):
+    code: Annotated[str, Field(max_length=40)]
+
+
+class Recovery(TypedDict):
+    recovery_codes: list[str]
+
+
+class FactorFlows:
+    """TOTP: begun, confirmed by a first code, and removed."""
+
+    def __init__(self, context: Context, factors: Factors, login: LoginFlows) -> None:
+        self._context, self._factors, self._login = context, factors, login
+
+    async def begin(self, call: Call) -> Reply:
+        """The secret for an app of codes."""
+        self._login.session(call)
+        account = await self._login.prove(call, call.body["password"])
+        secret, uri = await self._factors.begin(account)
+        return Reply(201, {"secret": secret, "uri": uri})
+
+    async def confirm(self, call: Call) -> Reply:
+        """Log-ins ask for it from now on."""
+        self._login.session(call)
+        context = self._context
+        account = await context.account_of(call.user())
+        async with context.throttle.trying(("device", call.actor.session)):
+            codes = await self._factors.confirm(account, call.body["code"])
+        self._tell(call, account, "A second factor is asked for when you log in")
+        return Reply(200, {"recovery_codes": codes})
+
+    async def remove(self, call: Call) -> Reply:
+        """Log-ins don't ask for it any more."""
+        self._login.session(call)
+        account = await self._login.prove(call, call.body["password"])
+        await self._factors.remove(account)
+        self._tell(call, account, "No second factor is asked for any more")
+        return Reply(204)
+
+    def _tell(self, call: Call, account: Any, what: str) -> None:
+        context = self._context
+        context.note("factor_changed", call, call.user(), what)
+        if account.user.email is not None:
+            languages = call.headers.get("accept-language", "")
+            context.mailer.send(account.user.email, "factor_changed", languages, what=what)

@@ -1,0 +1,219 @@
+"""What a mail proves: a log-in by link or by code, and that a new address is one's own."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
+
+from abaft.auth.calls import Call, Reply
+from abaft.auth.codes import NOTHING, Codes, bad_code
+from abaft.auth.context import Context
+from abaft.auth.devices import Devices
+from abaft.auth.joining import TOKEN, JoiningFlows, checked_email
+from abaft.auth.login import STRICT, Address, LoginFlows, Password
+from abaft.base import clock, ids
+from abaft.base.errors import Conflict, Fault, NotFound
+from abaft.guard.signing_keys import keyed_digest
+
+MAGIC, DIGITS, LEAVE, CHANGE = "magic", "digits", "email_leave", "email_change"
+TRIES = 3
+"""Wrong digits that a code survives."""
+_MAILED = {"detail": "if there is an account with this address, there is a mail"}
+_CHANGING = {"detail": "there is a mail to both addresses: each has a link to be followed"}
+
+
+@with_config(STRICT)
+class MailMe(TypedDict):
+    email: Address
+    by: NotRequired[Literal["link", "code"]]
+
+
+@with_config(STRICT)
+class ByLink(TypedDict):
+    token: TOKEN
+    session: NotRequired[Literal["cookie", "bearer"]]
+
+
+@with_config(STRICT)
+class ByDigits(TypedDict):
+    email: Address
+    code: Annotated[str, Field(max_length=20)]
+    session: NotRequired[Literal["cookie", "bearer"]]
+
+
+@with_config(STRICT)
+class NewEmail(TypedDict):
+    email: Address
+    password: Password
+
+
+@with_config(STRICT)
+class Agree(TypedDict):
+    token: TOKEN
+
+
+class Agreed(TypedDict):
+    changed: bool
+
+
+class MailedFlows:
+    """The endpoints of log-ins by mail and of changed addresses."""
+
+    def __init__(
+        self,
+        context: Context,
+        codes: Codes,
+        devices: Devices,
+        login: LoginFlows,
+        joining: JoiningFlows,
+    ) -> None:
+        self._context, self._codes, self._devices = context, codes, devices
+        self._login, self._joining = login, joining
+
+    async def mail_me(self, call: Call) -> Reply:
+        """A mail with a link or digits, or saying that there is no such account."""
+        context, email = self._context, checked_email(call.body["email"])
+        await self._joining.spend(call, email)
+        account = await context.by_email(email)
+        usable = account is not None and not account.disabled
+        stored = account.user.email if usable else email
+        subject = context.sessions.subject(account) if usable else ""
+        mailer, languages = context.mailer, call.headers.get("accept-language", "")
+        if call.body.get("by") == "code":
+            digits = ids.word("0123456789", 8)
+            digest = self._digest(stored, digits)
+            await self._codes.make(DIGITS if usable else NOTHING, stored, subject, digest=digest)
+            if usable:
+                mailer.send(stored, "code", languages, code=f"{digits[:4]} {digits[4:]}")
+        else:
+            token = await self._codes.make(MAGIC if usable else NOTHING, stored, subject)
+            if usable:
+                mailer.send(stored, "magic", languages, link=mailer.link("magic", token))
+        if not usable:
+            mailer.send(stored, "nobody", languages)
+        return Reply(202, _MAILED)
+
+    def _digest(self, email: str, digits: str) -> str:
+        return keyed_digest(self._context.key, "digits", f"{email.lower()} {digits}")
+
+    async def by_link(self, call: Call) -> Reply:
+        """A session for who followed the link."""
+        code = await self._codes.find(MAGIC, call.body["token"])
+        return await self._proved(call, code)
+
+    async def by_digits(self, call: Call) -> Reply:
+        """A session for who read the digits; few wrong ones make them worthless."""
+        context, email = self._context, call.body["email"]
+        digits = call.body["code"].replace(" ", "")
+        counted = self._devices.subject(call, email)
+        async with context.throttle.trying(counted, context.address(call)):
+            account = await context.by_email(email)
+            stored = email if account is None else account.user.email
+            code = await self._newest(stored)
+            if code is None or code.tries >= TRIES:
+                raise bad_code()
+            if not hmac.compare_digest(code.data["digest"], self._digest(stored, digits)):
+                await context.db.update(code, tries=code.tries + 1)
+                raise bad_code()
+            return await self._proved(call, code)
+
+    async def _newest(self, email: str) -> Any:
+        """The last code that was sent; those before it are worth nothing any more."""
+        context, now = self._context, clock.now()
+        found = await context.db.list(
+            context.models.code,
+            lambda row: (row.email == email) & (row.purpose == DIGITS) & (row.expires > now),
+            sort="-created",
+            limit=1,
+        )
+        return found[0] if found else None
+
+    async def _proved(self, call: Call, code: Any) -> Reply:
+        context, kind = self._context, call.body.get("session", "cookie")
+        self._login.check_origin(call, kind)
+        account = await self._owner(code)
+        async with context.db.transaction() as db:
+            await self._codes.use(db, code)
+            await db.update(account, verified=code.email)
+        return await self._login.first(call, account, kind, "mail")
+
+    async def _owner(self, code: Any) -> Any:
+        """The account of the code, if its address is still the one that was written to."""
+        try:
+            account = await self._context.account_of(code.subject)
+        except Fault:
+            raise bad_code() from None
+        if account.disabled or account.user.email != code.email:
+            raise bad_code()
+        return account
+
+    async def change(self, call: Call) -> Reply:
+        """Mails to the old and the new address: both have to agree."""
+        context, new = self._context, checked_email(call.body["email"])
+        self._login.session(call)
+        account = await self._login.prove(call, call.body["password"])
+        await self._joining.spend(call, new)
+        user, old = context.sessions.subject(account), account.user.email
+        free = await context.user_by_email(new) is None
+        mailer, languages = context.mailer, call.headers.get("accept-language", "")
+        pair = ids.secret()
+        half: dict[str, Any] = {"new": new, "pair": pair, "done": old is None}
+        token = await self._codes.make(CHANGE if free else NOTHING, new, user, **half)
+        if free:
+            mailer.send(new, CHANGE, languages, link=mailer.link("email", token))
+        else:
+            mailer.send(new, "exists", languages)
+        if old is not None:
+            token = await self._codes.make(LEAVE if free else NOTHING, old, user, **half)
+            link = mailer.link("email", token)
+            mailer.send(old, LEAVE, languages, link=link, new=new)
+        context.note("email_change_asked", call, user)
+        return Reply(202, _CHANGING)
+
+    async def agree(self, call: Call) -> Reply:
+        """One of the two links; the second of them changes the address."""
+        context, token = self._context, call.body["token"]
+        try:
+            code = await self._codes.find(CHANGE, token)
+        except Fault:
+            code = await self._codes.find(LEAVE, token)
+        account = await context.account_of(code.subject)
+        old = account.user.email
+        try:
+            async with context.db.transaction() as db:
+                await self._codes.use(db, code)
+                if not code.data["done"]:
+                    other = await self._other(db, code)
+                    await db.update(other, data={**other.data, "done": True})
+                else:
+                    await db.update(account.user, email=code.data["new"])
+                    await db.update(account, verified=code.data["new"])
+        except (Conflict, NotFound):
+            raise bad_code() from None
+        if code.data["done"]:
+            await self._changed(call, account, old, code.data["new"])
+        return Reply(200, {"changed": code.data["done"]})
+
+    async def _other(self, db: Any, code: Any) -> Any:
+        subject, id_, now = code.subject, code.id, clock.now()
+        wanted = LEAVE if code.purpose == CHANGE else CHANGE
+        found = await db.list(
+            self._context.models.code,
+            lambda row: (row.subject == subject) & (row.purpose == wanted) & (row.expires > now),
+        )
+        for other in found:
+            if other.id != id_ and other.data["pair"] == code.data["pair"]:
+                return other
+        raise NotFound("there is no such code")
+
+    async def _changed(self, call: Call, account: Any, old: str | None, new: str) -> None:
+        context = self._context
+        context.note("email_changed", call, context.sessions.subject(account))
+        await context.sessions.end_all(account.id)
+        if old is not None:
+            await self._codes.forget(old)
+            languages = call.headers.get("accept-language", "")
+            context.mailer.send(old, "email_changed", languages, new=new)

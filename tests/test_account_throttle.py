@@ -1,0 +1,153 @@
+"""Guessing: how many tries there are, whom they hinder, and what their time tells."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from datetime import timedelta
+
+import pytest
+
+from abaft.base import clock
+from accounts import PASSWORD, world
+
+
+async def guesses(person, count: int, **more: str) -> list[int]:
+    """The statuses of so many wrong log-ins."""
+    found = []
+    for number in range(count):
+        body = {"email": person.email, "password": f"guess number {number}", **more}
+        found.append((await person.auth("POST login", body)).status_code)
+    return found
+
+
+async def test_authn_4_tries_are_counted_by_account(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann = await found.joined()
+        seen = []
+        for number in range(12):
+            # From ever other addresses, in ever other spellings, whatever they claim.
+            eve = found.stranger(
+                ann.email.upper() if number % 2 else ann.email, f"192.0.2.{number}"
+            )
+            headers = {"x-forwarded-for": f"198.51.100.{number}"}
+            body = {"email": eve.email, "password": f"guess number {number}"}
+            answer = await eve.auth("POST login", body, headers=headers)
+            seen.append(answer.status_code)
+        assert seen == [401] * 5 + [429] * 7
+        assert answer.json()["code"] == "too_many_tries"
+        assert 0 < int(answer.headers["retry-after"]) <= 61
+
+
+async def test_authn_4_many_tries_at_once_gain_nothing(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann = await found.joined()
+        bodies = [{"email": ann.email, "password": f"guess number {n}"} for n in range(30)]
+        eves = [found.stranger(ann.email, f"192.0.2.{n}") for n in range(30)]
+        tries = [eve.auth("POST login", body) for eve, body in zip(eves, bodies, strict=True)]
+        answers = [answer.status_code for answer in await asyncio.gather(*tries)]
+        assert sorted(answers) == [401] * 5 + [429] * 25
+
+
+async def test_authn_4_tries_are_counted_by_address(database_url: str) -> None:
+    async with world(database_url) as found:
+        seen = []
+        for number in range(12):
+            eve = found.stranger(f"someone{number}@example.org")
+            seen += await guesses(eve, 1)
+        assert seen == [401] * 10 + [429] * 2
+        # Of IPv6 whoever has an address has a whole network of them.
+        seen = []
+        for number in range(12):
+            eve = found.stranger(f"someone{number}@example.org", f"2001:db8:0:1::{number}")
+            seen += await guesses(eve, 1)
+        assert seen == [401] * 10 + [429] * 2
+
+
+async def test_authn_4_a_stranger_locks_nobody_out(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann = await found.joined()
+        eve = found.stranger(ann.email, "192.0.2.66")
+        assert (await guesses(eve, 6))[-1] == 429
+        assert await ann.known()
+        # The browser that logged in before still can, and so can who has the mail.
+        assert (await ann.auth("POST logout")).status_code == 204
+        assert (await ann.login()).status_code == 200
+        assert (await ann.elsewhere().login()).status_code == 429
+
+
+async def test_authn_4_a_device_cookie_is_of_one_account(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann, eve = await found.joined("ann"), await found.joined("eve")
+        assert (await guesses(found.stranger(ann.email, "192.0.2.66"), 6))[-1] == 429
+        eve.email = ann.email
+        assert await guesses(eve, 1) == [429]
+
+
+@pytest.mark.parametrize(("minutes", "left"), [(2, 5), (16, 5), (60, 5)])
+async def test_authn_4_the_wait_has_an_end(
+    database_url: str, minutes: int, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    async with world(database_url) as found:
+        ann = await found.joined()
+        eve = found.stranger(ann.email, "192.0.2.66")
+        assert await guesses(eve, 6) == [401] * 5 + [429]
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + minutes * 60)
+        later = found.stranger(ann.email, "192.0.2.67")
+        assert await guesses(later, 6) == [401] * left + [429] * (6 - left)
+
+
+async def test_authn_4_mails_have_a_bound(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann = await found.joined()
+        seen = []
+        for number in range(5):
+            eve = found.stranger(ann.email, f"192.0.2.{number}")
+            seen.append((await eve.auth("POST password/forgot", {"email": ann.email})).status_code)
+        assert seen == [202] * 3 + [429] * 2
+
+
+@pytest.mark.slow
+async def test_authn_3_the_time_tells_nothing(database_url: str) -> None:
+    async with world(database_url) as found:
+        await found.joined()
+        context = found.api.app.accounts.context
+        context.throttle._limits = {name: [] for name in context.throttle._limits}
+        times: dict[str, list[int]] = {"ann@example.org": [], "who@example.org": []}
+        for _ in range(100):
+            for email, taken in times.items():
+                eve = found.stranger(email)
+                begun = clock.ticks()
+                assert await guesses(eve, 1) == [401]
+                taken.append(clock.ticks() - begun)
+        known, other = map(statistics.median, times.values())
+        assert abs(known - other) / known < 0.1
+
+
+@pytest.mark.slow
+async def test_dos_5_a_flood_of_logins_keeps_nobody_waiting(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann = await found.joined(session="bearer")
+        eves = [found.stranger(f"who{n}@example.org", f"192.0.2.{n}") for n in range(200)]
+        flood = asyncio.gather(*(guesses(eve, 1) for eve in eves))
+        waits = []
+        while not flood.done():
+            begun = clock.ticks()
+            assert await ann.known()
+            waits.append((clock.ticks() - begun) / 1e9)
+            await asyncio.sleep(0.02)
+        statuses = [status for [status] in await flood]
+        assert set(statuses) <= {401, 503}
+        assert sorted(waits)[int(len(waits) * 0.99)] < timedelta(seconds=1).total_seconds()
+
+
+async def test_a_right_password_begins_anew(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann = await found.joined()
+        for _ in range(2):
+            assert await guesses(ann, 4) == [401] * 4
+            assert (await ann.login(PASSWORD)).status_code == 200
+            ann.csrf = ""

@@ -285,3 +285,83 @@ async def test_services_have_keys_alone(database_url: str) -> None:
         assert len((await robot.ask("GET /api/notes")).json()["items"]) == 1
         wrong = await found.api.ask("POST /api/auth/services", "admin", json={**body, "scopes": []})
         assert pointers(wrong)[0][0] == "/scopes"
+
+
+async def test_log_1_the_trail_tells_what_was_changed_in_it(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann = await found.joined()
+        await ann.elsewhere().login("not this one")
+        body = {"current": PASSWORD, "password": "another password"}
+        await ann.auth("POST password", body)
+        items = (await found.api.ask("GET /api/auth/events", "admin")).json()["items"]
+        assert [item["what"] for item in items] == [
+            "password_changed",
+            "login_failed",
+            "login",
+            "joined",
+            "invited",
+        ]
+        assert items[-1]["actor"] == "admin"
+        assert items[0]["actor"] == f"user:{items[0]['user']}"
+        assert {item["address"] for item in items[:-1]} == {"192.0.2.1"}
+        assert PASSWORD not in str(items)
+        check = "GET /api/auth/events/check"
+        assert (await found.api.ask(check, "admin")).json() == {"broken": None}
+        assert (await found.stranger().ask(check)).status_code == 401
+        context = found.api.app.accounts.context
+        rows = await context.db.list(context.models.event, sort="number")
+        await context.db.update(rows[3], what="login")
+        assert (await found.api.ask(check, "admin")).json() == {"broken": 4}
+        await context.db.update(rows[3], what="login_failed")
+        await context.db.delete(rows[1])
+        assert (await found.api.ask(check, "admin")).json() == {"broken": 2}
+
+
+async def test_log_1_events_of_several_workers_are_one_chain(database_url: str) -> None:
+    async with world(database_url) as here, world(database_url) as there:
+        trails = [one.api.app.accounts.context.trail for one in (here, there)]
+        await asyncio.gather(
+            *(trails[n % 2].add("tried", actor=f"n{n}", detail="\x1b[31m\n") for n in range(30))
+        )
+        assert await trails[0].broken() is None
+        rows = await trails[0].latest()
+        assert [row.number for row in rows] == [*range(30, 0, -1)]
+
+
+async def test_roles_are_given_and_taken_at_once(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann, bob = await found.joined("ann"), await found.joined("bob")
+        await ann.ask("POST /api/notes", {"text": "x"})
+        url = f"/api/auth/accounts/{(await bob.auth('GET me')).json()['user']['id']}"
+        for roles, seen in ((["editor"], 1), ([], 0)):
+            answer = await found.api.ask(f"PATCH {url}", "admin", json={"roles": roles})
+            assert answer.json()["roles"] == roles
+            assert len((await bob.ask("GET /api/notes")).json()["items"]) == seen
+        assert (await ann.ask(f"PATCH {url}", {"roles": ["editor"]})).status_code == 403
+        assert (await found.stranger().ask(f"GET {url}")).status_code == 401
+        answer = await found.api.ask(f"PATCH {url}", "admin", json={"roles": ["\0scope:*"]})
+        assert answer.status_code == 422
+
+
+async def test_who_acts_in_another_s_name_is_told(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann = await found.joined()
+        user = (await ann.auth("GET me")).json()["user"]["id"]
+        url = f"POST /api/auth/accounts/{user}/impersonation"
+        assert (await ann.ask(url)).status_code == 403
+        admin = found.stranger()
+        admin.tokens = (await found.api.ask(url, "admin")).json()
+        note = (await admin.ask("POST /api/notes", {"text": "x"})).json()
+        assert note["owner"] == user
+        changes = await found.api.db.changes("", 500)
+        assert [row.actor for row in changes if row.model == "Note"] == [f"user:{user} by admin"]
+        # A step-up is out of reach, and so is what makes the account one's own.
+        assert (await admin.ask(f"DELETE /api/notes/{note['id']}")).status_code == 403
+        for request, body in {
+            "POST keys": {"name": "x", "scopes": ["*"]},
+            "POST confirm": {"password": PASSWORD},
+            "POST totp": {"password": PASSWORD},
+            "POST email": {"email": "e@example.org", "password": PASSWORD},
+            "POST password": {"current": PASSWORD, "password": "another password"},
+        }.items():
+            assert (await admin.auth(request, body)).json()["code"] == "impersonated", request

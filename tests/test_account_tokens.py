@@ -209,9 +209,10 @@ async def test_tok_5_what_ends_is_over_at_once_in_every_worker(database_url: str
             body = {"token": here.token(ann.email), "password": "another password"}
             assert (await phone.auth("POST password/reset", body)).status_code == 204
         elif way == "disabled":
-            await here.api.app.accounts.disable(
-                (await context.by_email(ann.email)).user.__written__
-            )
+            user = (await context.by_email(ann.email)).user.__written__
+            url = f"PATCH /api/auth/accounts/{user}"
+            answer = await here.api.ask(url, "admin", json={"disabled": True})
+            assert answer.status_code == 200
         else:
             user = (await ann.auth("GET me")).json()["user"]["id"]
             await here.api.ask(f"DELETE /api/users/{user}", "admin")

@@ -6,6 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from abaft.auth.admin_flows import (
+    AccountChange,
+    AccountShown,
+    AdminFlows,
+    Events,
+    Standing,
+)
 from abaft.auth.authenticate import AccountTokens
 from abaft.auth.calls import Call, Endpoint, Reply
 from abaft.auth.closing import steps_of
@@ -35,6 +42,7 @@ from abaft.auth.mailed import Agree, Agreed, ByDigits, ByLink, MailedFlows, Mail
 from abaft.auth.models import OwnModels
 from abaft.auth.password import Change, Forgot, PasswordFlows, Reset
 from abaft.auth.sessions import Sessions
+from abaft.auth.trail import Trail
 from abaft.base.errors import NotFound, SettingError
 from abaft.base.settings import Settings
 from abaft.db import Database
@@ -91,6 +99,7 @@ class Accounts:
             Throttle(settings.throttle_storage),
             Mailer(settings, title, observer),
             observer,
+            Trail(lambda: Database(pipeline, KEEPER), models, key),
         )
         self.codes = Codes(self.context)
         devices, factors = Devices(self.context), Factors(self.context)
@@ -101,7 +110,13 @@ class Accounts:
         self._mailed = MailedFlows(self.context, self.codes, devices, self._login, self._joining)
         self._factors = FactorFlows(self.context, factors, self._login)
         self._keys = KeyFlows(self.context, self._login)
-        self.endpoints: Sequence[Endpoint] = [*self._joins(), *self._table(), *self._more()]
+        self._admin = AdminFlows(self.context, factors)
+        self.endpoints: Sequence[Endpoint] = [
+            *self._joins(),
+            *self._table(),
+            *self._more(),
+            *self._above(),
+        ]
 
     async def jwks(self, call: Call) -> Reply:
         """The public keys of access tokens, for other services."""
@@ -188,10 +203,33 @@ class Accounts:
                 "POST", "keys", keys.make, "Make an API key", NewKey, KeyShown, 201, raised=(409,)
             ),
             Endpoint("DELETE", "keys/*", keys.end, "End an API key", status=204),
+        ]  # fmt: skip
+
+    def _above(self) -> list[Endpoint]:
+        """Those of administrators."""
+        admin, keys = self._admin, self._keys
+        return [
             Endpoint(
                 "POST", "services", keys.service, "Make an account of a service", NewService,
                 KeyShown, 201,
             ),
+            Endpoint(
+                "GET", "accounts/*", admin.look, "Look at an account", answer=AccountShown
+            ),
+            Endpoint(
+                "PATCH", "accounts/*", admin.change, "Change an account", AccountChange,
+                AccountShown,
+            ),
+            Endpoint(
+                "DELETE", "accounts/*/sessions", admin.end_sessions, "End all sessions of somebody",
+                status=204,
+            ),
+            Endpoint(
+                "POST", "accounts/*/impersonation", admin.impersonate, "Act in somebody's name",
+                answer=Bearer, status=201,
+            ),
+            Endpoint("GET", "events", admin.events, "The audit trail", answer=Events),
+            Endpoint("GET", "events/check", admin.standing, "Check the trail", answer=Standing),
         ]  # fmt: skip
 
     def _joins(self) -> list[Endpoint]:
@@ -229,12 +267,6 @@ class Accounts:
             self.live.epoch.turn()
         else:
             await context.sessions.end_all(account.id)
-
-    async def disable(self, user: str, disabled: bool = True) -> None:
-        """Shuts a user out, or lets them in again; all that they are logged in by is over."""
-        account = await self.context.account_of(user)
-        await self.context.db.update(account, disabled=disabled)
-        await self.context.sessions.end_all(account.id)
 
     async def prune(self) -> None:
         """Deletes codes and sessions that are over."""

@@ -11,6 +11,7 @@ from abaft.auth.calls import Call
 from abaft.auth.mail import Mailer
 from abaft.auth.models import OwnModels
 from abaft.auth.sessions import Opened, Sessions
+from abaft.auth.trail import Trail
 from abaft.base import ids
 from abaft.base.actor import Actor
 from abaft.base.errors import NotFound
@@ -42,6 +43,7 @@ class Context:
     throttle: Throttle
     mailer: Mailer
     observer: Observer
+    trail: Trail
 
     @cached_property
     def db(self) -> Database:
@@ -133,10 +135,18 @@ class Context:
         text = f"{name or self.authenticator.cookie}={value}; Path=/; Max-Age={seconds}"
         return "set-cookie", f"{text}; HttpOnly; SameSite=Lax{secure}"
 
-    def note(self, what: str, call: Call, user: str = "", detail: str = "") -> None:
-        """Tells of what befell an account."""
-        event = AccountEvent(what, user, call.address, call.actor.session, detail)
-        self.observer.emit(event)
+    async def note(self, what: str, call: Call, user: str = "", detail: str = "") -> None:
+        """Tells of what befell an account, and has it in the trail before it is answered."""
+        session = call.actor.session
+        self.observer.emit(AccountEvent(what, user, call.address, session, detail))
+        await self.trail.add(
+            what,
+            actor=call.actor.name,
+            user=user,
+            address=call.address,
+            session=session,
+            detail=detail,
+        )
 
     def address(self, call: Call) -> Subject:
         """Whose failures are counted by address."""

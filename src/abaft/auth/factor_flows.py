@@ -49,7 +49,7 @@ class FactorFlows:
         account = await context.account_of(call.user())
         async with context.throttle.trying(("device", call.actor.session)):
             codes = await self._factors.confirm(account, call.body["code"])
-        self._tell(call, account, "A second factor is asked for when you log in")
+        await self._tell(call, account, "A second factor is asked for when you log in")
         return Reply(200, {"recovery_codes": codes})
 
     async def remove(self, call: Call) -> Reply:
@@ -57,12 +57,12 @@ class FactorFlows:
         self._login.session(call)
         account = await self._login.prove(call, call.body["password"])
         await self._factors.remove(account)
-        self._tell(call, account, "No second factor is asked for any more")
+        await self._tell(call, account, "No second factor is asked for any more")
         return Reply(204)
 
-    def _tell(self, call: Call, account: Any, what: str) -> None:
+    async def _tell(self, call: Call, account: Any, what: str) -> None:
         context = self._context
-        context.note("factor_changed", call, call.user(), what)
+        await context.note("factor_changed", call, call.user(), what)
         if account.user.email is not None:
             languages = call.headers.get("accept-language", "")
             context.mailer.send(account.user.email, "factor_changed", languages, what=what)

@@ -79,7 +79,7 @@ class JoiningFlows:
         opens = account is None and context.settings.registration == "open"
         token = await self._codes.make("register" if opens else NOTHING, email)
         self._write(call, email, "register" if opens else "exists", token)
-        context.note("register", call)
+        await context.note("register", call)
         return Reply(202, _MAILED)
 
     async def spend(self, call: Call, email: str) -> None:
@@ -104,7 +104,7 @@ class JoiningFlows:
         minutes = INVITED_DAYS * 24 * 60
         token = await self._codes.make("register", email, minutes=minutes, roles=roles)
         self._write(call, email, "invitation", token)
-        context.note("invited", call)
+        await context.note("invited", call)
         return Reply(202, _MAILED)
 
     async def finish(self, call: Call) -> Reply:
@@ -125,7 +125,7 @@ class JoiningFlows:
         return await self._begun(call, account)
 
     async def _begun(self, call: Call, account: Any) -> Reply:
-        self._context.note("joined", call, self._context.sessions.subject(account))
+        await self._context.note("joined", call, self._context.sessions.subject(account))
         kind = call.body.get("session", "cookie")
         return await self._login.opened(call, account, kind, ["password"], 201)
 

@@ -112,7 +112,7 @@ class KeyFlows:
             raise Conflict(f"an account has at most {MOST} keys", code="too_many_keys")
         account = await self._context.account_of(call.user())
         reply = await self._made(account, call.body)
-        self._context.note("key_made", call, call.user(), call.body["name"])
+        await self._context.note("key_made", call, call.user(), call.body["name"])
         return reply
 
     async def _made(self, account: Any, body: Any) -> Reply:
@@ -138,7 +138,7 @@ class KeyFlows:
             if str(row.id) == call.place[0]:
                 await self._context.db.delete(row)
                 self._context.sessions.live.epoch.turn()
-                self._context.note("key_ended", call, call.user(), row.name)
+                await self._context.note("key_ended", call, call.user(), row.name)
                 return Reply(204)
         raise NotFound("there is no such key")
 
@@ -154,7 +154,7 @@ class KeyFlows:
                 context.models.account, user=user, roles=body.get("roles", [])
             )
         reply = await self._made(account, body)
-        context.note("service_made", call, str(user.__written__), body["name"])
+        await context.note("service_made", call, str(user.__written__), body["name"])
         return reply
 
 

@@ -118,7 +118,7 @@ class LoginFlows:
             usable = account is not None and not account.disabled
             stored = account.password if usable else None
             if not await context.passwords.verify(stored, body["password"]):
-                context.note(
+                await context.note(
                     "login_failed", call, context.sessions.subject(account) if usable else ""
                 )
                 raise bad_credentials()
@@ -149,7 +149,7 @@ class LoginFlows:
             account = await context.account_of(code.subject)
             method = await self._factors.proved(account, body["code"])
             if account.disabled or method is None:
-                context.note("factor_failed", call, code.subject)
+                await context.note("factor_failed", call, code.subject)
                 raise bad_factor()
         await self._codes.use(context.db, code)
         await context.throttle.forget(counted)
@@ -163,7 +163,7 @@ class LoginFlows:
         await self._leave(call)
         opened = await context.sessions.open(account, kind, methods, call)
         user = context.sessions.subject(account)
-        context.note("login", call, user, ",".join(methods))
+        await context.note("login", call, user, ",".join(methods))
         return await self._answer(call, opened, account, status)
 
     async def _answer(self, call: Call, opened: Opened, account: Any, status: int) -> Reply:
@@ -197,7 +197,7 @@ class LoginFlows:
         """Ends the session by which this came."""
         call.user()
         await self._end(call.actor.session)
-        self._context.note("logout", call, call.actor.id or "")
+        await self._context.note("logout", call, call.actor.id or "")
         return Reply(204, None, (self._context.cookie("", 0),))
 
     async def mine(self, call: Call) -> Reply:
@@ -219,7 +219,7 @@ class LoginFlows:
             opened = await context.sessions.refresh(call.body["refresh_token"])
         except Reused as fault:
             user = context.sessions.subject(fault.record.account)
-            context.note("refresh_reused", call, user, str(fault.record.id))
+            await context.note("refresh_reused", call, user, str(fault.record.id))
             raise
         user = context.sessions.subject(opened.record.account)
         return Reply(200, context.bearer(opened, user))
@@ -229,7 +229,7 @@ class LoginFlows:
         context, user = self._context, call.user()
         await self.prove(call, call.body["password"])
         opened = await context.sessions.confirmed(self.session(call), ["password"])
-        context.note("confirmed", call, user)
+        await context.note("confirmed", call, user)
         return await self._answer(call, opened, await context.account_of(user), 200)
 
     async def prove(self, call: Call, password: str) -> Any:
@@ -239,13 +239,15 @@ class LoginFlows:
         counted = ("device", call.actor.session)
         async with context.throttle.trying(counted, context.address(call)):
             if not await context.passwords.verify(account.password, password):
-                context.note("proof_failed", call, call.user())
+                await context.note("proof_failed", call, call.user())
                 raise Unauthorized("this isn't your password", code="bad_password")
         await context.throttle.forget(counted)
         return account
 
     def session(self, call: Call) -> UUID:
         """The session by which this came. Raises Forbidden for what is none."""
+        if call.actor.label:
+            raise Forbidden("this is for who it is about alone", code="impersonated")
         if not call.actor.session:
             raise Forbidden("this is for who has logged in, not for a key", code="session_needed")
         return UUID(call.actor.session)
@@ -265,7 +267,7 @@ class LoginFlows:
         for record in found:
             if str(record.id) == call.place[0]:
                 await context.sessions.end(record)
-                context.note("session_ended", call, call.user(), str(record.id))
+                await context.note("session_ended", call, call.user(), str(record.id))
                 return Reply(204)
         raise NotFound("there is no such session")
 
@@ -274,7 +276,7 @@ class LoginFlows:
         context = self._context
         account = await context.account_of(call.user())
         await context.sessions.end_all(account.id)
-        context.note("sessions_ended", call, call.user())
+        await context.note("sessions_ended", call, call.user())
         return Reply(204, None, (context.cookie("", 0),))
 
 

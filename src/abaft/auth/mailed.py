@@ -170,7 +170,7 @@ class MailedFlows:
             token = await self._codes.make(LEAVE if free else NOTHING, old, user, **half)
             link = mailer.link("email", token)
             mailer.send(old, LEAVE, languages, link=link, new=new)
-        context.note("email_change_asked", call, user)
+        await context.note("email_change_asked", call, user)
         return Reply(202, _CHANGING)
 
     async def agree(self, call: Call) -> Reply:
@@ -211,7 +211,7 @@ class MailedFlows:
 
     async def _changed(self, call: Call, account: Any, old: str | None, new: str) -> None:
         context = self._context
-        context.note("email_changed", call, context.sessions.subject(account))
+        await context.note("email_changed", call, context.sessions.subject(account))
         await context.sessions.end_all(account.id)
         if old is not None:
             await self._codes.forget(old)

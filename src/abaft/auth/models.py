@@ -92,6 +92,20 @@ class Key(Own, abstract=True):
     used: datetime | None = None
 
 
+class Event(Own, abstract=True):
+    """What befell an account; each holds a digest of itself and of the one before it."""
+
+    number: int = field(unique=True)
+    at: datetime
+    what: str = field(max_length=40)
+    actor: str = field(max_length=400)
+    user: str = field(default="", max_length=400, index=True)
+    address: str = field(default="", max_length=TEXT)
+    session: str = field(default="", max_length=40)
+    detail: str = field(default="", max_length=TEXT)
+    digest: str = field(max_length=64)
+
+
 class OwnModels(NamedTuple):
     """The models of one model of users."""
 
@@ -101,6 +115,7 @@ class OwnModels(NamedTuple):
     code: type[Code]
     factor: type[Factor]
     key: type[Key]
+    event: type[Event]
 
     @property
     def declared(self) -> tuple[type[Model], ...]:
@@ -118,6 +133,7 @@ def own_models(user: type[Model]) -> OwnModels:
         _made(Code),
         _made(Factor, account=_ref(account, index=True)),
         _made(Key, account=_ref(account, index=True)),
+        _made(Event),
     )
 
 

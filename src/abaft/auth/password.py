@@ -48,7 +48,7 @@ class PasswordFlows:
         self._joining.check_password(body["password"], *_own(account))
         await self._set(account, body["password"], session)
         opened = await context.sessions.confirmed(session, ["password"])
-        context.note("password_changed", call, call.user())
+        await context.note("password_changed", call, call.user())
         self._tell(call, account)
         return Reply(200, await context.logged_in(opened, account), context.cookies(opened))
 
@@ -78,7 +78,7 @@ class PasswordFlows:
             mailer.send(stored, "reset", languages, link=mailer.link("reset", token))
         else:
             mailer.send(stored, "nobody", languages)
-        context.note("reset_asked", call, subject)
+        await context.note("reset_asked", call, subject)
         return Reply(202, _MAILED)
 
     async def reset(self, call: Call) -> Reply:
@@ -93,7 +93,7 @@ class PasswordFlows:
             await db.update(account, password=hashed, verified=code.email)
         await self._codes.forget(code.email)
         await context.sessions.end_all(account.id)
-        context.note("password_reset", call, code.subject)
+        await context.note("password_reset", call, code.subject)
         self._tell(call, account)
         return Reply(204)
 

@@ -22,6 +22,8 @@ from abaft.guard.tokens import REFRESH, SESSION, Token, new_token, read_token
 
 Kind = Literal["cookie", "bearer"]
 _PREFIX: dict[Kind, str] = {"cookie": SESSION, "bearer": REFRESH}
+IMPERSONATED = "impersonation"
+"""The way into a session by which an administrator acts in somebody's name."""
 MOST = 100
 """Sessions of one account; the one that was unused for longest makes room."""
 
@@ -51,7 +53,9 @@ class Sessions:
         self._idle = timedelta(hours=settings.session_idle_hours)
         self._whole = timedelta(days=settings.session_days)
 
-    async def open(self, account: Any, kind: Kind, methods: list[str], call: Call) -> Opened:
+    async def open(
+        self, account: Any, kind: Kind, methods: list[str], call: Call, **special: Any
+    ) -> Opened:
         """A new session, with a token that nobody can have known before."""
         db, model = self._database(), self._models.session
         await self._make_room(db, account.id)
@@ -63,10 +67,10 @@ class Sessions:
             account=account.id,
             kind=kind,
             digest=token.digest,
-            expires=clock.now() + self._whole,
             methods=methods,
             address=call.address,
             agent=call.agent,
+            **{"expires": clock.now() + self._whole, **special},
         )
         return Opened(record, token)
 
@@ -115,6 +119,7 @@ class Sessions:
             authenticated=record.authenticated,
             steps=steps,
             session=str(record.id),
+            label="admin" if IMPERSONATED in record.methods else "",
         )
         last = int(ends.timestamp() * 1000)
         return Seat(actor, self.csrf(record.id), min(last, until) if until else last)

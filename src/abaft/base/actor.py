@@ -80,7 +80,9 @@ class Actor:
     @property
     def name(self) -> str:
         """What the change feed and the log call the actor."""
-        return self.label or self.kind[0] if self.id is None else f"user:{self.id}"
+        if self.id is None:
+            return self.label or self.kind[0]
+        return f"user:{self.id} by {self.label}" if self.label else f"user:{self.id}"
 
 
 ANONYMOUS = Actor()

@@ -1,0 +1,138 @@
+"""What administrators do with accounts: look, shut out, give roles, act in somebody's name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
+
+from abaft.auth.calls import Call, Reply
+from abaft.auth.context import Context
+from abaft.auth.factors import Factors
+from abaft.auth.login import STRICT
+from abaft.auth.sessions import IMPERSONATED
+from abaft.base import clock
+from abaft.base.errors import Forbidden
+from abaft.model.times import show_datetime
+
+IMPERSONATION = timedelta(hours=1)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""When who acts in another's name has proved to be that one."""
+Role = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
+
+
+@with_config(STRICT)
+class AccountChange(TypedDict):
+    roles: NotRequired[Annotated[list[Role], Field(max_length=100)]]
+    disabled: NotRequired[bool]
+
+
+class AccountShown(TypedDict):
+    user: str
+    roles: list[str]
+    disabled: bool
+    verified: str | None
+    factors: list[str]
+    sessions: int
+
+
+class EventShown(TypedDict):
+    number: int
+    at: str
+    what: str
+    actor: str
+    user: str
+    address: str
+    session: str
+    detail: str
+
+
+class Events(TypedDict):
+    items: list[EventShown]
+
+
+class Standing(TypedDict):
+    broken: int | None
+
+
+class AdminFlows:
+    """The endpoints of accounts for who stands above all rules."""
+
+    def __init__(self, context: Context, factors: Factors) -> None:
+        self._context, self._factors = context, factors
+
+    def _admitted(self, call: Call) -> None:
+        if not call.actor.system:
+            call.user()
+            raise Forbidden("this is for administrators")
+
+    async def _account(self, call: Call) -> Any:
+        self._admitted(call)
+        return await self._context.account_of(call.place[0])
+
+    async def look(self, call: Call) -> Reply:
+        """One account."""
+        return Reply(200, await self._shown(await self._account(call)))
+
+    async def _shown(self, account: Any) -> dict[str, Any]:
+        context = self._context
+        return {
+            "user": context.sessions.subject(account),
+            "roles": sorted(account.roles),
+            "disabled": account.disabled,
+            "verified": account.verified,
+            "factors": await self._factors.of(account),
+            "sessions": len(await context.sessions.of(account.id)),
+        }
+
+    async def change(self, call: Call) -> Reply:
+        """Other roles, or shut out: at once, wherever they are logged in."""
+        context, account = self._context, await self._account(call)
+        if call.body:
+            await context.db.update(account, **call.body)
+            account.__dict__.update(call.body)
+        if account.disabled:
+            await context.sessions.end_all(account.id)
+        context.sessions.live.epoch.turn()
+        said = "; ".join(f"{name}: {value}" for name, value in call.body.items())
+        await context.note("account_changed", call, call.place[0], said)
+        return Reply(200, await self._shown(account))
+
+    async def end_sessions(self, call: Call) -> Reply:
+        """Ends all sessions of somebody."""
+        account = await self._account(call)
+        await self._context.sessions.end_all(account.id)
+        await self._context.note("sessions_ended", call, call.place[0])
+        return Reply(204)
+
+    async def impersonate(self, call: Call) -> Reply:
+        """Tokens by which to act in somebody's name for an hour: each change tells who it was."""
+        context, account = self._context, await self._account(call)
+        opened = await context.sessions.open(
+            account,
+            "bearer",
+            [IMPERSONATED],
+            call,
+            expires=clock.now() + IMPERSONATION,
+            authenticated=NEVER,
+        )
+        await context.note("impersonated", call, call.place[0], str(opened.record.id))
+        return Reply(201, context.bearer(opened, call.place[0]))
+
+    async def events(self, call: Call) -> Reply:
+        """The end of the audit trail."""
+        self._admitted(call)
+        rows = await self._context.trail.latest()
+        return Reply(200, {"items": [_event(row) for row in rows]})
+
+    async def standing(self, call: Call) -> Reply:
+        """Whether the trail is as it was written."""
+        self._admitted(call)
+        return Reply(200, {"broken": await self._context.trail.broken()})
+
+
+def _event(row: Any) -> dict[str, Any]:
+    names = ("number", "what", "actor", "user", "address", "session", "detail")
+    return {**{name: getattr(row, name) for name in names}, "at": show_datetime(row.at)}

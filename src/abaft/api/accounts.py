@@ -64,6 +64,8 @@ class AccountRoutes:
         call = self._call(headers, request.address, body, actor, request.place)
         reply = await row.handle(call)
         text = None if reply.body is None else orjson.dumps(reply.body)
+        if reply.page:
+            text = reply.page.encode()
         extra = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
         return Answer(reply.status, text, True, extra, kept=False)
 

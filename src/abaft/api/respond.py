@@ -76,9 +76,11 @@ async def send_answer(send: Send, answer: Answer, *, head: bool = False) -> None
     """Sends it; for HEAD all but the body."""
     body = answer.body
     if not answer.kept:
-        length = [] if body is None else [_JSON, (b"content-length", str(len(body)).encode())]
-        own = [] if any(name == b"cache-control" for name, _ in answer.extra) else [_SECRET]
-        headers = [*length, _NOSNIFF, *own, *answer.extra]
+        length = [] if body is None else [(b"content-length", str(len(body)).encode())]
+        usual = [_SECRET] if body is None else [_JSON, _SECRET]
+        given = {name for name, _ in answer.extra}
+        own = [row for row in usual if row[0] not in given]
+        headers = [*own, *length, _NOSNIFF, *answer.extra]
     elif body is None:
         cache = _PRIVATE if answer.private else _PUBLIC
         headers = [_NOSNIFF, cache, _VARY, *answer.extra]

@@ -38,6 +38,7 @@ from abaft.auth.login import (
     SessionList,
 )
 from abaft.auth.mail import Mailer
+from abaft.auth.mailbox import Mailbox, Mails
 from abaft.auth.mailed import Agree, Agreed, ByDigits, ByLink, MailedFlows, MailMe, NewEmail
 from abaft.auth.models import OwnModels
 from abaft.auth.password import Change, Forgot, PasswordFlows, Reset
@@ -111,12 +112,8 @@ class Accounts:
         self._factors = FactorFlows(self.context, factors, self._login)
         self._keys = KeyFlows(self.context, self._login)
         self._admin = AdminFlows(self.context, factors)
-        self.endpoints: Sequence[Endpoint] = [
-            *self._joins(),
-            *self._table(),
-            *self._more(),
-            *self._above(),
-        ]
+        tables = (self._joins(), self._table(), self._more(), self._above(), self._local())
+        self.endpoints: Sequence[Endpoint] = [row for table in tables for row in table]
 
     async def jwks(self, call: Call) -> Reply:
         """The public keys of access tokens, for other services."""
@@ -231,6 +228,13 @@ class Accounts:
             Endpoint("GET", "events", admin.events, "The audit trail", answer=Events),
             Endpoint("GET", "events/check", admin.standing, "Check the trail", answer=Standing),
         ]  # fmt: skip
+
+    def _local(self) -> list[Endpoint]:
+        """What only development has."""
+        if self.context.settings.production or self.context.settings.smtp:
+            return []
+        look = Mailbox(self.context).look
+        return [Endpoint("GET", "mailbox", look, "Unsent mails", answer=Mails, known=False)]
 
     def _joins(self) -> list[Endpoint]:
         settings, flows = self.context.settings, self._joining

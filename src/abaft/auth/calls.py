@@ -41,11 +41,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: `body` becomes JSON, None has none."""
+    """An answer: `body` becomes JSON, None has none; a `page` is HTML in its place."""
 
     status: int
     body: Any = None
     headers: tuple[tuple[str, str], ...] = ()
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)

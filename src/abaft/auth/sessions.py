@@ -253,8 +253,10 @@ class Sessions:
 class Reused(Unauthorized):
     """A refresh token came that was replaced before: the session it was of is over."""
 
+    code = "bad_refresh_token"
+
     def __init__(self, record: Any) -> None:
-        super().__init__(_SAID, code="bad_refresh_token")
+        super().__init__(_SAID)
         self.record = record
 
 

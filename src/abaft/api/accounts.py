@@ -36,7 +36,8 @@ class AccountRoutes:
     def __init__(self, endpoints: Sequence[Any], call: Any, settings: Settings, actor: Any) -> None:
         self._settings, self._call, self._actor = settings, call, actor
         self._paths: dict[tuple[str, ...], dict[str, Handler]] = {}
-        for row in endpoints:
+        # A name comes before what stands for any value.
+        for row in sorted(endpoints, key=lambda row: row.path.count("*")):
             adapter = None if row.body is None else TypeAdapter(row.body)
             handlers = self._paths.setdefault(tuple(row.path.split("/")), {})
             handlers[row.method] = partial(self._answer, row, adapter)

@@ -41,6 +41,15 @@ from abaft.auth.mail import Mailer
 from abaft.auth.mailbox import Mailbox, Mails
 from abaft.auth.mailed import Agree, Agreed, ByDigits, ByLink, MailedFlows, MailMe, NewEmail
 from abaft.auth.models import OwnModels
+from abaft.auth.passkeys import (
+    Asked,
+    ByPasskey,
+    NewPasskey,
+    Nothing,
+    PasskeyFlows,
+    PasskeyList,
+    PasskeyShown,
+)
 from abaft.auth.password import Change, Forgot, PasswordFlows, Reset
 from abaft.auth.sessions import Sessions
 from abaft.auth.trail import Trail
@@ -112,7 +121,15 @@ class Accounts:
         self._factors = FactorFlows(self.context, factors, self._login)
         self._keys = KeyFlows(self.context, self._login)
         self._admin = AdminFlows(self.context, factors)
-        tables = (self._joins(), self._table(), self._more(), self._above(), self._local())
+        self._passkeys = PasskeyFlows(self.context, self.codes, self._login)
+        tables = (
+            self._joins(),
+            self._table(),
+            self._more(),
+            self._by_passkeys(),
+            self._above(),
+            self._local(),
+        )
         self.endpoints: Sequence[Endpoint] = [row for table in tables for row in table]
 
     async def jwks(self, call: Call) -> Reply:
@@ -200,6 +217,29 @@ class Accounts:
                 "POST", "keys", keys.make, "Make an API key", NewKey, KeyShown, 201, raised=(409,)
             ),
             Endpoint("DELETE", "keys/*", keys.end, "End an API key", status=204),
+        ]  # fmt: skip
+
+    def _by_passkeys(self) -> list[Endpoint]:
+        keys = self._passkeys
+        return [
+            Endpoint(
+                "POST", "passkeys/begin", keys.begin, "Begin to make a passkey", Proof, Asked,
+                raised=(409, 429),
+            ),
+            Endpoint(
+                "POST", "passkeys", keys.make, "Keep a passkey", NewPasskey, PasskeyShown, 201,
+                raised=(409,),
+            ),
+            Endpoint("GET", "passkeys", keys.listed, "One's passkeys", answer=PasskeyList),
+            Endpoint("DELETE", "passkeys/*", keys.end, "Forget a passkey", status=204),
+            Endpoint(
+                "POST", "passkeys/challenge", keys.challenge, "Begin to log in by a passkey",
+                Nothing, Asked, known=False, raised=(429,),
+            ),
+            Endpoint(
+                "POST", "passkeys/login", keys.enter, "Log in by a passkey", ByPasskey, LoggedIn,
+                known=False, raised=(401, 403, 429),
+            ),
         ]  # fmt: skip
 
     def _above(self) -> list[Endpoint]:

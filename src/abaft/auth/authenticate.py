@@ -22,6 +22,8 @@ class AccountTokens:
     def __init__(self, sessions: Sessions, tokens: AccessTokens, origin: str, secure: bool) -> None:
         self._sessions, self._tokens = sessions, tokens
         self._live: Live = sessions.live
+        # Apart, so that no cookie is good as a bearer token, without what a cookie is asked for.
+        self._cookies = Live(sessions.live.epoch)
         self._origin, self._scheme = origin, "https" if secure else "http"
         self.cookie = SECURE if secure else PLAIN
         self.keys: Callable[[str, str], Awaitable[Seat | None]] | None = None
@@ -33,11 +35,16 @@ class AccountTokens:
             seat = self._live.find(given) or await self._bearer(given)
             return None if seat is None else seat.actor
         cookies = headers.get("cookie")
-        if cookies is None or self.cookie not in cookies:
+        if cookies is None:
             return None
-        seat = await self.by_cookie(cookies)
+        seat = self._cookies.find(cookies)
         if seat is None:
-            return None
+            epoch = self._live.epoch.now()
+            seat = await self.by_cookie(cookies)
+            if seat is None:
+                return None
+            # The header as a whole: to take it apart costs more than to find it.
+            self._cookies.take(cookies, seat, epoch)
         if getattr(headers, "method", "") not in csrf.SAFE:
             reason = csrf.refused(headers, seat.csrf, self._origin, self._scheme)
             if reason:
@@ -49,7 +56,7 @@ class AccountTokens:
         text = _cookie(cookies, self.cookie)
         if not text:
             return None
-        return self._live.find(text) or await self._sessions.by_cookie(text)
+        return await self._sessions.by_cookie(text)
 
     async def _bearer(self, given: str) -> Seat | None:
         scheme, _, text = given.partition(" ")

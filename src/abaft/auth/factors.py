@@ -38,7 +38,7 @@ class Factors:
     async def of(self, account: Any) -> list[str]:
         """The kinds of codes that a log-in takes; empty: the first proof is enough."""
         kinds = {row.kind for row in await self._all(account) if row.confirmed}
-        return ["totp", *sorted(kinds - {"totp"})] if "totp" in kinds else []
+        return ["totp", *sorted(kinds & {"recovery"})] if "totp" in kinds else []
 
     async def _all(self, account: Any) -> list[Any]:
         model, key = self._context.models.factor, account.id
@@ -72,9 +72,10 @@ class Factors:
         raise bad_factor()
 
     async def remove(self, account: Any) -> None:
-        """A log-in asks for the first proof alone."""
+        """A log-in asks for the first proof alone; passkeys stay."""
         for row in await self._all(account):
-            await self._context.db.delete(row)
+            if row.kind != "passkey":
+                await self._context.db.delete(row)
 
     async def proved(self, account: Any, code: str) -> str | None:
         """The kind of factor that this code is of, used up by that; None: it is of none."""

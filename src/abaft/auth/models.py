@@ -57,7 +57,7 @@ class Code(Own, abstract=True):
 
     purpose: str = field(max_length=20)
     digest: str = field(max_length=64, hidden=True)
-    email: Email = field(max_length=254, index=True)
+    email: str = field(default="", max_length=254, index=True)
     subject: str = field(default="", max_length=400)
     """The written key of the account that it is of, if there was one."""
     data: dict[str, Any] = field(default_factory=dict, hidden=True)
@@ -71,12 +71,15 @@ class Factor(Own, abstract=True):
     if TYPE_CHECKING:
         account: Any
 
-    kind: Literal["totp", "recovery"]
-    secret: str = field(max_length=400, hidden=True)
-    """Of an app's codes the encrypted secret, of a recovery code a digest."""
+    kind: Literal["totp", "recovery", "passkey"]
+    secret: str = field(max_length=4_000, hidden=True)
+    """Of an app's codes the encrypted secret, of a recovery code a digest, of a passkey its key."""
     confirmed: bool = False
     step: int = 0
-    """The last stretch of 30 seconds whose code was used."""
+    """The last stretch of 30 seconds whose code was used; of a passkey its count of uses."""
+    name: str = field(default="", max_length=120)
+    handle: str | None = field(default=None, unique=True, max_length=64)
+    """A digest of a passkey's id, by which it is found."""
 
 
 class Key(Own, abstract=True):

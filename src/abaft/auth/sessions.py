@@ -85,11 +85,10 @@ class Sessions:
         token = read_token(SESSION, text)
         if token is None:
             return None
-        epoch = self.live.epoch.now()
         record = await self._found(token.id)
         if record is None or record.kind != "cookie" or not token.matches(record.digest):
             return None
-        return self._seated(text, record, epoch)
+        return self._seat(record, 0)
 
     async def by_claims(self, text: str, session: str, subject: str, expires: int) -> Seat | None:
         """The seat of an access token that says all this, if its session still stands."""
@@ -100,10 +99,7 @@ class Sessions:
             return None
         if record is None or self.subject(record.account) != subject:
             return None
-        return self._seated(text, record, epoch, expires * 1000)
-
-    def _seated(self, text: str, record: Any, epoch: int, until: int = 0) -> Seat:
-        seat = self._seat(record, until)
+        seat = self._seat(record, expires * 1000)
         self.live.take(text, seat, epoch)
         return seat
 

@@ -21,6 +21,7 @@ LIMITS = {
     "address": "10 per 1 minute; 60 per 1 hour; 300 per 1 day",
     "mailbox": "3 per 10 minute; 10 per 1 day",
     "mails": "10 per 10 minute; 60 per 1 day",
+    "challenge": "60 per 10 minute; 600 per 1 day",
 }
 """How many fail before one waits: each further limit is a longer wait."""
 

@@ -129,7 +129,7 @@ class Records:
         if handler is None:
             await respond.send_answer(send, _other(method, handlers))
             return
-        variant = self._variant(method, handler, headers)
+        variant = PLAIN if model is AUTH else self._variant(method, handler, headers)
         actor = ANONYMOUS if model is AUTH else await self.actor(headers, method)
         root, query = scope.get("root_path", ""), scope["query_string"]
         request = Request(method, model, key, query, headers, actor, root, receive, given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from abaft.auth.admin_flows import (
     Standing,
 )
 from abaft.auth.authenticate import AccountTokens
-from abaft.auth.calls import Call, Endpoint, Reply
+from abaft.auth.calls import Call, Endpoint, Handle, Reply
 from abaft.auth.closing import steps_of
 from abaft.auth.codes import Codes
 from abaft.auth.context import KEEPER, Context
@@ -62,6 +63,7 @@ from abaft.guard.signing_keys import SigningKeys, derived
 from abaft.guard.throttle import Throttle
 from abaft.observe.events import Observer
 from abaft.pipeline import Pipeline
+from abaft.store.replicated import at_primary
 
 _KEY_DAYS = 7
 """For how long one key signs: as long again it verifies."""
@@ -130,7 +132,9 @@ class Accounts:
             self._above(),
             self._local(),
         )
-        self.endpoints: Sequence[Endpoint] = [row for table in tables for row in table]
+        self.endpoints: Sequence[Endpoint] = [
+            replace(row, handle=_at_primary(row.handle)) for table in tables for row in table
+        ]
 
     async def jwks(self, call: Call) -> Reply:
         """The public keys of access tokens, for other services."""
@@ -321,6 +325,16 @@ class Accounts:
         """Lets threads, mails under way and shared memory go."""
         await self.context.mailer.close()
         self.context.passwords.close()
+
+
+def _at_primary(handle: Handle) -> Handle:
+    """The same, by what is newest: a replica may not know yet of a session, or of its end."""
+
+    async def handled(call: Call) -> Reply:
+        with at_primary():
+            return await handle(call)
+
+    return handled
 
 
 def check(settings: Settings) -> None:

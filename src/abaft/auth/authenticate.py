@@ -11,6 +11,7 @@ from abaft.base.errors import Forbidden
 from abaft.guard import csrf
 from abaft.guard.access_tokens import AccessTokens
 from abaft.guard.tokens import KEY
+from abaft.store.replicated import at_primary
 
 SECURE, PLAIN = "__Host-session", "session"
 """The cookie's name; the plain one is for development, where there is no TLS."""
@@ -32,7 +33,10 @@ class AccountTokens:
     async def authenticate(self, headers: Mapping[str, str]) -> Actor | None:
         given = headers.get("authorization")
         if given is not None:
-            seat = self._live.find(given) or await self._bearer(given)
+            seat = self._live.find(given)
+            if seat is None:
+                with at_primary():
+                    seat = await self._bearer(given)
             return None if seat is None else seat.actor
         cookies = headers.get("cookie")
         if cookies is None:
@@ -40,7 +44,8 @@ class AccountTokens:
         seat = self._cookies.find(cookies)
         if seat is None:
             epoch = self._live.epoch.now()
-            seat = await self.by_cookie(cookies)
+            with at_primary():
+                seat = await self.by_cookie(cookies)
             if seat is None:
                 return None
             # The header as a whole: to take it apart costs more than to find it.

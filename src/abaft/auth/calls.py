@@ -49,6 +49,9 @@ class Reply:
     page: str = ""
 
 
+Handle = Callable[[Call], Awaitable[Reply]]
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A row of the table by which requests are answered and OpenAPI is written.
@@ -61,7 +64,7 @@ class Endpoint:
 
     method: str
     path: str
-    handle: Callable[[Call], Awaitable[Reply]]
+    handle: Handle
     summary: str
     body: Any = None
     answer: Any = None

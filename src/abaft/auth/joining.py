@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, NotRequired
 
 import orjson
-from pydantic import Field, with_config
+from pydantic import Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from abaft.auth.calls import Call, Reply
@@ -22,6 +22,7 @@ from abaft.model.values import summary
 TOKEN = Annotated[str, Field(max_length=200)]
 _MAILED = {"detail": "if this address can be written to, there is a mail with what to do next"}
 INVITED_DAYS = 7
+_EMAIL: TypeAdapter[str] = TypeAdapter(Email(limits=(("max_length", 254),)).limited())
 
 
 class Mailed(TypedDict):
@@ -58,10 +59,11 @@ class Invite(TypedDict):
 def checked_email(text: str, pointer: str = "/email") -> str:
     """The address in its usual spelling. Raises Invalid."""
     try:
-        found: str = Email(limits=(("max_length", 254),)).parse(text)
+        found: str = _EMAIL.validate_python(text)
         return found
-    except ValueError as error:
-        problem = Problem(pointer, "format", str(error))
+    except ValidationError as error:
+        row = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        problem = Problem(pointer, "format", row["msg"])
         raise Invalid(summary([problem]), errors=[problem]) from None
 
 

@@ -243,7 +243,12 @@ async def test_home_has_nothing_that_could_run(tmp_path: Path) -> None:
 
 async def test_home_keeps_to_itself_in_production(tmp_path: Path) -> None:
     await _make_database(tmp_path)
-    settings = Settings(mode="production", secret_key=KEY)
+    settings = Settings(
+        mode="production",
+        secret_key=KEY,
+        base_url="https://example.org",
+        email_verification=False,
+    )
     answer = await home(make_app(tmp_path, settings=settings, version="7.1"))
     assert "7.1" not in answer.text
     assert "sqlite" not in answer.text

@@ -88,52 +88,36 @@ class Accounts:
         engine = pipeline.store.capabilities.name
         self.live = Live(epoch_of(settings.database, engine, settings.session_recheck))
         self.keys = SigningKeys(key, _KEY_DAYS * 86_400)
-        issuer = settings.base_url or "http://localhost"
-        tokens = AccessTokens(self.keys, issuer, int(settings.access_minutes * 60))
-        sessions = Sessions(
-            lambda: Database(pipeline, KEEPER),
-            models,
-            settings,
-            key,
-            self.live,
-            steps_of(pipeline.schema),
-        )
-        self.authenticator = AccountTokens(sessions, tokens, settings.base_url, settings.production)
-        self.context = Context(
-            pipeline,
-            settings,
-            models,
-            key,
-            sessions,
-            tokens,
-            self.authenticator,
-            Passwords(settings.password_threads),
-            Throttle(settings.throttle_storage),
-            Mailer(settings, title, observer),
-            observer,
-            Trail(lambda: Database(pipeline, KEEPER), models, key),
-        )
-        self.codes = Codes(self.context)
-        devices, factors = Devices(self.context), Factors(self.context)
+        self.context = made_context(pipeline, settings, observer, key, models, title, self)
+        self.authenticator = self.context.authenticator
         self.authenticator.keys = Keys(self.context).seat
-        self._login = LoginFlows(self.context, devices, self.codes, factors)
-        self._joining = JoiningFlows(self.context, self.codes, self._login)
-        self._password = PasswordFlows(self.context, self.codes, self._login, self._joining)
-        self._mailed = MailedFlows(self.context, self.codes, devices, self._login, self._joining)
-        self._factors = FactorFlows(self.context, factors, self._login)
-        self._keys = KeyFlows(self.context, self._login)
-        self._admin = AdminFlows(self.context, factors)
-        self._passkeys = PasskeyFlows(self.context, self.codes, self._login)
-        tables = (
-            self._joins(),
-            self._table(),
-            self._more(),
-            self._by_passkeys(),
-            self._above(),
-            self._local(),
-        )
+        self.codes = Codes(self.context)
+        self._make_flows()
         self.endpoints: Sequence[Endpoint] = [
-            replace(row, handle=_at_primary(row.handle)) for table in tables for row in table
+            replace(row, handle=_at_primary(row.handle)) for row in self._rows()
+        ]
+
+    def _make_flows(self) -> None:
+        context, codes = self.context, self.codes
+        devices, factors = Devices(context), Factors(context)
+        self._login = LoginFlows(context, devices, codes, factors)
+        self._joining = JoiningFlows(context, codes, self._login)
+        self._password = PasswordFlows(context, codes, self._login, self._joining)
+        self._mailed = MailedFlows(context, codes, devices, self._login, self._joining)
+        self._factors = FactorFlows(context, factors, self._login)
+        self._keys = KeyFlows(context, self._login)
+        self._admin = AdminFlows(context, factors)
+        self._passkeys = PasskeyFlows(context, codes, self._login)
+
+    def _rows(self) -> list[Endpoint]:
+        return [
+            *self._joins(),
+            *self._table(),
+            *self._more(),
+            *self._guards(),
+            *self._by_passkeys(),
+            *self._above(),
+            *self._local(),
         ]
 
     async def jwks(self, call: Call) -> Reply:
@@ -180,7 +164,7 @@ class Accounts:
         ]  # fmt: skip
 
     def _more(self) -> list[Endpoint]:
-        mailed, factors, keys = self._mailed, self._factors, self._keys
+        mailed = self._mailed
         by_mail: dict[str, Any] = {"known": False, "raised": (401, 403, 429)}
         also = ((202, FactorAsked),)
         return [
@@ -204,6 +188,11 @@ class Accounts:
                 "POST", "email/agree", mailed.agree, "Agree to the change", Agree, Agreed,
                 known=False, raised=(401,),
             ),
+        ]  # fmt: skip
+
+    def _guards(self) -> list[Endpoint]:
+        factors, keys = self._factors, self._keys
+        return [
             Endpoint(
                 "POST", "totp", factors.begin, "Begin a second factor", Proof, Begun, 201,
                 raised=(409, 429),
@@ -325,6 +314,40 @@ class Accounts:
         """Lets threads, mails under way and shared memory go."""
         await self.context.mailer.close()
         self.context.passwords.close()
+
+
+def made_context(
+    pipeline: Pipeline,
+    settings: Settings,
+    observer: Observer,
+    key: bytes,
+    models: OwnModels,
+    title: str,
+    accounts: Accounts,
+) -> Context:
+    """What all flows stand on."""
+
+    def database() -> Database:
+        return Database(pipeline, KEEPER)
+
+    steps = steps_of(pipeline.schema)
+    sessions = Sessions(database, models, settings, key, accounts.live, steps)
+    issuer = settings.base_url or "http://localhost"
+    tokens = AccessTokens(accounts.keys, issuer, int(settings.access_minutes * 60))
+    return Context(
+        pipeline,
+        settings,
+        models,
+        key,
+        sessions,
+        tokens,
+        AccountTokens(sessions, tokens, settings.base_url, settings.production),
+        Passwords(settings.password_threads),
+        Throttle(settings.throttle_storage),
+        Mailer(settings, title, observer),
+        observer,
+        Trail(database, models, key),
+    )
 
 
 def _at_primary(handle: Handle) -> Handle:

@@ -76,6 +76,7 @@ class Context:
 
     async def by_email(self, email: str) -> Any:
         """The account of an address, with its user; None: there is none. One query in any case."""
+        email = email.replace("\0", "")  # no stored text has it, and no query takes it
         found = await self.db.list(
             self.models.account,
             lambda row: row.user.email == email,

@@ -72,9 +72,7 @@ class Mailer:
     def __init__(self, settings: Settings, title: str, observer: Observer) -> None:
         self._settings, self.title, self._observer = settings, title, observer
         self._server = Server.of(settings.smtp) if settings.smtp else None
-        self._sender = settings.mail_from or f"{title} <no-reply@localhost>"
-        if "@" not in parseaddr(self._sender)[1]:
-            raise SettingError(f"mail_from is {self._sender!r}: write App <no-reply@example.org>")
+        self._sender = _sender(settings.mail_from, title)
         own: list[BaseLoader] = [PackageLoader("abaft.auth", "mails")]
         if settings.mail_templates:
             own.insert(0, FileSystemLoader(settings.mail_templates))
@@ -116,7 +114,7 @@ class Mailer:
         message["From"], message["To"] = self._sender, _address(to)
         message["Subject"] = " ".join(subject.split())
         message["Date"] = format_datetime(clock.now())
-        message["Message-ID"] = make_msgid(domain=parseaddr(self._sender)[1].partition("@")[2])
+        message["Message-ID"] = make_msgid(domain=self._sender.domain)
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(body.strip() + "\n")
         htmls = [f"{name}.html" if language == "en" else f"{name}.{language}.html", f"{name}.html"]
@@ -139,6 +137,17 @@ class Mailer:
         """Waits for what is being sent."""
         if self._sending:
             await asyncio.wait(self._sending, timeout=TIMEOUT)
+
+
+def _sender(given: str, title: str) -> Address:
+    """The sender of all mails. SettingError where it can't be read."""
+    if not given:
+        return Address(title, "no-reply", "localhost")
+    name, address = parseaddr(given)
+    user, at, domain = address.rpartition("@")
+    if not (at and user and domain):
+        raise SettingError(f"mail_from is {given!r}: write App <no-reply@example.org>")
+    return Address(name, user, domain)
 
 
 def _address(text: str) -> Address:

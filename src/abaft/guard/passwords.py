@@ -26,8 +26,8 @@ class Passwords:
 
     def __init__(self, threads: int) -> None:
         self._hasher = PasswordHasher(PASSES, MEMORY_KIB, LANES, type=Type.ID)
-        self._threads = ThreadPoolExecutor(threads, "abaft-password")
-        self._most = threads + WAITING
+        self._count, self._most = threads, threads + WAITING
+        self._threads: ThreadPoolExecutor | None = None
         self._asked = 0
         self._dummy = ""
 
@@ -47,8 +47,10 @@ class Passwords:
         return self._hasher.check_needs_rehash(stored)
 
     def close(self) -> None:
-        """Lets its threads go."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Lets its threads go; who asks again gets others."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
 
     def _verified(self, stored: str, password: str) -> bool:
         try:
@@ -59,6 +61,8 @@ class Passwords:
     async def _away(self, work: object, *values: str) -> object:
         if self._asked >= self._most:
             raise Unavailable("too many are logging in at the moment", code="overloaded")
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._count, "abaft-password")
         self._asked += 1
         try:
             loop = asyncio.get_running_loop()

@@ -117,13 +117,14 @@ async def test_authn_3_the_time_tells_nothing(database_url: str) -> None:
         context = found.api.app.accounts.context
         context.throttle._limits = {name: [] for name in context.throttle._limits}
         times: dict[str, list[int]] = {"ann@example.org": [], "who@example.org": []}
-        for _ in range(100):
-            for email, taken in times.items():
+        for number in range(200):
+            for email in [*times] if number % 2 else reversed([*times]):
                 eve = found.stranger(email)
                 begun = clock.ticks()
                 assert await guesses(eve, 1) == [401]
-                taken.append(clock.ticks() - begun)
-        known, other = map(statistics.median, times.values())
+                times[email].append(clock.ticks() - begun)
+        # The quicker ones, which others on the machine have not kept waiting.
+        known, other = (statistics.quantiles(taken, n=4)[0] for taken in times.values())
         assert abs(known - other) / known < 0.1
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
+import abaft
 from abaft import Actor, App, Model, Settings, User, allow, field
 from abaft.base.errors import ModelError
 from accounts import PASSWORD, world
@@ -282,6 +286,59 @@ async def test_a_deleted_user_leaves_nothing_behind(database_url: str) -> None:
         for table in ("abaft_accounts", "abaft_sessions"):
             assert (await fetch(database_url, f"select count(*) from {table}"))[0][0] == 0
         assert not await ann.known()
+
+
+async def test_who_leaves_takes_what_is_theirs_along(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann, bob = await found.joined("ann"), await found.joined("bob")
+        for person in (ann, bob):
+            await person.ask("POST /api/notes", {"text": "x"})
+        answer = await ann.auth("POST leave", {"password": "not this one"})
+        assert answer.json()["code"] == "bad_password"
+        assert (await ann.auth("POST leave", {"password": PASSWORD})).status_code == 204
+        assert not await ann.known()
+        assert (await ann.elsewhere().login()).status_code == 401
+        assert len(await found.api.items("/api/users", "admin")) == 1
+        assert len(await found.api.items("/api/notes", "admin")) == 1
+        assert await bob.known()
+
+
+async def test_production_finds_its_tables_as_they_should_be(database_url: str) -> None:
+    settings = {"mode": "production", "base_url": "https://test", "email_verification": False}
+    async with world(database_url) as found:
+        await found.joined()
+    async with world(database_url, settings=settings) as found:
+        assert len(await found.api.items("/api/users", "admin")) == 1
+
+
+def test_an_app_that_is_not_started_makes_no_file(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/own.db"
+    App(User, settings=Settings(database=database, secret_key=SECRET_KEY), sinks=())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+async def test_accounts_are_copied_with_all_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = "from abaft import App, User\nfrom accounts import Note\napp = App(User, Note)\n"
+    (tmp_path / "app.py").write_text(code)
+    urls = [f"sqlite:///{tmp_path}/{name}.db" for name in ("one", "two")]
+    async with world(urls[0]) as found:
+        ann = await found.joined()
+    source = Path(abaft.__file__).parent.parent
+    paths = f"{source}{os.pathsep}{Path(__file__).parent}"
+    command = [sys.executable, "-m", "abaft.cli", "copy", "app:app", *urls]
+    done = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, "PYTHONPATH": paths}, stdout=-1, stderr=-2
+    )
+    told, _ = await done.communicate()
+    assert done.returncode == 0, told
+    async with world(urls[1]) as found:
+        copied = found.stranger(ann.email)
+        assert (await copied.login()).status_code == 200
+        assert await found.api.app.accounts.context.trail.broken() is None
 
 
 def test_one_model_holds_the_users() -> None:

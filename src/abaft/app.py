@@ -95,8 +95,7 @@ class App(FastAPI):
         self._watermarks: Watermarks | None = None
         self.pipeline = self._driver(key)
         self.pipeline.database_for = lambda actor, unit: Database(self.pipeline, actor, unit)
-        title = options.get("title", "abaft")
-        self.accounts = None if kept is None else self._accounts(kept, key, title)
+        self.accounts = self._accounts(kept, key, options.get("title", "abaft"))
         asked = self._asked(authenticators)
         self.records = Records(self.pipeline, given, self.observer, asked, key, self.accounts)
         self.paths = Paths(given.api_prefix, self.schema.collections)
@@ -122,8 +121,10 @@ class App(FastAPI):
         route = self.router.middleware_stack
         self.router.middleware_stack = self._dispatch(route)
 
-    def _accounts(self, own: OwnModels, key: bytes, title: str) -> Accounts:
+    def _accounts(self, own: OwnModels | None, key: bytes, title: str) -> Accounts | None:
         """Accounts, for who declares a model of users."""
+        if own is None:
+            return None
         with needs("accounts"):
             from abaft.auth.accounts import Accounts
 
@@ -228,6 +229,8 @@ class App(FastAPI):
                 self.observer.emit(SchemaChanged(statement))
             for limit in self.store.limits:
                 self.observer.emit(Limited(limit))
+            if self.accounts is not None:
+                self.accounts.start()
             self._pruning = asyncio.create_task(self._prune())
             self._ready = True
             took = (clock.ticks() - begun + self._built) // 1_000_000

@@ -153,6 +153,10 @@ class Accounts:
                 raised=(429,),
             ),
             Endpoint(
+                "POST", "leave", password.leave, "Delete one's account", Confirm, status=204,
+                raised=(409, 429),
+            ),
+            Endpoint(
                 "POST", "password/forgot", password.forgot, "Have a password reset",
                 Forgot, Mailed, 202, known=False, raised=(429,),
             ),
@@ -310,10 +314,15 @@ class Accounts:
         await self.codes.prune()
         await self.context.sessions.prune()
 
+    def start(self) -> None:
+        """Takes what workers share."""
+        self.live.epoch.open()
+
     async def stop(self) -> None:
         """Lets threads, mails under way and shared memory go."""
         await self.context.mailer.close()
         self.context.passwords.close()
+        self.live.epoch.close()
 
 
 def made_context(

@@ -18,6 +18,9 @@ class Epoch(Protocol):
 
     trusted: float
 
+    def open(self) -> None:
+        """Takes what it needs, once the app starts."""
+
     def now(self) -> int:
         """The number: asked at every request."""
 
@@ -37,6 +40,9 @@ class LookedUp:
     def __init__(self, seconds: float) -> None:
         self.trusted = seconds
         self._turns = 0
+
+    def open(self) -> None:
+        """Needs nothing."""
 
     def now(self) -> int:
         return self._turns
@@ -59,6 +65,13 @@ class SharedFile:
     """For what ends a session without telling: a worker that was killed midway, other programs."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._memory: mmap.mmap | None = None
+        self._number: memoryview[int] | list[int] = [0]
+
+    def open(self) -> None:
+        """Takes the file, and makes it where there is none. Raises SettingError."""
+        path = self._path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -80,8 +93,12 @@ class SharedFile:
         self._number[0] = int(ids.request_id(), 16)
 
     def close(self) -> None:
-        self._number.release()
-        self._memory.close()
+        if isinstance(self._number, memoryview):
+            self._number.release()
+        self._number = [0]
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
 
 
 def epoch_of(database: str, engine: str, seconds: float) -> Epoch:

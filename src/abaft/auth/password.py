@@ -63,6 +63,19 @@ class PasswordFlows:
             languages = call.headers.get("accept-language", "")
             self._context.mailer.send(account.user.email, "password_changed", languages)
 
+    async def leave(self, call: Call) -> Reply:
+        """Deletes one's own account and user, with all that goes with them."""
+        context = self._context
+        self._login.session(call)
+        account = await self._login.prove(call, call.body["password"])
+        user, email = context.sessions.subject(account), account.user.email
+        await context.sessions.end_all(account.id)
+        await context.db.delete(account.user)
+        if email is not None:
+            await self._codes.forget(email)
+        await context.note("left", call, user)
+        return Reply(204, None, (context.cookie("", 0),))
+
     async def forgot(self, call: Call) -> Reply:
         """A mail with a link, or saying that there is no such account."""
         context, email = self._context, checked_email(call.body["email"])

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from abaft import App, Settings, User
-from abaft.base.errors import SettingError
+from abaft import App, Model, Settings, User
+from abaft.base.errors import ModelError, SettingError
 from accounts import PASSWORD, world
 from scenarios import SECRET_KEY
 
@@ -173,6 +173,40 @@ async def test_an_idempotency_key_keeps_no_secret(database_url: str) -> None:
         first = await ann.elsewhere().auth("POST login", body, headers=headers)
         again = await ann.elsewhere().auth("POST login", body, headers=headers)
         assert first.json()["refresh_token"] != again.json()["refresh_token"]
+
+
+async def test_accounts_are_not_asked_within_a_batch(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann = await found.joined()
+        body = {"email": ann.email, "password": PASSWORD}
+        operations = [{"method": "POST", "path": "/auth/login", "body": body}]
+        for atomic in (True, False):
+            asked = {"operations": operations, "atomic": atomic}
+            answer = await found.stranger().ask("POST /api/batch", asked)
+            assert "not_in_batch" in answer.text
+            assert "set-cookie" not in answer.headers
+            assert "csrf" not in answer.text
+
+
+async def test_val_3_of_those_who_join_by_one_address_at_once_one_does(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann = found.stranger("ann@example.org")
+        tokens = []
+        for _ in range(3):
+            await ann.auth("POST register", {"email": ann.email})
+            tokens.append(found.token(ann.email))
+        bodies = [{"token": token, "password": PASSWORD} for token in tokens * 4]
+        tries = [found.stranger().auth("POST register/finish", body) for body in bodies]
+        answers = [answer.status_code for answer in await asyncio.gather(*tries)]
+        assert sorted(answers) == [201, *[401] * 11]
+
+
+def test_the_path_of_accounts_is_theirs() -> None:
+    class Entry(Model, collection="auth"):
+        text: str
+
+    with pytest.raises(ModelError, match="where accounts are"):
+        App(User, Entry, settings=Settings(database="sqlite:///", secret_key=SECRET_KEY), sinks=())
 
 
 async def test_the_mailbox_is_for_this_machine(database_url: str) -> None:

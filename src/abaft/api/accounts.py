@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from abaft.api.request import JSON, Request, check_content
 from abaft.api.request import Headers as RequestHeaders
 from abaft.api.respond import Answer
 from abaft.base.actor import ANONYMOUS, Actor
-from abaft.base.errors import NotFound, nearest
+from abaft.base.errors import BadRequest, NotFound, nearest
 from abaft.base.settings import Settings
 from abaft.model.spec import Model
 from abaft.model.values import body_fault, problem_of, unknown_member
@@ -77,6 +77,21 @@ class AccountRoutes:
             return adapter.validate_json(given)
         except ValidationError as error:
             raise body_fault(None, error, partial(_problem, kind)) from None
+
+
+def within_batch(route: Callable[[str], Route]) -> Callable[[str], Route]:
+    """The same routes but for those of accounts.
+
+    The answer to a batch could be kept, and whose failures count would not be known.
+    """
+
+    def found(path: str) -> Route:
+        answering = route(path)
+        if answering.model is AUTH:
+            raise BadRequest("accounts are asked by requests of their own", code="not_in_batch")
+        return answering
+
+    return found
 
 
 def account_routes(

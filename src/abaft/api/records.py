@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from abaft.api import idempotency, preferences, respond
-from abaft.api.accounts import AUTH, AccountTable, account_routes
+from abaft.api.accounts import AUTH, AccountTable, account_routes, within_batch
 from abaft.api.batch import BATCH, Batch
 from abaft.api.forms import FORMS, PLAIN, Negotiation, Variant, whole_forms
 from abaft.api.history import History
@@ -87,7 +87,7 @@ class Records:
             "PUT": writes.put,
         }
         self.accounts = account_routes(accounts, settings, self.actor)
-        batch = Batch(pipeline, settings, self.route, writes)
+        batch = Batch(pipeline, settings, within_batch(self.route), writes)
         self.batches: Mapping[str, Handler] = {"POST": batch.answer}
         self.parts = (
             Part("restore", _is_soft, {"POST": writes.restore}, "delete"),

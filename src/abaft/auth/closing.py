@@ -8,11 +8,13 @@ from typing import Any
 
 from abaft.auth.models import OwnModels
 from abaft.base.actor import FRESH
+from abaft.base.errors import ModelError
 from abaft.model import expr as e
 from abaft.model.build import build
 from abaft.model.declare import Model as Record
 from abaft.model.spec import Action, Hook, Model, Rule, Schema
 
+PATH = "auth"
 _WRITES: tuple[Action, ...] = ("create", "update")
 
 
@@ -25,6 +27,12 @@ def closed(
     """
     schema, name = build((*declared, *models.declared)), models.user.__name__
     known = schema.models[name]
+    if PATH in schema.collections:
+        model = schema.collections[PATH].name
+        raise ModelError(
+            f"{model}: /{PATH} is where accounts are; give it another collection: "
+            f"class {model}(Model, collection=…)"
+        )
     kept = [part for rule in known.rules for part in _without(rule)]
     shut = Rule("confirmed_email", _WRITES, e.FALSE, ("email",))
 

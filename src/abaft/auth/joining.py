@@ -137,17 +137,21 @@ class JoiningFlows:
         self.check_password(body["password"], email, *map(str, values.values()))
         hashed = await context.passwords.hashed(body["password"])
         verified = None if code is None else email
-        async with context.db.transaction() as db:
-            if code is not None:
-                await self._codes.use(db, code)
-            user = await self._user(db, email, values, verified)
-            account = await db.create(
-                context.models.account,
-                user=user,
-                password=hashed,
-                roles=roles,
-                verified=verified,
-            )
+        try:
+            async with context.db.transaction() as db:
+                if code is not None:
+                    await self._codes.use(db, code)
+                user = await self._user(db, email, values, verified)
+                account = await db.create(
+                    context.models.account,
+                    user=user,
+                    password=hashed,
+                    roles=roles,
+                    verified=verified,
+                )
+        except Conflict as fault:
+            # Another was quicker to join with the same address.
+            raise (bad_code() if verified else taken()) from fault
         account.__dict__["user"] = user
         return account
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
+import abaft
+from abaft.auth.epoch import SharedFile
 from abaft.base import clock
 from accounts import ORIGIN, Person, world
 
@@ -221,6 +226,32 @@ async def test_tok_5_what_ends_is_over_at_once_in_every_worker(database_url: str
         assert [await row.known() for row in others] == [stays, False]
 
 
+async def test_tok_5_processes_tell_each_other(tmp_path: Path) -> None:
+    epoch = SharedFile(tmp_path / "x.db-sessions")
+    epoch.open()
+    code = (
+        "import sys; from pathlib import Path; from abaft.auth.epoch import SharedFile\n"
+        "one = SharedFile(Path(sys.argv[1])); one.open(); one.turn(); one.close()"
+    )
+    try:
+        seen = {epoch.now()}
+        for _ in range(3):
+            source = Path(abaft.__file__).parent.parent
+            done = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                code,
+                str(tmp_path / "x.db-sessions"),
+                env={**os.environ, "PYTHONPATH": str(source)},
+            )
+            assert await done.wait() == 0
+            seen.add(epoch.now())
+        assert len(seen) == 4
+        assert (tmp_path / "x.db-sessions").stat().st_mode & 0o777 == 0o600
+    finally:
+        epoch.close()
+
+
 async def test_tok_5_nobody_ends_what_is_not_theirs(database_url: str) -> None:
     async with world(database_url) as found:
         ann, bob = await found.joined("ann"), await found.joined("bob")
@@ -295,9 +326,6 @@ async def test_tok_7_cookies_are_closed_to_scripts_and_siblings(database_url: st
             "set-cookie",
             "__Host-session=x; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure",
         )
-
-
-WRITES = {"origin": ORIGIN}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from email import message_from_bytes, policy
 from typing import Any
 
@@ -59,6 +60,15 @@ def test_tok_8_what_is_safe_starts() -> None:
         ),
         sinks=(),
     )
+
+
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("accounts", "context", "joining", "login", "password"):
+        monkeypatch.delitem(sys.modules, f"abaft.auth.{name}", raising=False)
+    monkeypatch.delitem(sys.modules, "abaft.guard.passwords", raising=False)
+    monkeypatch.setitem(sys.modules, "argon2", None)
+    with pytest.raises(SettingError, match=r"pip install 'abaft\[accounts\]'"):
+        App(User, settings=Settings(database="sqlite:///", secret_key=SECRET_KEY), sinks=())
 
 
 class Inbox:

@@ -15,9 +15,9 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.requests import HTTPConnection
 from fastapi.responses import Response
 
-from abaft.api import respond
 from abaft.api.docs import add_docs
 from abaft.api.document import compress_document
+from abaft.api.door import Door
 from abaft.api.home import Home, add_home
 from abaft.api.openapi import extend
 from abaft.api.paths import Paths
@@ -87,6 +87,7 @@ class App(FastAPI):
         given = base_settings.load(chosen) if settings is None else replace(settings, **chosen)
         self.settings_ = given
         self.observer = Observer(*sinks)
+        self.door = Door(given)
         users = model_of_users(models, User)
         kept = None if users is None else own_models(users)
         self.schema = build(models) if kept is None else closed(models, kept, self._user_gone)
@@ -96,8 +97,7 @@ class App(FastAPI):
         self.pipeline = self._driver(key)
         self.pipeline.database_for = lambda actor, unit: Database(self.pipeline, actor, unit)
         self.accounts = self._accounts(kept, key, options.get("title", "abaft"))
-        asked = self._asked(authenticators)
-        self.records = Records(self.pipeline, given, self.observer, asked, key, self.accounts)
+        self.records = self._records(authenticators, key)
         self.paths = Paths(given.api_prefix, self.schema.collections)
         self._described: tuple[dict[str, Any], dict[str, Any]] | None = None
         self._ready = False
@@ -114,12 +114,19 @@ class App(FastAPI):
         compress_document(self, given.compress_from)
         if self.openapi_url and docs_url:
             add_docs(self, docs_url)
-        if given.docs:
-            engine = self.store.capabilities.name
-            add_home(Home(self, self.schema, given, engine, docs_url if self.openapi_url else None))
+        self._add_home(docs_url)
         self.add_exception_handler(Fault, _fault_response)
         route = self.router.middleware_stack
         self.router.middleware_stack = self._dispatch(route)
+
+    def _records(self, authenticators: Sequence[Authenticator], key: bytes) -> Records:
+        given, asked = self.settings_, self._asked(authenticators)
+        return Records(self.pipeline, given, self.observer, asked, key, self.accounts, self.door)
+
+    def _add_home(self, docs_url: str | None) -> None:
+        given, engine = self.settings_, self.store.capabilities.name
+        if given.docs:
+            add_home(Home(self, self.schema, given, engine, docs_url if self.openapi_url else None))
 
     def _accounts(self, own: OwnModels | None, key: bytes, title: str) -> Accounts | None:
         """Accounts, for who declares a model of users."""
@@ -147,7 +154,7 @@ class App(FastAPI):
             return Pipeline(self.schema, given, self.store, self.observer)
         store = replicated(self.store, given, self.observer, lambda own: open_store(own, self))
         self.store = store
-        self._watermarks = Watermarks(store.position, key, given.replica_lag)
+        self._watermarks = Watermarks(store.position, key, given.replica_lag, self.door.respond)
         return ReplicatedPipeline(self.schema, given, store, self.observer)
 
     def openapi(self) -> dict[str, Any]:
@@ -171,11 +178,18 @@ class App(FastAPI):
         if self._watermarks is not None and self._watermarks.concern(scope):
             await self._watermarks(scope, receive, send, self)
             return
-        if scope["type"] == "http" and not self.user_middleware:
-            path = self.paths.find(scope, self.router.routes)
-            if path is not None:
-                if self._ready or await self._started(send):
-                    await self.records(scope, receive, send, path)
+        if scope["type"] == "http":
+            if self.door.concerns(scope):
+                await self.door(scope, receive, send, self)
+                return
+            if not self.user_middleware:
+                path = self.paths.find(scope, self.router.routes)
+                if path is not None:
+                    if self._ready or await self._started(send):
+                        await self.records(scope, receive, send, path)
+                    return
+            if self.door.cors is None:
+                await self.door(scope, receive, send, super().__call__)
                 return
         elif scope["type"] == "lifespan" and "state" in scope:
             scope["state"][STATE] = self.records.admission
@@ -200,7 +214,7 @@ class App(FastAPI):
         try:
             await self.start()
         except StoreError as error:
-            await respond.send_fault(send, store_fault(error))
+            await self.door.respond.fault(send, store_fault(error))
             return False
         return True
 
@@ -337,7 +351,7 @@ async def _fault_response(request: Request, fault: Any) -> Response:
     return Response(
         orjson.dumps(fault.as_dict()),
         fault.status,
-        {"x-content-type-options": "nosniff", **fault.headers},
+        fault.headers,
         "application/problem+json",
     )
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from abaft.api import idempotency, preferences, respond
+from abaft.api import idempotency, preferences
 from abaft.api.accounts import AUTH, AccountTable, account_routes, within_batch
 from abaft.api.batch import BATCH, Batch
+from abaft.api.door import Door, host_of, wrong_host
 from abaft.api.forms import FORMS, PLAIN, Negotiation, Variant, whole_forms
 from abaft.api.history import History
 from abaft.api.idempotency import Idempotency
@@ -53,9 +54,11 @@ class Records:
         observer: Observer,
         authenticators: Sequence[Authenticator],
         key: bytes,
-        accounts: AccountTable | None = None,
+        accounts: AccountTable | None,
+        door: Door,
     ) -> None:
         self.settings = settings
+        self.respond, self.hosts = door.respond, door.hosts
         self.observer = observer
         self.authenticators = authenticators
         self.collections = pipeline.schema.collections
@@ -65,7 +68,7 @@ class Records:
         )
         self.lines = Negotiation(FORMS, compress=settings.compress_from > 0)
         self.whole = Negotiation(whole_forms(), compress=settings.compress_from > 0)
-        self.streams = Streams(settings, observer)
+        self.streams = Streams(settings, observer, door.respond)
         parser = Parser(pipeline.schema, settings, key)
         writes = Writes(pipeline, settings, parser)
         history = History(pipeline, settings, parser, writes, key)
@@ -89,13 +92,7 @@ class Records:
         self.accounts = account_routes(accounts, settings, self.actor)
         batch = Batch(pipeline, settings, within_batch(self.route), writes)
         self.batches: Mapping[str, Handler] = {"POST": batch.answer}
-        self.parts = (
-            Part("restore", _is_soft, {"POST": writes.restore}, "delete"),
-            Part("move", _is_ordered, {"POST": writes.move}, "update"),
-            Part("history", _has_history, {"GET": history.page, "HEAD": history.page}),
-            Part("history/*", _has_history, {"GET": history.one, "HEAD": history.one}),
-            Part("history/*/restore", _has_history, {"POST": history.restore}, "update"),
-        )
+        self.parts = _parts(writes, history)
 
     async def __call__(self, scope: Any, receive: Any, send: Any, path: str) -> None:
         """Answers one request; `path` is what follows the prefix, percent-encoded."""
@@ -104,7 +101,7 @@ class Records:
         try:
             await self._answer(scope, receive, send, path)
         except Fault as fault:
-            await respond.send_fault(send, fault, head=scope["method"] == "HEAD")
+            await self.respond.fault(send, fault, head=scope["method"] == "HEAD")
         except Disconnected:
             return
         except Exception as error:
@@ -117,17 +114,19 @@ class Records:
         request_id = ids.request_id()
         self.observer.emit(RequestFailed(request_id, scope["method"], scope["path"], error))
         detail = f"this is a defect; the log has it under {request_id}"
-        await respond.send_fault(send, ServerFault(detail))
+        await self.respond.fault(send, ServerFault(detail))
 
     async def _answer(self, scope: Any, receive: Any, send: Any, path: str) -> None:
         self._admit(scope)
         check_url(scope, self.settings)
         headers = headers_of(scope)
+        if not self.hosts.allows(host_of(scope, headers)):
+            raise wrong_host()
         method = scope["method"]
         model, key, handlers, given, action = self.route(path)
         handler = handlers.get(method)
         if handler is None:
-            await respond.send_answer(send, _other(method, handlers))
+            await self.respond.answer(send, _other(method, handlers))
             return
         variant = PLAIN if model is AUTH else self._variant(method, handler, headers)
         actor = ANONYMOUS if model is AUTH else await self.actor(headers, method)
@@ -137,7 +136,7 @@ class Records:
         if model is AUTH:
             request.address = (scope.get("client") or ("",))[0]
             answer = await handler(request)
-            await respond.send_answer(send, answer, head=method == "HEAD")
+            await self.respond.answer(send, answer, head=method == "HEAD")
             return
         if preferences.HEADER in headers:
             request.prefer = preferences.preferences(headers[preferences.HEADER])
@@ -151,7 +150,7 @@ class Records:
             return
         if variant is not PLAIN or b"if-none-match" in headers:
             answer = await represent(request, answer, self.settings.compress_from)
-        await respond.send_answer(send, answer, head=method == "HEAD")
+        await self.respond.answer(send, answer, head=method == "HEAD")
 
     def route(self, path: str) -> Route:
         """What answers at the path. Raises NotFound where nothing does."""
@@ -218,6 +217,17 @@ class Records:
             challenge = {"www-authenticate": 'Bearer realm="abaft", error="invalid_token"'}
             raise Unauthorized("these credentials are not known", headers=challenge)
         return ANONYMOUS
+
+
+def _parts(writes: Writes, history: History) -> tuple[Part, ...]:
+    """What there is below a record, for the models that have it."""
+    return (
+        Part("restore", _is_soft, {"POST": writes.restore}, "delete"),
+        Part("move", _is_ordered, {"POST": writes.move}, "update"),
+        Part("history", _has_history, {"GET": history.page, "HEAD": history.page}),
+        Part("history/*", _has_history, {"GET": history.one, "HEAD": history.one}),
+        Part("history/*/restore", _has_history, {"POST": history.restore}, "update"),
+    )
 
 
 def _has_history(model: Model) -> bool:

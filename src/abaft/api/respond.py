@@ -11,24 +11,18 @@ import orjson
 from abaft.api.forms import JSON_FORM, Form
 from abaft.base.digest import fingerprint_of
 from abaft.base.errors import Fault
+from abaft.base.settings import Settings
+from abaft.guard.headers import of_data
 
 Send = Any
 Headers = list[tuple[bytes, bytes]]
 
 _JSON = (b"content-type", JSON_FORM.content_type)
-_NOSNIFF = (b"x-content-type-options", b"nosniff")
 # A stored answer may be used again only after asking, and never for somebody else.
 _PUBLIC = (b"cache-control", b"no-cache")
 _PRIVATE = (b"cache-control", b"private, no-cache")
-_VARY = (b"vary", b"accept, accept-encoding, authorization, cookie")
-_PROBLEM: Headers = [
-    (b"content-type", b"application/problem+json"),
-    _NOSNIFF,
-    (b"cache-control", b"no-store"),
-]
-_BASE_PUBLIC: Headers = [_JSON, _NOSNIFF, _PUBLIC, _VARY]
 _SECRET = (b"cache-control", b"no-store")
-_BASE_PRIVATE: Headers = [_JSON, _NOSNIFF, _PRIVATE, _VARY]
+_VARY = (b"vary", b"accept, accept-encoding, authorization, cookie")
 
 
 def etag_of(body: bytes) -> str:
@@ -72,45 +66,57 @@ class Answer:
     kept: bool = True
 
 
-async def send_answer(send: Send, answer: Answer, *, head: bool = False) -> None:
-    """Sends it; for HEAD all but the body."""
-    body = answer.body
-    if not answer.kept:
+class Responder:
+    """Sends answers with the headers that the settings want; what never changes is made once."""
+
+    def __init__(self, settings: Settings) -> None:
+        safe = of_data(settings)
+        self._bare: Headers = list(safe)
+        self._public: Headers = [_JSON, _PUBLIC, _VARY, *safe]
+        self._private: Headers = [_JSON, _PRIVATE, _VARY, *safe]
+        self._problem: Headers = [(b"content-type", b"application/problem+json"), _SECRET, *safe]
+
+    async def answer(self, send: Send, answer: Answer, *, head: bool = False) -> None:
+        """Sends it; for HEAD all but the body."""
+        body = answer.body
+        if not answer.kept:
+            headers = self._unkept(answer)
+        elif body is None:
+            base = self._private if answer.private else self._public
+            headers = [*base[1:], *answer.extra]
+        else:
+            headers = [
+                *self.base(answer),
+                (b"content-length", str(len(body)).encode()),
+                *answer.extra,
+            ]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if head or body is None else body})
+
+    def _unkept(self, answer: Answer) -> Headers:
+        """Those of an answer that no cache may have; what it says itself comes first."""
+        body = answer.body
         length = [] if body is None else [(b"content-length", str(len(body)).encode())]
-        usual = [_SECRET] if body is None else [_JSON, _SECRET]
+        usual = [_SECRET, *self._bare] if body is None else [_JSON, _SECRET, *self._bare]
         given = {name for name, _ in answer.extra}
         own = [row for row in usual if row[0] not in given]
-        headers = [*own, *length, _NOSNIFF, *answer.extra]
-    elif body is None:
-        cache = _PRIVATE if answer.private else _PUBLIC
-        headers = [_NOSNIFF, cache, _VARY, *answer.extra]
-    else:
-        headers = [
-            *base_headers(answer),
-            (b"content-length", str(len(body)).encode()),
-            *answer.extra,
-        ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head or body is None else body})
+        return [*own, *length, *answer.extra]
 
+    def base(self, answer: Answer) -> Headers:
+        """What every answer with a body has."""
+        base = self._private if answer.private else self._public
+        if answer.form is JSON_FORM:
+            return base
+        return [(b"content-type", answer.form.content_type), *base[1:]]
 
-def base_headers(answer: Answer) -> Headers:
-    """What every answer with a body has."""
-    base = _BASE_PRIVATE if answer.private else _BASE_PUBLIC
-    if answer.form is JSON_FORM:
-        return base
-    return [(b"content-type", answer.form.content_type), *base[1:]]
+    def problem(self, fault: Fault, body: bytes) -> Headers:
+        """The headers of a fault's answer."""
+        extra = [(name.encode(), value.encode("latin-1")) for name, value in fault.headers.items()]
+        return [*self._problem, (b"content-length", str(len(body)).encode()), *extra]
 
-
-def problem(fault: Fault, body: bytes) -> Headers:
-    """The headers of a fault's answer."""
-    extra = [(name.encode(), value.encode("latin-1")) for name, value in fault.headers.items()]
-    return [*_PROBLEM, (b"content-length", str(len(body)).encode()), *extra]
-
-
-async def send_fault(send: Send, fault: Fault, *, head: bool = False) -> None:
-    """A problem body (RFC 9457)."""
-    body = orjson.dumps(fault.as_dict())
-    headers = problem(fault, body)
-    await send({"type": "http.response.start", "status": fault.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else body})
+    async def fault(self, send: Send, fault: Fault, *, head: bool = False) -> None:
+        """A problem body (RFC 9457)."""
+        body = orjson.dumps(fault.as_dict())
+        headers = self.problem(fault, body)
+        await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if head else body})

@@ -8,11 +8,10 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from abaft.api import respond
 from abaft.api.forms import Lines
 from abaft.api.represent import coding_header, represent
 from abaft.api.request import Disconnected, Request
-from abaft.api.respond import Answer, base_headers
+from abaft.api.respond import Answer, Responder, etag_of
 from abaft.base.errors import Invalid, Unavailable
 from abaft.base.settings import Settings
 from abaft.observe.events import Observer, StreamCut
@@ -50,8 +49,9 @@ async def chunks(rows: AsyncGenerator[Row, None], lines: Lines) -> AsyncGenerato
 class Streams:
     """The streams that one worker has under way."""
 
-    def __init__(self, settings: Settings, observer: Observer) -> None:
+    def __init__(self, settings: Settings, observer: Observer, respond: Responder) -> None:
         self.settings = settings
+        self.respond = respond
         self.observer = observer
         self.under_way = 0
         self._places = asyncio.Semaphore(settings.max_streams)
@@ -61,10 +61,10 @@ class Streams:
     ) -> None:
         """Sends it all. Raises Cut where it fails in the midst, and Fault where before."""
         if request.method == "HEAD":
-            await send(_start(request, answer))
+            await send(start(self.respond, request, answer))
             await send({"type": "http.response.body", "body": b""})
             return
-        sending = _Sending(request, answer, parts, send, self.settings.stream_stall)
+        sending = _Sending(request, answer, parts, send, self.settings.stream_stall, self.respond)
         try:
             whole = await self._watched(request, sending)
         except Disconnected:
@@ -76,7 +76,7 @@ class Streams:
             raise Cut(f"the stream was cut: {error}") from error
         if whole is not None:
             whole = await represent(request, whole, self.settings.compress_from)
-            await respond.send_answer(send, whole)
+            await self.respond.answer(send, whole)
 
     async def _watched(self, request: Request, sending: _Sending) -> Answer | None:
         """Until it is sent, the client is gone or the time is over."""
@@ -131,8 +131,10 @@ class _Sending:
         parts: AsyncGenerator[bytes, None],
         send: Any,
         stall: float,
+        respond: Responder,
     ) -> None:
         self.stall = stall
+        self.respond = respond
         self.request = request
         self.answer = answer
         self.parts = parts
@@ -148,14 +150,14 @@ class _Sending:
             first = await anext(self.parts)
             second = await anext(self.parts, None)
             if second is None:
-                etag = (b"etag", respond.etag_of(first).encode())
+                etag = (b"etag", etag_of(first).encode())
                 return replace(
                     self.answer, body=first, chunks=None, extra=[etag, *self.answer.extra]
                 )
             coding = self.request.variant.coding
             flow = coding.flow() if coding is not None else None
             self.begun = True
-            await self.send(_start(self.request, self.answer))
+            await self.send(start(self.respond, self.request, self.answer))
             await self._part(flow.add(first + second) if flow else first + second)
             async for part in self.parts:
                 await self._part(flow.add(part) if flow else part)
@@ -173,10 +175,10 @@ class _Sending:
             raise TimeoutError("the client read nothing for stream_stall") from None
 
 
-def _start(request: Request, answer: Answer) -> dict[str, Any]:
+def start(respond: Responder, request: Request, answer: Answer) -> dict[str, Any]:
     coding = request.variant.coding
     coded = [] if coding is None else [coding_header(coding)]
-    headers = [*base_headers(answer), *coded, *answer.extra]
+    headers = [*respond.base(answer), *coded, *answer.extra]
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from abaft.api import respond
+from abaft.api.respond import Responder
 from abaft.base.errors import BadRequest, Fault
 from abaft.base.reach import PRIMARY, REACH, Reach
 from abaft.guard.sign import sign, verify
@@ -31,7 +31,14 @@ Serve = Callable[[Any, Any, Any], Awaitable[None]]
 class Watermarks:
     """Stands before all that an application serves, where there are replicas."""
 
-    def __init__(self, position: Callable[[], Awaitable[str]], key: bytes, lag: float) -> None:
+    def __init__(
+        self,
+        position: Callable[[], Awaitable[str]],
+        key: bytes,
+        lag: float,
+        respond: Responder,
+    ) -> None:
+        self._respond = respond
         self._position = position
         self._key = key
         self._seconds = max(SECONDS, int(lag * 2))
@@ -46,7 +53,7 @@ class Watermarks:
         try:
             need = self._need(scope)
         except Fault as fault:
-            await respond.send_fault(send, fault, head=scope["method"] == "HEAD")
+            await self._respond.fault(send, fault, head=scope["method"] == "HEAD")
             return
         reach = Reach(need or "")
         if need is None or scope["method"] not in _SAFE:

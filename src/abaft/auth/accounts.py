@@ -57,6 +57,7 @@ from abaft.auth.trail import Trail
 from abaft.base.errors import NotFound, SettingError
 from abaft.base.settings import Settings
 from abaft.db import Database
+from abaft.guard import cors
 from abaft.guard.access_tokens import AccessTokens
 from abaft.guard.passwords import Passwords
 from abaft.guard.signing_keys import SigningKeys, derived
@@ -350,13 +351,18 @@ def made_context(
         key,
         sessions,
         tokens,
-        AccountTokens(sessions, tokens, settings.base_url, settings.production),
+        AccountTokens(sessions, tokens, settings.base_url, settings.production, _trusted(settings)),
         Passwords(settings.password_threads),
         Throttle(settings.throttle_storage),
         Mailer(settings, title, observer),
         observer,
         Trail(database, models, key),
     )
+
+
+def _trusted(settings: Settings) -> frozenset[str]:
+    """The origins whose pages may send the cookie of a session along."""
+    return cors.origins(settings) if settings.cors_credentials else frozenset()
 
 
 def _at_primary(handle: Handle) -> Handle:

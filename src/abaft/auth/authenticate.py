@@ -20,7 +20,15 @@ SECURE, PLAIN = "__Host-session", "session"
 class AccountTokens:
     """Who a cookie or a bearer token stands for; a known one costs a look in a table."""
 
-    def __init__(self, sessions: Sessions, tokens: AccessTokens, origin: str, secure: bool) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        tokens: AccessTokens,
+        origin: str,
+        secure: bool,
+        trusted: frozenset[str] = frozenset(),
+    ) -> None:
+        self._trusted = trusted
         self._sessions, self._tokens = sessions, tokens
         self._live: Live = sessions.live
         # Apart, so that no cookie is good as a bearer token, without what a cookie is asked for.
@@ -51,7 +59,7 @@ class AccountTokens:
             # The header as a whole: to take it apart costs more than to find it.
             self._cookies.take(cookies, seat, epoch)
         if getattr(headers, "method", "") not in csrf.SAFE:
-            reason = csrf.refused(headers, seat.csrf, self._origin, self._scheme)
+            reason = csrf.refused(headers, seat.csrf, self._origin, self._scheme, self._trusted)
             if reason:
                 raise Forbidden(f"a cookie alone doesn't vouch for this: {reason}", code="csrf")
         return seat.actor

@@ -112,6 +112,21 @@ class Settings:
     base_url: str = setting(
         "", "where people reach the app, as https://example.org: links in mails lead there"
     )
+    allowed_hosts: str = setting(
+        "", "names by which it may be asked, with commas between; empty: that of base_url"
+    )
+    cors_origins: str = setting(
+        "", "origins whose pages may call, with commas between; *: any, without credentials"
+    )
+    cors_credentials: bool = setting(False, "pages of cors_origins may send cookies along")
+    cors_max_age: int = setting(600, "seconds for which a browser keeps what it may send")
+    content_security_policy: str = setting(
+        "default-src 'self'; object-src 'none'; base-uri 'self'; frame-ancestors 'none'",
+        "what pages of the application's own code may load, unless they say so themselves",
+    )
+    hsts_days: int = setting(
+        365, "days for which browsers come by https alone, in production; 0: not told"
+    )
     registration: Literal["open", "invited", "closed"] = setting(
         "open", "who may make an account: anybody, who was invited, or nobody"
     )
@@ -162,6 +177,7 @@ class Settings:
             raise SettingError("admin_token is shorter than 32 characters: it opens every door")
         if self.base_url and not _ORIGIN.fullmatch(self.base_url):
             raise SettingError(f"base_url is {self.base_url!r}: write it like https://example.org")
+        check_origins(self)
         if not self.api_prefix.startswith("/") or self.api_prefix.endswith("/"):
             raise SettingError(f"api_prefix is {self.api_prefix!r}: write it like '/api'")
 
@@ -180,6 +196,15 @@ class Settings:
     def tolerates_differences(self) -> bool:
         """Whether a start goes on where the database isn't as the models say."""
         return self.production and self.schema_check == "warn"
+
+
+def check_origins(settings: Settings) -> None:
+    """SettingError for origins that no browser would send."""
+    for name in filter(None, map(str.strip, settings.cors_origins.split(","))):
+        if name == "*" and settings.cors_credentials:
+            raise SettingError("cors_credentials needs cors_origins by name, and they have a *")
+        if name != "*" and not _ORIGIN.fullmatch(name):
+            raise SettingError(f"cors_origins has {name!r}: write it like https://example.org")
 
 
 def load(given: Mapping[str, Any] | None = None) -> Settings:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import orjson
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from abaft.base.errors import Fault, HeadTooLarge, RequestTimeout
+from abaft.base.errors import BadRequest, Fault, HeadTooLarge, RequestTimeout
 from abaft.base.settings import Settings
-from abaft.cli.shedding import HEAD_ONLY, REFUSAL, Refusals, still_to_come
+from abaft.cli.shedding import Refusals, Said, still_to_come
 from abaft.guard.admission import STATE, Admission
 
 PIECE = 65_536
@@ -54,8 +53,9 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     that came last, `cycle.more_body` that some of it is still to come, and `flow` what is paused.
     """
 
-    def __init__(self, *args: Any, limits: Settings, **named: Any) -> None:
+    def __init__(self, *args: Any, limits: Settings, said: Said, **named: Any) -> None:
         super().__init__(*args, **named)
+        self.said = said
         self.limits = limits
         self._head = 0  # bytes of a head that isn't whole yet
         self._body = 0  # bytes of the body since its time was started
@@ -100,6 +100,10 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             self._more_head(len(now))
         if rest:
             self.data_received(rest)
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's answer to what is no HTTP, in our words."""
+        self._refuse(BadRequest("This is no request of HTTP/1.1 that can be read."))
 
     def shutdown(self) -> None:
         """Who has connected and not asked yet is answered: what they ask may be on its way."""
@@ -185,7 +189,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         assert self._admission is not None
         self._admission.refuse()
         self._skipped = left
-        self._untold = HEAD_ONLY if data.startswith(b"HEAD ") else REFUSAL
+        self._untold = self.said.full_head if data.startswith(b"HEAD ") else self.said.full
         # What time the connection had to be idle goes on: the next one may lead to another worker.
         REFUSALS.add(self._tell)
         return True
@@ -214,17 +218,12 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def _refuse(self, fault: Fault) -> None:
         """Says why, and ends the connection, whether that is read or not."""
-        body = orjson.dumps(fault.as_dict())
-        head = (
-            f"HTTP/1.1 {fault.status} {fault.title}\r\ncontent-type: application/problem+json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
         self._receiving.stop()
         self._refused = True
         if self.cycle is not None:
             self.cycle.disconnected = True  # the application is told, and writes no more
             self.cycle.message_event.set()
-        self.transport.write(head.encode() + body)
+        self.transport.write(self.said.farewell(fault))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         # To close while bytes still come would have the client lose the refusal.

@@ -18,6 +18,7 @@ from abaft.base import ids, settings
 from abaft.base.errors import SchemaMismatch, SettingError
 from abaft.cli.console import done, err, fail, note
 from abaft.cli.patience import PatientProtocol
+from abaft.cli.shedding import Said
 from abaft.cli.target import USUAL, Application, Found, find
 from abaft.migrate.files import FOLDER, MigrationError
 from abaft.store.room import room
@@ -91,7 +92,7 @@ def serve(
 def manners(app: App) -> dict[str, Any]:
     """uvicorn's options that all of our servers have in common."""
     return {
-        "http": partial(PatientProtocol, limits=app.settings_),
+        "http": partial(PatientProtocol, limits=app.settings_, said=Said(app.settings_)),
         "h11_max_incomplete_event_size": app.settings_.max_head_bytes + 1,
         "lifespan": "on",
         "server_header": False,

@@ -10,11 +10,14 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
 
 import orjson
 
-from abaft.api.respond import problem
+from abaft.api.respond import Responder
 from abaft.base import clock
+from abaft.base.errors import Fault
+from abaft.base.settings import Settings
 from abaft.guard.admission import overloaded
 
 TICK = 0.01
@@ -54,16 +57,27 @@ def still_to_come(data: bytes, most: int) -> int | None:
     return missing if missing >= 0 else None
 
 
-def _refusal() -> tuple[bytes, bytes]:
-    """The answer, ready to be sent, without its body and with it."""
-    fault = overloaded()
-    body = orjson.dumps(fault.as_dict())
-    lines = [name + b": " + value for name, value in problem(fault, body)]
-    head = b"\r\n".join([b"HTTP/1.1 503 Service Unavailable", *lines, b"", b""])
-    return head, head + body
+class Said:
+    """What a server of ours says itself, with the headers that all answers have."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._respond = Responder(settings)
+        fault = overloaded()
+        self.full_head = self._head(fault, "")
+        self.full = self.full_head + orjson.dumps(fault.as_dict())
+        """The answer to one request too many, ready to be sent."""
 
-HEAD_ONLY, REFUSAL = _refusal()
+    def farewell(self, fault: Fault) -> bytes:
+        """A problem after which the connection ends."""
+        return self._head(fault, "connection: close\r\n") + orjson.dumps(fault.as_dict())
+
+    def _head(self, fault: Fault, more: str) -> bytes:
+        headers = self._respond.problem(fault, orjson.dumps(fault.as_dict()))
+        lines = [name + b": " + value + b"\r\n" for name, value in headers]
+        title = HTTPStatus(fault.status).phrase
+        return b"".join(
+            [f"HTTP/1.1 {fault.status} {title}\r\n".encode(), *lines, more.encode(), b"\r\n"]
+        )
 
 
 class Refusals:

@@ -1,6 +1,7 @@
 """abaft: everything behind your app. Models and rules in; a whole backend out."""
 
 from abaft.app import App, Db, Me
+from abaft.auth.groups import Membership, Organisation
 from abaft.auth.user import User
 from abaft.base.actor import ANONYMOUS, Actor, Authenticator
 from abaft.base.errors import (
@@ -38,8 +39,10 @@ __all__ = [
     "Invalid",
     "Many",
     "Me",
+    "Membership",
     "Model",
     "NotFound",
+    "Organisation",
     "Ref",
     "Settings",
     "SetupError",

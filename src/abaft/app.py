@@ -24,8 +24,9 @@ from abaft.api.paths import Paths
 from abaft.api.records import Records
 from abaft.api.watermark import Watermarks
 from abaft.auth.admin import AdminToken
-from abaft.auth.closing import closed
+from abaft.auth.belonging import whole_schema
 from abaft.auth.models import OwnModels, model_of_users, own_models
+from abaft.auth.tenants import tenants_of
 from abaft.auth.user import User
 from abaft.base import clock, ids
 from abaft.base import settings as base_settings
@@ -36,7 +37,6 @@ from abaft.base.heap import settle_heap
 from abaft.base.settings import Settings
 from abaft.db import Database
 from abaft.guard.admission import STATE
-from abaft.model.build import build
 from abaft.model.declare import Model
 from abaft.model.times import show_datetime
 from abaft.observe.events import (
@@ -67,7 +67,8 @@ class App(FastAPI):
     """Serves models under rules, beside whatever a FastAPI application serves.
 
     `database`, `replicas` and `settings` win over the environment (`ABAFT_…`); `authenticators` are
-    asked in order who a request comes from; `sinks` get every event. All else is FastAPI's.
+    asked in order who a request comes from; each query is confined to the record of `tenant` that
+    they belong to; `sinks` get every event. All else is FastAPI's.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class App(FastAPI):
         replicas: Sequence[str] | None = None,
         settings: Settings | None = None,
         authenticators: Sequence[Authenticator] = (),
+        tenant: type[Model] | None = None,
         sinks: Sequence[Sink] = (log,),
         **options: Any,
     ) -> None:
@@ -90,7 +92,7 @@ class App(FastAPI):
         self.door = Door(given)
         users = model_of_users(models, User)
         kept = None if users is None else own_models(users)
-        self.schema = build(models) if kept is None else closed(models, kept, self._user_gone)
+        self.schema = whole_schema(models, kept, tenant, self._user_gone, self._memberships_changed)
         key = self._key(given)
         self.store: Store = open_store(given, self)
         self._watermarks: Watermarks | None = None
@@ -120,8 +122,10 @@ class App(FastAPI):
         self.router.middleware_stack = self._dispatch(route)
 
     def _records(self, authenticators: Sequence[Authenticator], key: bytes) -> Records:
-        given, asked = self.settings_, self._asked(authenticators)
-        return Records(self.pipeline, given, self.observer, asked, key, self.accounts, self.door)
+        given, asked, who = self.settings_, self._asked(authenticators), self.accounts
+        records = Records(self.pipeline, given, self.observer, asked, key, who, self.door)
+        records.tenants = tenants_of(self.pipeline, None if who is None else who.live.epoch)
+        return records
 
     def _add_home(self, docs_url: str | None) -> None:
         given, engine = self.settings_, self.store.capabilities.name
@@ -136,6 +140,10 @@ class App(FastAPI):
             from abaft.auth.accounts import Accounts
 
         return Accounts(self.pipeline, self.settings_, self.observer, key, own, title)
+
+    def _memberships_changed(self) -> None:
+        if self.accounts is not None:
+            self.accounts.live.epoch.turn()
 
     async def _user_gone(self, user: Any) -> None:
         if self.accounts is not None:

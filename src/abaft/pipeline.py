@@ -371,5 +371,7 @@ def _plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSh
 
 
 def with_actor(values: Mapping[str, Any], actor: Actor) -> Mapping[str, Any]:
-    """The values with `me` among them."""
-    return values if actor.id is None else {**values, "me": actor.id}
+    """The values with what is known of the actor among them."""
+    if actor.id is None and actor.tenant is None:
+        return values
+    return {**values, **actor.known()}

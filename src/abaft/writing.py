@@ -90,8 +90,7 @@ class Draft:
         for name, value in self.intent.key.items():
             bound[f"key.{name}"] = value
         bound.update(self.intent.where_values)
-        if actor.id is not None:
-            bound["me"] = actor.id
+        bound.update(actor.known())
         bound["etags"] = self.intent.etags
         if self.model.order:
             anchor = {f"anchor.{name}": value for name, value in self.intent.anchor.items()}
@@ -201,6 +200,8 @@ def fill(model: Model, given: Mapping[str, Any], actor: Actor) -> dict[str, Any]
             values[name] = stamp
         elif field.default_me and actor.id is not None:
             values[name] = own_key(field.kind)(actor.id)
+        elif field.default_tenant and actor.tenant is not None:
+            values[name] = own_key(field.kind)(actor.tenant)
         elif field.default is not None:
             values[name] = field.default()
         elif field.by_database:

@@ -47,6 +47,7 @@ ON_MONGODB = frozenset(
         "test_scopes",
         "test_search",
         "test_soft_delete",
+        "test_tenants",
         "test_upsert",
         "test_values",
         "test_write_differential",

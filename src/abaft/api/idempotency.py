@@ -165,13 +165,16 @@ def read_key(header: bytes) -> str:
 def scope(actor: Actor, target: str) -> str:
     """Whose keys these are. All who haven't logged in share theirs, so each target has its own."""
     shared = fingerprint(target) if actor.anonymous else ""
+    if actor.tenant is not None:
+        # What was answered within a tenant is never told within another.
+        shared = fingerprint(f"tenant\0{actor.tenant}")
     return f"{actor.kind[0]}:{actor.id or actor.label}:{shared}"
 
 
 def digest_of(request: Request, path: str) -> str:
     """What makes two requests the same: all that the answer depends on, roles among it."""
     headers = [request.headers.get(name, b"").decode("latin-1") for name in _RELEVANT]
-    roles = sorted(request.actor.roles)
+    roles = sorted(request.actor.roles | request.actor.here)
     head = [request.method, path, request.query.decode("latin-1"), headers, roles]
     body = request.given or b""
     return sha256(orjson.dumps(head) + b"\n" + body).hexdigest()

@@ -22,7 +22,7 @@ from abaft.api.respond import Answer
 from abaft.api.streams import Streams
 from abaft.api.writes import Writes
 from abaft.base import ids
-from abaft.base.actor import ANONYMOUS, Actor, Authenticator
+from abaft.base.actor import ANONYMOUS, Actor, Authenticator, Placing
 from abaft.base.errors import (
     Fault,
     MethodNotAllowed,
@@ -41,11 +41,15 @@ from abaft.observe.events import LoadShed, Observer, RequestFailed
 from abaft.pipeline import Pipeline
 
 READING = ("GET", "HEAD")
+_BY_TENANT = (b"vary", b"x-tenant")
 _UNNAMED = "the path names no collection"
 
 
 class Records:
     """Serves every collection under one prefix."""
+
+    tenants: Placing | None = None
+    """What gives actors their tenant, where memberships tell it."""
 
     def __init__(
         self,
@@ -148,6 +152,8 @@ class Records:
         if answer.chunks is not None:
             await self.streams.send(request, answer, answer.chunks, send)
             return
+        if actor.tenant is not None:
+            answer.extra = [*answer.extra, _BY_TENANT]
         if variant is not PLAIN or b"if-none-match" in headers:
             answer = await represent(request, answer, self.settings.compress_from)
         await self.respond.answer(send, answer, head=method == "HEAD")
@@ -212,7 +218,8 @@ class Records:
             for authenticator in self.authenticators:
                 actor = await authenticator.authenticate(text)
                 if actor is not None:
-                    return actor
+                    tenants = self.tenants
+                    return actor if tenants is None else await tenants.placed(actor, text)
         if b"authorization" in headers:
             challenge = {"www-authenticate": 'Bearer realm="abaft", error="invalid_token"'}
             raise Unauthorized("these credentials are not known", headers=challenge)

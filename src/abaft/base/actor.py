@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from abaft.base import clock
 
 ActorKind = tuple[Literal["anonymous", "user", "system"], frozenset[str]]
 
 SCOPED, SCOPE, FRESH = "\0scoped", "\0scope:", "\0fresh:"
+TENANT, HERE = "\0tenant", "\0here:"
 """Marks beside the roles; no role can be called so, for none has the character U+0000."""
 
 
@@ -22,10 +23,11 @@ class Actor:
     `id` is the written key of the user record, or None; `system` stands above all rules. `scopes`
     are what a key of theirs may do, None: all that they may. `authenticated` is when they last
     proved who they are, and `steps` the ages in seconds, of those that rules ask for, that this is
-    below. `session` is where they are logged in.
+    below. `session` is where they are logged in. `tenant` is the written key of the tenant whose
+    records they are confined to, and `here` are their roles in it.
     In a rule the actor is a symbol: compare it with a relation (`post.author == me`), ask it for
-    `me.has_role("editor")`, `me.has_scope("export")`, `me.fresh(minutes=5)` or whether it is
-    `me.anonymous`.
+    `me.has_role("editor")`, `me.has_scope("export")`, `me.fresh(minutes=5)`,
+    `me.has_role_here("owner")` or whether it is `me.anonymous`.
     """
 
     id: str | None = None
@@ -36,6 +38,8 @@ class Actor:
     authenticated: datetime | None = None
     steps: frozenset[int] = frozenset()
     session: str = ""
+    tenant: str | None = None
+    here: frozenset[str] = frozenset()
     kind: ActorKind = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -49,6 +53,8 @@ class Actor:
             marks = marks | {SCOPED, *(SCOPE + scope for scope in self.scopes)}
         if self.steps:
             marks = marks | {f"{FRESH}{seconds}" for seconds in self.steps}
+        if self.tenant is not None:
+            marks = marks | {TENANT, *(HERE + role for role in self.here)}
         object.__setattr__(self, "kind", (name, marks))
 
     @property
@@ -59,6 +65,15 @@ class Actor:
     def has_role(self, role: str) -> bool:
         """Whether the actor has the role of this name."""
         return role in self.roles
+
+    def has_role_here(self, role: str) -> bool:
+        """Whether the actor has the role of this name in their tenant."""
+        return role in self.here
+
+    def member_of(self, group: object, *roles: str) -> bool:
+        """Whether the actor is a member of a group; with `roles`, in one of these."""
+        ties: Iterable[Any] = getattr(group, "@memberships", ())
+        return any(row.user == self and (not roles or row.role in roles) for row in ties)
 
     def has_scope(self, scope: str) -> bool:
         """Whether what they came by may do this; who logged in may do all that they may."""
@@ -76,6 +91,11 @@ class Actor:
         if mark.startswith(FRESH):
             return self.fresh(seconds=int(mark.removeprefix(FRESH)))
         return mark in self.kind[1]
+
+    def known(self) -> dict[str, str]:
+        """What plans are told of the actor: the values of the parameters `me` and `tenant`."""
+        known = {} if self.id is None else {"me": self.id}
+        return known if self.tenant is None else {**known, "tenant": self.tenant}
 
     @property
     def name(self) -> str:
@@ -98,3 +118,10 @@ class Authenticator(Protocol):
 
     async def authenticate(self, headers: Mapping[str, str]) -> Actor | None:
         """The actor of these headers; asked at every request, so keep what is costly."""
+
+
+class Placing(Protocol):
+    """Gives an actor their tenant."""
+
+    async def placed(self, actor: Actor, headers: Mapping[str, str]) -> Actor:
+        """The actor within the tenant that these headers, or their only membership, name."""

@@ -19,7 +19,7 @@ from abaft.model.decorators import ComputedFunction, HookFunction, RuleFunction,
 from abaft.model.distinct import check_distinct
 from abaft.model.field import UNSET, Options, Sentinel, Unique, by_database, me, now
 from abaft.model.kinds import Kind
-from abaft.model.relations import link_model, many_relation, one_relation
+from abaft.model.relations import add_ties, link_model, many_relation, one_relation
 from abaft.model.search import searched
 from abaft.model.spec import POSITION, Check, Field, Hook, Many, One, Rule, Schema, Stamp
 from abaft.model.spec import Model as Spec
@@ -69,6 +69,8 @@ def build(models: Iterable[type[Model]]) -> Schema:
     links: dict[str, Spec] = {}
     for draft in drafts.values():
         _add_relations(drafts, draft, links)
+    for draft in drafts.values():
+        add_ties(drafts, draft)
     specs = {draft.name: _spec(draft) for draft in drafts.values()} | links
     served = {spec.collection: spec for spec in specs.values() if spec.served}
     check_distinct(specs.values())

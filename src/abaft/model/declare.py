@@ -49,6 +49,7 @@ class Config:
     managed: bool = True
     read_only: bool = False
     search: str = SIMPLE
+    tenant: str = ""
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -97,13 +98,16 @@ class Model(metaclass=ModelMeta):
     of field names over several fields; `Unique` for those of some records), `soft_delete` to keep
     what is deleted, `history` to keep versions, `ordered` to
     let clients order them, `search` (the language of text that is searched)
-    and `abstract` for a base that is no model itself. For an existing table: `schema` where it
+    and `abstract` for a base that is no model itself. Of an app with tenants `tenant` names the
+    relation that leads to a record's own, or is "shared". For an existing table: `schema` where it
     isn't in the database's current one, `managed=False` where abaft must not change it,
     `read_only=True` for a view; these have no stamps unless told.
     """
 
     __config__: ClassVar[Config] = Config(abstract=True)
     __own__: ClassVar[bool] = False
+    __ties__: ClassVar[tuple[str, ...]] = ()
+    """The relations to a user and to a group, of a model of memberships."""
     __spec__: ClassVar[spec.Model]
 
     if TYPE_CHECKING:
@@ -128,6 +132,7 @@ class Model(metaclass=ModelMeta):
         managed: bool = True,
         read_only: bool = False,
         search: str = SIMPLE,
+        tenant: str = "",
     ) -> None:
         super().__init_subclass__()
         keys = (key,) if isinstance(key, str) else key
@@ -147,6 +152,7 @@ class Model(metaclass=ModelMeta):
             managed=managed,
             read_only=read_only,
             search=search,
+            tenant=tenant,
         )
 
     def __init__(self, **values: Any) -> None:

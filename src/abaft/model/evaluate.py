@@ -73,7 +73,7 @@ class _Evaluator:
         raise TypeError(f"not a condition: {expr!r}")
 
     def compare(self, node: e.Compare, scopes: list[Any]) -> bool:
-        if isinstance(node.right, e.ActorId) and self.actor.id is None:
+        if isinstance(node.right, e.ActorId) and self.value(node.right, scopes) is None:
             return node.op == "ne"
         sides = (node.left, node.right)
         nocase = node.nocase or any(self.nocase(side, scopes) for side in sides)
@@ -92,8 +92,8 @@ class _Evaluator:
                 return value
             case e.Param(name):
                 return self.params[name]
-            case e.ActorId():
-                return self.actor.id
+            case e.ActorId(name=name):
+                return self.actor.id if name == "me" else self.actor.tenant
             case e.Call(name, args, kind):
                 return self.call(name, args, kind, scopes)
             case e.Choose(where, then, otherwise):

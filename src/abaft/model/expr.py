@@ -60,9 +60,14 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class ActorId:
-    """The key of who asks, as a value of the kind that it is compared with."""
+    """The key of who asks, or of their tenant, as a value of the kind that it is compared with."""
 
     kind: Kind
+    name: Literal["me", "tenant"] = "me"
+
+
+OF_ACTOR = ("me", "tenant")
+"""Parameters whose values are written keys: of who asks, and of their tenant."""
 
 
 @dataclass(frozen=True, slots=True)

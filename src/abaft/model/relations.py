@@ -11,6 +11,9 @@ from abaft.model.field import Options
 from abaft.model.spec import Field, Many, One
 from abaft.model.spec import Model as Spec
 
+MEMBERSHIPS = "@memberships"
+"""The relation of users and of groups to memberships; no field can be called so."""
+
 
 class Draft(Protocol):
     """What is known of a model while its relations are resolved."""
@@ -89,6 +92,18 @@ def many_relation(drafts: Any, draft: Draft, other: Draft, name: str, options: O
     middle = drafts[through.__name__]
     sides = [_side(middle, side.name, draft, name) for side in (draft, other)]
     return Many(name, other.name, sides[0], middle.name, sides[1], hidden=hidden)
+
+
+def add_ties(drafts: Any, draft: Any) -> None:
+    """Lets rules ask users and groups for the memberships that this model keeps."""
+    for name in draft.cls.__ties__:
+        target = draft.one[name].target
+        if len(draft.one[name].columns) > 1:
+            raise ModelError(f"{draft.name}.{name}: {target}'s key has several fields")
+        many = drafts[target].many
+        if MEMBERSHIPS in many:
+            raise ModelError(f"{target} has two models of memberships: one is enough")
+        many[MEMBERSHIPS] = Many(MEMBERSHIPS, draft.name, name, hidden=True)
 
 
 def _side(middle: Draft, target: str, draft: Draft, name: str) -> str:

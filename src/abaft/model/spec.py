@@ -32,6 +32,7 @@ class Field:
     required: bool = True
     default: Callable[[], Any] | None = None
     default_me: bool = False
+    default_tenant: bool = False
     by_database: bool = False
     key: bool = False
     generated: bool = False
@@ -209,6 +210,8 @@ class Model:
     internal: bool = False
     own: bool = False
     """Whether it holds what abaft keeps for itself: above all rules, and served to nobody."""
+    tenancy: Expr = TRUE
+    """Which records belong to the tenant of who asks; rules are asked of no others."""
     schema: str = ""
     managed: bool = True
     read_only: bool = False
@@ -301,6 +304,8 @@ class Schema:
 
     models: Mapping[str, Model]
     collections: Mapping[str, Model]
+    tenant: str = ""
+    """The model whose records are tenants, if there is one."""
 
     def target(self, model: Model, relation: str) -> Model:
         """The model that a relation leads to."""

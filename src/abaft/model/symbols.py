@@ -12,6 +12,7 @@ from abaft.model import expr as e
 from abaft.model.computed import moved
 from abaft.model.functions import NoSuchKind, reduced_kind
 from abaft.model.kinds import own_key
+from abaft.model.relations import MEMBERSHIPS
 from abaft.model.spec import Model, Schema
 from abaft.model.value_symbols import (
     MeSymbol,
@@ -96,6 +97,19 @@ class RecordSymbol(Symbol):
 
     def __ne__(self, other: object) -> Truth:  # type: ignore[override]
         return ~(self == other)
+
+    def with_member(self, me: MeSymbol, roles: tuple[str, ...]) -> Truth:
+        """Whether who asks is a member of this group, in one of the roles if any are named."""
+        if MEMBERSHIPS not in self._model.many:
+            raise Untraceable(
+                f"a {self._model.name} has no members: declare a model built on Membership"
+            )
+
+        def theirs(row: Any) -> Any:
+            mine = row.user == me
+            return mine & one_of(row.role, roles) if roles else mine
+
+        return ManySymbol(self, MEMBERSHIPS).any(theirs)
 
     def _is(self, actor: Actor) -> e.Expr:
         """Whether the record is this actor, known by name in a `where=`; nobody is no record."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from abaft.base.actor import FRESH, SCOPE, SCOPED
+from abaft.base.actor import FRESH, HERE, SCOPE, SCOPED
 from abaft.model import expr as e
 from abaft.model.functions import FUNCTIONS, NoSuchKind
 from abaft.model.kinds import Boolean, Choice, Float, Integer, Kind, Number, Text
@@ -255,6 +255,18 @@ class MeSymbol(Symbol):
             raise Untraceable("has_scope() takes the scope's name")
         unbound = e.negate(e.ActorRole(SCOPED))
         return Truth(e.any_of((unbound, e.ActorRole(SCOPE + scope))))
+
+    def member_of(self, group: object, *roles: str) -> Truth:
+        asked = getattr(type(group), "with_member", None)
+        if asked is None:
+            raise Untraceable("member_of() takes the record of a group: note.organisation")
+        found: Truth = asked(group, self, roles)
+        return found
+
+    def has_role_here(self, role: object) -> Truth:
+        if not isinstance(role, str) or not role:
+            raise Untraceable("has_role_here() takes the name of a role in the tenant")
+        return Truth(e.ActorRole(HERE + role))
 
     def fresh(self, *, minutes: float = 0, seconds: float = 0) -> Truth:
         age = round(minutes * 60 + seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from abaft.base.actor import SYSTEM, Actor
+from abaft.base.actor import SYSTEM, TENANT, Actor
 from abaft.base.errors import Forbidden, Problem
 from abaft.model import expr as e
 from abaft.model.computed import moved
@@ -23,6 +23,7 @@ class Access:
         self.scopes = actor.scopes
         self.nobody = actor.id is None
         self.anonymous = actor.anonymous
+        self.astray = not self.system and bool(schema.tenant) and TENANT not in self.roles
 
     @classmethod
     def of_system(cls, schema: Schema) -> Access:
@@ -38,9 +39,10 @@ class Access:
             return e.Const(node.role in self.roles if node.role else self.anonymous)
         if isinstance(node, e.Compare) and isinstance(node.right, e.ActorId):
             # Nobody is nobody: an empty relation is not the anonymous actor's own.
-            if self.nobody:
+            name = node.right.name
+            if self.nobody if name == "me" else TENANT not in self.roles:
                 return e.Const(node.op == "ne")
-            return e.Compare(node.op, node.left, e.Param("me", node.right.kind))
+            return e.Compare(node.op, node.left, e.Param(name, node.right.kind))
         return node
 
     def rules(self, model: Model, action: Action) -> e.Expr:
@@ -50,7 +52,20 @@ class Access:
         if self.scopes is not None and not covers(self.scopes, model, action):
             return e.FALSE
         rules = [rule for rule in model.rules if action in rule.actions and not rule.fields]
-        return e.any_of(self.fold(rule.where) for rule in rules)
+        allowed = e.any_of(self._rule(model, rule.where) for rule in rules)
+        return e.all_of((self.within(model, action), allowed))
+
+    def within(self, model: Model, action: Action) -> e.Expr:
+        """Which records are of the tenant of who asks; a new tenant is made outside of all."""
+        if self.system or (action == "create" and model.name == self.schema.tenant):
+            return e.TRUE
+        return self.fold(model.tenancy)
+
+    def _rule(self, model: Model, where: e.Expr) -> e.Expr:
+        """The rule's condition; where there are tenants it looks at no other's records."""
+        if not self.schema.tenant:
+            return self.fold(where)
+        return _Bounded(self.schema, self.actor).protect(model, where)
 
     def records(self, model: Model, action: Action, deleted: Deleted = "without") -> e.Expr:
         """Which records the actor may do this to.
@@ -72,7 +87,7 @@ class Access:
         rules = [rule for rule in model.rules if action in rule.actions and name in rule.fields]
         if self.system or not rules:
             return e.TRUE
-        return e.any_of(self.fold(rule.where) for rule in rules)
+        return e.any_of(self._rule(model, rule.where) for rule in rules)
 
     def protect(self, model: Model, expr: e.Expr) -> e.Expr:
         """A client's condition, blind to what the actor may not read."""
@@ -160,6 +175,9 @@ class Access:
         if not owner.guards(column.name):
             return self.value(moved(found.value, column.hops, column.scope, depth), scopes)
         value = moved(found.value, hops, column.scope, depth)
+        if self.schema.tenant and not self.system:
+            bounded = _Bounded(self.schema, self.actor)
+            value = bounded.value(moved(found.value, column.hops, column.scope, depth), scopes)
         if mask == e.TRUE:
             return value
         allowed = moved(mask, hops, column.scope, depth)
@@ -227,3 +245,13 @@ class _Blind(Access):
 
     def readable(self, model: Model, name: str) -> e.Expr:
         return self.field(model, "read", name)
+
+
+class _Bounded(_Blind):
+    """Looks at all that is of the tenant, whatever rules say of it: for rules themselves."""
+
+    def rules(self, model: Model, action: Action) -> e.Expr:
+        return self.within(model, action)
+
+    def field(self, model: Model, action: Action, name: str) -> e.Expr:
+        return e.TRUE

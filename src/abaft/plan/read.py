@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 from abaft.base.digest import fingerprint
-from abaft.base.errors import Forbidden, Unauthorized
+from abaft.base.errors import BadRequest, Forbidden, Unauthorized
 from abaft.base.ids import secret
 from abaft.base.settings import Settings
 from abaft.model import expr as e
@@ -101,10 +101,16 @@ def group_model(model: Model, terms: tuple[Term, ...]) -> Model:
 
 
 def refuse(access: Access, detail: str) -> None:
-    """403, or 401 where logging in might help."""
+    """403, or 401 where logging in might help, or 400 where naming a tenant might."""
     if access.anonymous:
         raise Unauthorized(
             f"{detail} without logging in", headers={"www-authenticate": 'Bearer realm="abaft"'}
+        )
+    if access.astray:
+        raise BadRequest(
+            f"{detail} without a tenant",
+            code="tenant_required",
+            hint="name one that you are a member of by X-Tenant",
         )
     raise Forbidden(detail)
 

@@ -67,7 +67,7 @@ def _go_ahead(expr: e.Expr, scopes: list[Frame]) -> None:
         frame = _frame_of(item.left, scopes)
         own = frame.model.managed or frame.prefix or item.left.name not in frame.model.fields
         way = None if own or _nocase(item.left, scopes) else seek(frame.field(item.left.name).kind)
-        if way is None or (isinstance(right, e.Param) and right.name == "me"):
+        if way is None or (isinstance(right, e.Param) and right.name in e.OF_ACTOR):
             continue
         given = (
             right.value if isinstance(right, e.Const) else Bound(right.name, lambda value: value)
@@ -168,9 +168,9 @@ def bound(node: e.Param | e.Const, kind: Kind, nocase: bool = False, also: Any =
 
     if isinstance(node, e.Const):
         return None if node.value is None else made(node.value)
-    if node.name == "me":
+    if node.name in e.OF_ACTOR:
         own = own_key(node.kind)
-        return Bound("me", lambda value: encode(node.kind, own(value)))
+        return Bound(node.name, lambda value: encode(node.kind, own(value)))
     return Bound(node.name, made)
 
 

@@ -30,30 +30,30 @@ def is_local(node: e.Expr | e.Value) -> bool:
     return not far
 
 
-def _own(expr: e.Expr | e.Value) -> Kind | None:
-    """The kind of the actor's key, where the condition is by it."""
-    found: list[Kind] = []
+def _own(expr: e.Expr | e.Value) -> dict[str, Kind]:
+    """The kinds of the keys of the actor and their tenant, where the condition is by them."""
+    found: dict[str, Kind] = {}
 
     def look(part: object) -> object:
-        if isinstance(part, e.Param) and part.name == "me":
-            found.append(part.kind)
+        if isinstance(part, e.Param) and part.name in e.OF_ACTOR:
+            found[part.name] = part.kind
         if isinstance(part, e.Column) and part.mask is not None:
             e.rewrite(part.mask, look)
         return part
 
     e.rewrite(expr, look)  # type: ignore[arg-type]
-    return found[0] if found else None
+    return found
 
 
 def local(expr: e.Expr) -> Holds:
     """What holds the condition against a record, given the parameters."""
     if expr == e.TRUE:
         return lambda record, values: True
-    kind = _own(expr)
+    kinds = _own(expr)
 
     def holds(record: Any, values: Mapping[str, Any]) -> bool:
-        known = values if kind is None else {**values, "me": own_key(kind)(values["me"])}
-        return evaluate(expr, [record], params=known)
+        own = {name: own_key(kind)(values[name]) for name, kind in kinds.items()}
+        return evaluate(expr, [record], params={**values, **own} if own else values)
 
     return holds
 

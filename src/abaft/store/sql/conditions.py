@@ -86,7 +86,7 @@ def value_of(
         case e.Column():
             return scopes[node.scope].value(node)
         case e.Param(name):
-            encode = own_key(node.kind) if name == "me" else encode
+            encode = own_key(node.kind) if name in e.OF_ACTOR else encode
             return binder.param(name, node.kind, node.many, encode)
         case e.Call(name, args, result):
             kinds = [(kind_of(arg, scopes) or result).own for arg in args]

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from abaft.base.errors import BadRequest, Fault, HeadTooLarge, RequestTimeout
 from abaft.base.settings import Settings
+from abaft.cli.lines import quicken
 from abaft.cli.shedding import Refusals, Said, still_to_come
 from abaft.guard.admission import STATE, Admission
 
@@ -135,6 +136,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         self._sending.stop()
 
     def _a_request_began(self) -> None:
+        quicken(self.cycle)
         if self._admission is not None:
             self._admission.arrive()
         self._head = self._body = 0

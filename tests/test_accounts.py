@@ -122,7 +122,8 @@ async def test_authn_3_nobody_learns_who_has_an_account(database_url: str) -> No
             other = await eve.auth(f"POST {path}", {"email": "who@example.org", **body})
             assert known.status_code == other.status_code, path
             assert known.content == other.content, path
-            assert dict(known.headers) == dict(other.headers), path
+            uncounted = [{**one.headers, "ratelimit": ""} for one in (known, other)]
+            assert uncounted[0] == uncounted[1], path
 
 
 async def test_authn_5_a_code_is_used_once_whoever_hurries(database_url: str) -> None:

@@ -89,7 +89,7 @@ class App(FastAPI):
         given = base_settings.load(chosen) if settings is None else replace(settings, **chosen)
         self.settings_ = given
         self.observer = Observer(*sinks)
-        self.door = Door(given)
+        self.door = Door(given, self.observer)
         users = model_of_users(models, User)
         kept = None if users is None else own_models(users)
         self.schema = whole_schema(models, kept, tenant, self._user_gone, self._memberships_changed)
@@ -270,6 +270,7 @@ class App(FastAPI):
                 await self._pruning
         if self.accounts is not None:
             await self.accounts.stop()
+        await self.door.rates.close()
         await self.store.close()
 
     async def _prune(self) -> None:
@@ -373,7 +374,10 @@ async def current_actor(connection: HTTPConnection) -> Actor:
     """Who asks: the dependency behind Me."""
     headers = {name.lower(): value for name, value in connection.scope["headers"]}
     method = connection.scope.get("method", "")
-    return await _owner(connection).records.actor(headers, method)
+    owner = _owner(connection)
+    actor = await owner.records.actor(headers, method)
+    await owner.door.rates.who(actor)
+    return actor
 
 
 Me = Annotated[Actor, Depends(current_actor)]

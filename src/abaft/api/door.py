@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from abaft.api.rates import ENTERED, Rates
 from abaft.api.respond import Responder
 from abaft.base import ids
 from abaft.base.errors import BadRequest, Fault
@@ -12,6 +13,7 @@ from abaft.base.settings import Settings
 from abaft.guard import headers as safe
 from abaft.guard.cors import Cors
 from abaft.guard.hosts import Hosts
+from abaft.observe.events import Observer
 
 Serve = Callable[[Any, Any, Any], Awaitable[None]]
 Header = tuple[bytes, bytes]
@@ -28,7 +30,8 @@ def wrong_host() -> Fault:
 class Door:
     """Wraps what the application's own code answers; the record path sees to itself."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, observer: Observer) -> None:
+        self.rates = Rates(settings, observer)
         self.respond, self.hosts = Responder(settings), Hosts(settings)
         self._headers = safe.of_others(settings)
         self._policy = settings.content_security_policy
@@ -61,6 +64,12 @@ class Door:
                 await send({"type": "http.response.start", "status": 204, "headers": preflight})
                 await send({"type": "http.response.body", "body": b""})
                 return
+        try:
+            more.extend(await self.rates.enter(scope))
+        except Fault as fault:
+            await self.respond.fault(sending, fault, head=scope["method"] == "HEAD")
+            return
+        scope[ENTERED] = True
         await serve(scope, receive, sending)
 
     def _policy_of(self, scope: Any) -> bytes:

@@ -33,7 +33,7 @@ def _operation(row: Any, settings: Settings) -> dict[str, Any]:
     statuses = {*_ALWAYS, *row.raised}
     statuses |= {*_WITH_BODY} if row.body is not None else set()
     statuses |= {*_KNOWN} if row.known else set()
-    statuses |= {429} if settings.requests_per_minute else set()
+    statuses |= {429} if settings.limits_requests else set()
     answer: dict[str, Any] = {"description": row.summary}
     if row.answer is not None:
         answer["content"] = {JSON: {"schema": _schema(row.answer)}}

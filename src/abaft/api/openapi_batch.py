@@ -21,7 +21,7 @@ _SAID = (
 def batch_path(settings: Settings, secured: bool, example: str) -> dict[str, Any]:
     """The path of the batch; its example reads the collection that is called so."""
     statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 503]
-    statuses += [429] if settings.requests_per_minute else []
+    statuses += [429] if settings.limits_requests else []
     read = {"name": "first", "method": "GET", "path": f"/{example}?limit=1"}
     body = {"schema": ref(BATCH), "example": {"operations": [read] if example else []}}
     operation: dict[str, Any] = {

@@ -271,7 +271,7 @@ class Operations:
         return {"200": ok} | unseen
 
     def _problems(self, *statuses: int) -> dict[str, Any]:
-        limited = (429,) if self.settings.requests_per_minute else ()
+        limited = (429,) if self.settings.limits_requests else ()
         # A view reckons by rules of its own, which may fail on what a table holds.
         failing = (409,) if self.model.read_only else ()
         return problems(*sorted({*_ALWAYS, *statuses, *limited, *failing}))

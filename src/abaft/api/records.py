@@ -29,13 +29,11 @@ from abaft.base.errors import (
     NotAcceptable,
     NotFound,
     ServerFault,
-    TooManyRequests,
     Unauthorized,
     nearest,
 )
 from abaft.base.settings import Settings
 from abaft.guard.admission import Admission, overloaded
-from abaft.guard.limits import RateLimit
 from abaft.model.spec import Model
 from abaft.observe.events import LoadShed, Observer, RequestFailed
 from abaft.pipeline import Pipeline
@@ -62,11 +60,10 @@ class Records:
         door: Door,
     ) -> None:
         self.settings = settings
-        self.respond, self.hosts = door.respond, door.hosts
+        self.respond, self.hosts, self.rates = door.respond, door.hosts, door.rates
         self.observer = observer
         self.authenticators = authenticators
         self.collections = pipeline.schema.collections
-        self.rate = RateLimit(settings.requests_per_minute)
         self.admission = Admission(
             settings.queue_limit, lambda busy, refused: observer.emit(LoadShed(busy, refused))
         )
@@ -121,7 +118,8 @@ class Records:
         await self.respond.fault(send, ServerFault(detail))
 
     async def _answer(self, scope: Any, receive: Any, send: Any, path: str) -> None:
-        self._admit(scope)
+        self._admit()
+        told = await self.rates.enter(scope)
         check_url(scope, self.settings)
         headers = headers_of(scope)
         if not self.hosts.allows(host_of(scope, headers)):
@@ -134,13 +132,14 @@ class Records:
             return
         variant = PLAIN if model is AUTH else self._variant(method, handler, headers)
         actor = ANONYMOUS if model is AUTH else await self.actor(headers, method)
+        told = await self.rates.who(actor) or told
         root, query = scope.get("root_path", ""), scope["query_string"]
         request = Request(method, model, key, query, headers, actor, root, receive, given)
         request.variant = variant
         if model is AUTH:
             request.address = (scope.get("client") or ("",))[0]
             answer = await handler(request)
-            await self.respond.answer(send, answer, head=method == "HEAD")
+            await self.respond.answer(send, answer, head=method == "HEAD", more=told)
             return
         if preferences.HEADER in headers:
             request.prefer = preferences.preferences(headers[preferences.HEADER])
@@ -150,13 +149,14 @@ class Records:
         else:
             answer = await handler(request)
         if answer.chunks is not None:
+            answer.extra = [*answer.extra, *told]
             await self.streams.send(request, answer, answer.chunks, send)
             return
         if actor.tenant is not None:
             answer.extra = [*answer.extra, _BY_TENANT]
         if variant is not PLAIN or b"if-none-match" in headers:
             answer = await represent(request, answer, self.settings.compress_from)
-        await self.respond.answer(send, answer, head=method == "HEAD")
+        await self.respond.answer(send, answer, head=method == "HEAD", more=told)
 
     def route(self, path: str) -> Route:
         """What answers at the path. Raises NotFound where nothing does."""
@@ -200,16 +200,10 @@ class Records:
         part, values = found
         return Route(model, key, part.handlers, values, part.action)
 
-    def _admit(self, scope: Any) -> None:
+    def _admit(self) -> None:
         if self.admission.in_progress > self.admission.limit:
             self.admission.refuse()
             raise overloaded()
-        if self.rate.per_minute:
-            client = scope.get("client") or ("",)
-            wait = self.rate.retry_after(client[0])
-            if wait:
-                detail = f"an address may send {self.rate.per_minute} requests a minute"
-                raise TooManyRequests(detail, headers={"retry-after": str(wait)})
 
     async def actor(self, headers: dict[bytes, bytes], method: str = "") -> Actor:
         """Who asks; Unauthorized for credentials that nobody knows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,8 @@ from abaft.base.settings import Settings
 from abaft.guard.headers import of_data
 
 Send = Any
-Headers = list[tuple[bytes, bytes]]
+Header = tuple[bytes, bytes]
+Headers = list[Header]
 
 _JSON = (b"content-type", JSON_FORM.content_type)
 # A stored answer may be used again only after asking, and never for somebody else.
@@ -76,8 +77,10 @@ class Responder:
         self._private: Headers = [_JSON, _PRIVATE, _VARY, *safe]
         self._problem: Headers = [(b"content-type", b"application/problem+json"), _SECRET, *safe]
 
-    async def answer(self, send: Send, answer: Answer, *, head: bool = False) -> None:
-        """Sends it; for HEAD all but the body."""
+    async def answer(
+        self, send: Send, answer: Answer, *, head: bool = False, more: Sequence[Header] = ()
+    ) -> None:
+        """Sends it; for HEAD all but the body. `more` are headers of this request alone."""
         body = answer.body
         if not answer.kept:
             headers = self._unkept(answer)
@@ -90,6 +93,8 @@ class Responder:
                 (b"content-length", str(len(body)).encode()),
                 *answer.extra,
             ]
+        if more:
+            headers.extend(more)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if head or body is None else body})
 

@@ -18,8 +18,9 @@ from abaft.base.errors import NotFound
 from abaft.base.settings import Settings
 from abaft.db import Database
 from abaft.guard.access_tokens import AccessTokens
+from abaft.guard.networks import network
 from abaft.guard.passwords import Passwords
-from abaft.guard.throttle import Subject, Throttle, network
+from abaft.guard.throttle import Subject, Throttle
 from abaft.model.declare import Model
 from abaft.observe.events import AccountEvent, Observer
 from abaft.pipeline import Pipeline

@@ -14,8 +14,8 @@ from abaft.auth.context import Context
 from abaft.auth.login import STRICT, Address, LoginFlows, Password
 from abaft.base.errors import Conflict, Forbidden, Invalid, Problem
 from abaft.db import Database
+from abaft.guard.networks import network
 from abaft.guard.passwords import faults_of
-from abaft.guard.throttle import network
 from abaft.model.kinds import Email
 from abaft.model.values import summary
 

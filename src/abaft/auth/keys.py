@@ -80,6 +80,7 @@ class Keys:
             id=context.sessions.subject(account),
             roles=frozenset(account.roles),
             scopes=frozenset(row.scopes),
+            key=str(row.id),
         )
         ends = min(row.expires or now + timedelta(days=1), now + timedelta(days=1))
         seat = Seat(actor, "", int(ends.timestamp() * 1000))

@@ -24,6 +24,7 @@ _EXTRAS = {
             "jinja2",
         ),
     ),
+    "redis": ("counts in Redis need its libraries", ("limits", "redis")),
     "migrate": ("this needs Alembic", ("alembic", "greenlet")),
 }
 """Who needs each extra, and the packages that it brings."""

@@ -62,8 +62,22 @@ class Settings:
     )
     drain_timeout: int = setting(10, "seconds a stopping worker gives to requests in progress")
     requests_per_minute: int = setting(
-        0, "requests one address may send to one worker a minute; 0: no limit"
+        6_000, "requests an address, or a network of IPv6, may send a minute; 0: no limit"
     )
+    account_requests_per_minute: int = setting(
+        6_000, "requests an account may send a minute; 0: no limit"
+    )
+    key_requests_per_minute: int = setting(
+        6_000, "requests an API key may send a minute; 0: no limit"
+    )
+    route_limits: str = setting(
+        "",
+        "requests an address may send to routes a minute, such as POST /api/posts 60; GET /x* 600",
+    )
+    rate_exempt_addresses: str = setting(
+        "127.0.0.0/8, ::1", "addresses and networks that aren't counted by address"
+    )
+    rate_exempt_roles: str = setting("", "roles whose requests aren't counted by account or key")
     head_timeout: float = setting(
         10.0, "seconds a client may take to send a request's line and headers; 0: no limit"
     )
@@ -145,7 +159,9 @@ class Settings:
     code_minutes: float = setting(30.0, "minutes that a code or link of a mail is valid")
     password_threads: int = setting(2, "passwords a worker may hash at once, of 19 MiB each")
     throttle_storage: str = setting(
-        "memory://", "where failed log-ins are counted: memory:// or redis://…", secret=True
+        "memory://",
+        "where requests and failed log-ins are counted: memory:// or redis://…",
+        secret=True,
     )
     smtp: str = setting(
         "", "the mail server, as smtp://USER:PASSWORD@HOST:587; smtps:// for TLS", secret=True
@@ -191,6 +207,12 @@ class Settings:
     @property
     def production(self) -> bool:
         return self.mode == "production"
+
+    @property
+    def limits_requests(self) -> bool:
+        """Whether a request may be one too many of its minute."""
+        own = self.account_requests_per_minute or self.key_requests_per_minute
+        return bool(self.requests_per_minute or own or self.route_limits)
 
     @property
     def tolerates_differences(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from limits.storage import storage_from_string
 
 from abaft.base import clock
 from abaft.base.errors import Fault, TooManyRequests
+from abaft.guard.limits import open_store
 
 LIMITS = {
     "account": "5 per 1 minute; 10 per 15 minute; 30 per 6 hour",
@@ -33,7 +33,8 @@ class Throttle:
     """Counts what fails; `storage` is a URI of the library `limits`."""
 
     def __init__(self, storage: str) -> None:
-        self._strategy = MovingWindowRateLimiter(storage_from_string(f"async+{storage}"))
+        store = open_store(storage) or storage_from_string("async+memory://")
+        self._strategy = MovingWindowRateLimiter(store)
         self._limits = {name: parse_many(text) for name, text in LIMITS.items()}
         self._trying: Counter[Subject] = Counter()
 
@@ -92,16 +93,3 @@ class Throttle:
     def _each(self, subject: Subject) -> Iterable[tuple[RateLimitItem, str]]:
         kind, name = subject
         return [(limit, f"{kind}:{name}") for limit in self._limits[kind]]
-
-
-def network(address: str) -> str:
-    """What is counted as one address: of IPv6 the /64, which is one customer's at least."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)

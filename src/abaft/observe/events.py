@@ -77,6 +77,13 @@ class LoadShed:
 
 
 @dataclass(frozen=True, slots=True)
+class CountsUnshared:
+    """What workers count together is away: for some seconds each counts by itself."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
 class StreamCut:
     """A stream ended in its midst, and its connection with it."""
 
@@ -132,6 +139,7 @@ Event = (
     | RequestFailed
     | PruningFailed
     | LoadShed
+    | CountsUnshared
     | ReplicaLeft
     | ReplicaBack
     | StreamCut

@@ -8,6 +8,7 @@ import traceback
 from dataclasses import fields
 
 from abaft.observe.events import (
+    CountsUnshared,
     Event,
     HookFailed,
     LoadShed,
@@ -26,6 +27,7 @@ _LEVELS: dict[type, int] = {
     HookFailed: logging.ERROR,
     PruningFailed: logging.WARNING,
     LoadShed: logging.WARNING,
+    CountsUnshared: logging.WARNING,
     SchemaDiffers: logging.WARNING,
     ReplicaLeft: logging.WARNING,
     StreamCut: logging.WARNING,

@@ -23,8 +23,8 @@ class Actor:
     `id` is the written key of the user record, or None; `system` stands above all rules. `scopes`
     are what a key of theirs may do, None: all that they may. `authenticated` is when they last
     proved who they are, and `steps` the ages in seconds, of those that rules ask for, that this is
-    below. `session` is where they are logged in, `key` the API key that they came by.
-    `tenant` is the written key of the tenant whose records they are confined to, and `here` are their roles in it.
+    below. `session` is where they are logged in, `key` the API key that they came by. `tenant` is
+    the written key of the tenant whose records they are confined to, `here` are their roles in it.
     In a rule the actor is a symbol: compare it with a relation (`post.author == me`), ask it for
     `me.has_role("editor")`, `me.has_scope("export")`, `me.fresh(minutes=5)`,
     `me.has_role_here("owner")` or whether it is `me.anonymous`.

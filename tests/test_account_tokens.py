@@ -228,10 +228,13 @@ async def test_tok_5_what_ends_is_over_at_once_in_every_worker(database_url: str
 
 async def test_tok_5_processes_tell_each_other(tmp_path: Path) -> None:
     epoch = SharedFile(tmp_path / "x.db-sessions")
-    epoch.open()
+    await epoch.open()
     code = (
-        "import sys; from pathlib import Path; from abaft.auth.epoch import SharedFile\n"
-        "one = SharedFile(Path(sys.argv[1])); one.open(); one.turn(); one.close()"
+        "import asyncio, sys; from pathlib import Path; from abaft.auth.epoch import SharedFile\n"
+        "async def turn():\n"
+        "    one = SharedFile(Path(sys.argv[1])); await one.open(); await one.turn()\n"
+        "    await one.close()\n"
+        "asyncio.run(turn())"
     )
     try:
         seen = {epoch.now()}
@@ -249,7 +252,7 @@ async def test_tok_5_processes_tell_each_other(tmp_path: Path) -> None:
         assert len(seen) == 4
         assert (tmp_path / "x.db-sessions").stat().st_mode & 0o777 == 0o600
     finally:
-        epoch.close()
+        await epoch.close()
 
 
 async def test_tok_5_nobody_ends_what_is_not_theirs(database_url: str) -> None:

@@ -31,7 +31,10 @@ SECOND = FIRST.replace(
     "    name: str\n", "    name: str = field(index=True)\n    size: int | None\n"
 )
 LESS = FIRST.replace("    name: str\n", "    title: str\n")
-PRODUCTION = {"ABAFT_MODE": "production", "ABAFT_SECRET_KEY": "k" * 32}
+PRODUCTION = {
+    "ABAFT_MODE": "production",
+    "ABAFT_SECRET_KEY": "k3y-of-tests-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2,
+}
 
 
 @pytest.fixture

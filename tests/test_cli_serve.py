@@ -38,7 +38,7 @@ async def slow() -> str:
     return "done"
 """
 )
-KEY = "k" * 32
+KEY = "k3y-of-tests-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2
 
 
 @pytest.mark.slow

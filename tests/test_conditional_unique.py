@@ -144,7 +144,11 @@ async def test_an_upgrade_puts_another_condition_in_the_place_of_the_old(
     database_url: str,
 ) -> None:
     async def start(model: type[Model]) -> None:
-        settings = Settings(database=database_url, mode="production", secret_key="x" * 40)
+        settings = Settings(
+            database=database_url,
+            mode="production",
+            secret_key="0123456789abcdefghijklmnopqrstuvwxyz" * 2,
+        )
         app = App(model, settings=settings, sinks=())
         await app.start()
         await app.stop()

@@ -41,7 +41,7 @@ NEW = (
     .replace("App(Note)", "App(Note, Tag)")
     .replace("Model, Settings", "Model, Ref, Settings")
 )
-KEY = "k" * 32
+KEY = "k3y-of-tests-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2
 
 
 class Traffic(threading.Thread):

@@ -40,7 +40,7 @@ async def two_processes(database: str, folder: Path) -> AsyncIterator[list[httpx
     given = {
         "ABAFT_DATABASE": database,
         "ABAFT_CONNECTIONS": str(CONNECTIONS),
-        "ABAFT_SECRET_KEY": "k" * 32,
+        "ABAFT_SECRET_KEY": "k3y-of-tests-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2,
         "ABAFT_MODE": "production",
         "PYTHONPATH": f"{TESTS}:{Path(TESTS).parent / 'src'}",
     }

@@ -93,12 +93,12 @@ class App(FastAPI):
         users = model_of_users(models, User)
         kept = None if users is None else own_models(users)
         self.schema = whole_schema(models, kept, tenant, self._user_gone, self._memberships_changed)
-        key = self._key(given)
+        key, *_ = secrets = self._secrets(given)
         self.store: Store = open_store(given, self)
         self._watermarks: Watermarks | None = None
         self.pipeline = self._driver(key)
         self.pipeline.database_for = lambda actor, unit: Database(self.pipeline, actor, unit)
-        self.accounts = self._accounts(kept, key, options.get("title", "abaft"))
+        self.accounts = self._accounts(kept, secrets, options.get("title", "abaft"))
         self.records = self._records(authenticators, key)
         self.paths = Paths(given.api_prefix, self.schema.collections)
         self._described: tuple[dict[str, Any], dict[str, Any]] | None = None
@@ -132,14 +132,16 @@ class App(FastAPI):
         if given.docs:
             add_home(Home(self, self.schema, given, engine, docs_url if self.openapi_url else None))
 
-    def _accounts(self, own: OwnModels | None, key: bytes, title: str) -> Accounts | None:
+    def _accounts(
+        self, own: OwnModels | None, secrets: Sequence[bytes], title: str
+    ) -> Accounts | None:
         """Accounts, for who declares a model of users."""
         if own is None:
             return None
         with needs("accounts"):
             from abaft.auth.accounts import Accounts
 
-        return Accounts(self.pipeline, self.settings_, self.observer, key, own, title)
+        return Accounts(self.pipeline, self.settings_, self.observer, secrets, own, title)
 
     def _memberships_changed(self) -> None:
         if self.accounts is not None:
@@ -175,11 +177,13 @@ class App(FastAPI):
             self._described = (endpoints, whole)
         return self._described[1]
 
-    def _key(self, settings: Settings) -> bytes:
-        if settings.secret_key:
-            return settings.secret_key.encode()
-        self.observer.emit(SecretMade())
-        return ids.secret().encode()
+    def _secrets(self, settings: Settings) -> list[bytes]:
+        """The secret key, and those of before that still verify."""
+        key = settings.secret_key
+        if not key:
+            self.observer.emit(SecretMade())
+            key = ids.secret()
+        return [text.encode() for text in (key, *settings.former_keys)]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The record path first; middleware that was added wraps it as it wraps all else."""
@@ -252,7 +256,7 @@ class App(FastAPI):
             for limit in self.store.limits:
                 self.observer.emit(Limited(limit))
             if self.accounts is not None:
-                self.accounts.start()
+                await self.accounts.start()
             self._pruning = asyncio.create_task(self._prune())
             self._ready = True
             took = (clock.ticks() - begun + self._built) // 1_000_000

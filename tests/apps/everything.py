@@ -232,7 +232,11 @@ MODELS = (Kinds, Genre, Book, Filing, Shelf, Copy, Card, Secret)
 
 def make_app(database: str, *more: type[Model]) -> App:
     """The app, with more models; its lifespan puts some records in."""
-    settings = Settings(database=database, secret_key="k" * 32, max_url_bytes=32_768)
+    settings = Settings(
+        database=database,
+        secret_key="k3y-of-tests-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2,
+        max_url_bytes=32_768,
+    )
 
     @asynccontextmanager
     async def seeded(app: App) -> AsyncIterator[None]:

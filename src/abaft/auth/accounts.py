@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from abaft.auth.admin_flows import (
     AccountChange,
@@ -14,11 +14,8 @@ from abaft.auth.admin_flows import (
     Events,
     Standing,
 )
-from abaft.auth.authenticate import AccountTokens
-from abaft.auth.calls import Call, Endpoint, Handle, Reply
-from abaft.auth.closing import steps_of
+from abaft.auth.calls import Call, Endpoint, Reply
 from abaft.auth.codes import Codes
-from abaft.auth.context import KEEPER, Context
 from abaft.auth.devices import Devices
 from abaft.auth.epoch import epoch_of
 from abaft.auth.factor_flows import Begun, Code, FactorFlows, Proof, Recovery
@@ -38,7 +35,6 @@ from abaft.auth.login import (
     SecondFactor,
     SessionList,
 )
-from abaft.auth.mail import Mailer
 from abaft.auth.mailbox import Mailbox, Mails
 from abaft.auth.mailed import Agree, Agreed, ByDigits, ByLink, MailedFlows, MailMe, NewEmail
 from abaft.auth.models import OwnModels
@@ -52,19 +48,14 @@ from abaft.auth.passkeys import (
     PasskeyShown,
 )
 from abaft.auth.password import Change, Forgot, PasswordFlows, Reset
-from abaft.auth.sessions import Sessions
-from abaft.auth.trail import Trail
-from abaft.base.errors import NotFound, SettingError
+from abaft.auth.standing import at_newest, check, made_context
+from abaft.base import clock
+from abaft.base.errors import NotFound
 from abaft.base.settings import Settings
-from abaft.db import Database
-from abaft.guard import cors
-from abaft.guard.access_tokens import AccessTokens
-from abaft.guard.passwords import Passwords
+from abaft.guard.keyring import Keyring
 from abaft.guard.signing_keys import SigningKeys, derived
-from abaft.guard.throttle import Throttle
 from abaft.observe.events import Observer
 from abaft.pipeline import Pipeline
-from abaft.store.replicated import at_primary
 
 _KEY_DAYS = 7
 """For how long one key signs: as long again it verifies."""
@@ -80,22 +71,24 @@ class Accounts:
         pipeline: Pipeline,
         settings: Settings,
         observer: Observer,
-        key: bytes,
+        secrets: Sequence[bytes],
         models: OwnModels,
         title: str,
     ) -> None:
         check(settings)
-        key = derived(key, "accounts")
-        engine = pipeline.store.capabilities.name
-        self.live = Live(epoch_of(settings.database, engine, settings.session_recheck))
-        self.keys = SigningKeys(key, _KEY_DAYS * 86_400)
-        self.context = made_context(pipeline, settings, observer, key, models, title, self)
+        keys = tuple(derived(secret, "accounts") for secret in secrets)
+        epoch = epoch_of(pipeline.store, settings.database, settings.session_recheck)
+        self.live = Live(epoch)
+        self.keys = SigningKeys(keys, _KEY_DAYS * 86_400)
+        self.context = made_context(
+            pipeline, settings, observer, models, title, Keyring(keys), self.live, self.keys
+        )
         self.authenticator = self.context.authenticator
         self.authenticator.keys = Keys(self.context).seat
         self.codes = Codes(self.context)
         self._make_flows()
         self.endpoints: Sequence[Endpoint] = [
-            replace(row, handle=_at_primary(row.handle)) for row in self._rows()
+            replace(row, handle=at_newest(row.handle)) for row in self._rows()
         ]
 
     def _make_flows(self) -> None:
@@ -306,83 +299,29 @@ class Accounts:
         try:
             account = await context.account_of(user.__written__)
         except NotFound:
-            self.live.epoch.turn()
+            await self.context.sessions.tell()
         else:
             await context.sessions.end_all(account.id)
 
     async def prune(self) -> None:
-        """Deletes codes and sessions that are over."""
+        """Deletes codes and sessions that are over, and events past their retention."""
+        context = self.context
         await self.codes.prune()
-        await self.context.sessions.prune()
+        await context.sessions.prune()
+        days = context.settings.audit_retention_days
+        if days:
+            await context.trail.prune(clock.now() - timedelta(days=days))
 
-    def start(self) -> None:
-        """Takes what workers share."""
-        self.live.epoch.open()
+    async def start(self) -> None:
+        """Takes what workers share, and the key of what is kept."""
+        await self.live.epoch.open()
+        vault = self.context.vault
+        await vault.open()
+        if vault.renewed:
+            await self.context.trail.begin_anew()
 
     async def stop(self) -> None:
         """Lets threads, mails under way and shared memory go."""
         await self.context.mailer.close()
         self.context.passwords.close()
-        self.live.epoch.close()
-
-
-def made_context(
-    pipeline: Pipeline,
-    settings: Settings,
-    observer: Observer,
-    key: bytes,
-    models: OwnModels,
-    title: str,
-    accounts: Accounts,
-) -> Context:
-    """What all flows stand on."""
-
-    def database() -> Database:
-        return Database(pipeline, KEEPER)
-
-    steps = steps_of(pipeline.schema)
-    sessions = Sessions(database, models, settings, key, accounts.live, steps)
-    issuer = settings.base_url or "http://localhost"
-    tokens = AccessTokens(accounts.keys, issuer, int(settings.access_minutes * 60))
-    return Context(
-        pipeline,
-        settings,
-        models,
-        key,
-        sessions,
-        tokens,
-        AccountTokens(sessions, tokens, settings.base_url, settings.production, _trusted(settings)),
-        Passwords(settings.password_threads),
-        Throttle(settings.throttle_storage),
-        Mailer(settings, title, observer),
-        observer,
-        Trail(database, models, key),
-    )
-
-
-def _trusted(settings: Settings) -> frozenset[str]:
-    """The origins whose pages may send the cookie of a session along."""
-    return cors.origins(settings) if settings.cors_credentials else frozenset()
-
-
-def _at_primary(handle: Handle) -> Handle:
-    """The same, by what is newest: a replica may not know yet of a session, or of its end."""
-
-    async def handled(call: Call) -> Reply:
-        with at_primary():
-            return await handle(call)
-
-    return handled
-
-
-def check(settings: Settings) -> None:
-    """SettingError where production lacks what accounts need."""
-    if not settings.production:
-        return
-    if not settings.base_url:
-        raise SettingError("accounts need a base_url in production: mails link to it")
-    if urlsplit(settings.base_url).scheme != "https":
-        raise SettingError("base_url must begin with https: cookies are sent by nothing else")
-    mails = settings.registration != "closed" and settings.email_verification
-    if mails and not settings.smtp:
-        raise SettingError("accounts need smtp in production, or email_verification=false")
+        await self.live.epoch.close()

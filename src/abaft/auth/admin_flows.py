@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NotRequired
 
@@ -54,7 +55,11 @@ class Events(TypedDict):
 
 
 class Standing(TypedDict):
+    """What a check of the trail found"""
+
     broken: int | None
+    since: int
+    last: int
 
 
 class AdminFlows:
@@ -90,35 +95,30 @@ class AdminFlows:
     async def change(self, call: Call) -> Reply:
         """Other roles, or shut out: at once, wherever they are logged in."""
         context, account = self._context, await self._account(call)
-        if call.body:
-            await context.db.update(account, **call.body)
-            account.__dict__.update(call.body)
-        if account.disabled:
-            await context.sessions.end_all(account.id)
-        context.sessions.live.epoch.turn()
         said = "; ".join(f"{name}: {value}" for name, value in call.body.items())
-        await context.note("account_changed", call, call.place[0], said)
+        async with context.noted("account_changed", call, call.place[0], said, ends=True) as db:
+            if call.body.get("disabled", account.disabled):
+                await context.sessions.over(db, account.id, **call.body)
+            elif call.body:
+                await db.update(account, **call.body)
+        account.__dict__.update(call.body)
         return Reply(200, await self._shown(account))
 
     async def end_sessions(self, call: Call) -> Reply:
         """Ends all sessions of somebody."""
         account = await self._account(call)
-        await self._context.sessions.end_all(account.id)
-        await self._context.note("sessions_ended", call, call.place[0])
+        async with self._context.noted("sessions_ended", call, call.place[0], ends=True) as db:
+            await self._context.sessions.over(db, account.id)
         return Reply(204)
 
     async def impersonate(self, call: Call) -> Reply:
         """Tokens by which to act in somebody's name for an hour: each change tells who it was."""
         context, account = self._context, await self._account(call)
-        opened = await context.sessions.open(
-            account,
-            "bearer",
-            [IMPERSONATED],
-            call,
-            expires=clock.now() + IMPERSONATION,
-            authenticated=NEVER,
-        )
-        await context.note("impersonated", call, call.place[0], str(opened.record.id))
+        ends = clock.now() + IMPERSONATION
+        async with context.noted("impersonated", call, call.place[0]) as db:
+            opened = await context.sessions.open(
+                db, account, "bearer", [IMPERSONATED], call, expires=ends, authenticated=NEVER
+            )
         return Reply(201, context.bearer(opened, call.place[0]))
 
     async def events(self, call: Call) -> Reply:
@@ -130,7 +130,7 @@ class AdminFlows:
     async def standing(self, call: Call) -> Reply:
         """Whether the trail is as it was written."""
         self._admitted(call)
-        return Reply(200, {"broken": await self._context.trail.broken()})
+        return Reply(200, asdict(await self._context.trail.check()))
 
 
 def _event(row: Any) -> dict[str, Any]:

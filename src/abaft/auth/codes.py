@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from abaft.auth.context import Context
+from abaft.auth.sessions import pruned
 from abaft.base import clock, ids
 from abaft.base.errors import NotFound, Problem, Unauthorized
 from abaft.db import Database
@@ -62,18 +63,14 @@ class Codes:
         except NotFound:
             raise bad_code() from None
 
-    async def forget(self, email: str) -> None:
+    async def forget(self, email: str, db: Database) -> None:
         """Makes all codes worthless that were sent to an address."""
-        await self._context.db.delete_where(
-            self._model, lambda row: row.email == email, limit=10_000
-        )
+        await pruned(db, self._model, lambda row: row.email == email)
 
     async def prune(self) -> int:
         """Deletes what nobody used in its time; how many."""
         now = clock.now()
-        return await self._context.db.delete_where(
-            self._model, lambda row: row.expires < now, limit=100_000
-        )
+        return await pruned(self._context.db, self._model, lambda row: row.expires < now)
 
 
 def bad_code() -> Unauthorized:

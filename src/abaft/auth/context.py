@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +14,7 @@ from abaft.auth.mail import Mailer
 from abaft.auth.models import OwnModels
 from abaft.auth.sessions import Opened, Sessions
 from abaft.auth.trail import Trail
+from abaft.auth.vault import Vault
 from abaft.base import ids
 from abaft.base.actor import Actor
 from abaft.base.errors import NotFound
@@ -36,7 +39,7 @@ class Context:
     pipeline: Pipeline
     settings: Settings
     models: OwnModels
-    key: bytes
+    vault: Vault
     sessions: Sessions
     tokens: AccessTokens
     authenticator: AccountTokens
@@ -45,6 +48,11 @@ class Context:
     mailer: Mailer
     observer: Observer
     trail: Trail
+
+    @property
+    def key(self) -> bytes:
+        """What is kept is digested by it; it stays when the secret key changes."""
+        return self.vault.key
 
     @cached_property
     def db(self) -> Database:
@@ -137,18 +145,51 @@ class Context:
         text = f"{name or self.authenticator.cookie}={value}; Path=/; Max-Age={seconds}"
         return "set-cookie", f"{text}; HttpOnly; SameSite=Lax{secure}"
 
+    @asynccontextmanager
+    async def noted(
+        self,
+        what: str,
+        call: Call,
+        user: str | Callable[[], str] = "",
+        detail: str = "",
+        *,
+        ends: bool = False,
+    ) -> AsyncIterator[Database]:
+        """A transaction for writes and the event that tells of them: both land, or neither.
+
+        Whose event it is may be known by its end alone. One that `ends` sessions, or changes what
+        they may, is in force everywhere once it has landed.
+        """
+        session, live = call.actor.session, self.sessions.live
+        async with self.pipeline.transaction() as unit:
+            db = Database(self.pipeline, KEEPER, unit)
+            yield db
+            user = user if isinstance(user, str) else user()
+            await self.trail.add(
+                db,
+                what,
+                actor=call.actor.name,
+                user=user,
+                address=call.address,
+                session=session,
+                detail=detail,
+            )
+            if ends:
+                await live.epoch.tell(unit.session)
+        if ends:
+            await live.epoch.turn()
+        self.observer.emit(AccountEvent(what, user, call.address, session, detail))
+
     async def note(self, what: str, call: Call, user: str = "", detail: str = "") -> None:
         """Tells of what befell an account, and has it in the trail before it is answered."""
-        session = call.actor.session
-        self.observer.emit(AccountEvent(what, user, call.address, session, detail))
-        await self.trail.add(
-            what,
-            actor=call.actor.name,
-            user=user,
-            address=call.address,
-            session=session,
-            detail=detail,
-        )
+        async with self.noted(what, call, user, detail):
+            pass
+
+    def tell_factor(self, call: Call, account: Any, what: str) -> None:
+        """Tells the owner by mail what has changed."""
+        if account.user.email is not None:
+            languages = call.headers.get("accept-language", "")
+            self.mailer.send(account.user.email, "factor_changed", languages, what=what)
 
     def address(self, call: Call) -> Subject:
         """Whose failures are counted by address."""

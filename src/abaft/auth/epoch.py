@@ -9,6 +9,10 @@ from typing import Protocol
 
 from abaft.base import ids
 from abaft.base.errors import SettingError
+from abaft.store.base import Bell, Session, Store
+
+TRUSTED = 5.0
+"""Seconds, for what ends a session without telling: other programs, a network that has broken."""
 
 
 class Epoch(Protocol):
@@ -18,21 +22,27 @@ class Epoch(Protocol):
 
     trusted: float
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Takes what it needs, once the app starts."""
 
     def now(self) -> int:
         """The number: asked at every request."""
 
-    def turn(self) -> None:
-        """A session has ended, durably: from here on no worker takes it for a live one."""
+    async def tell(self, session: Session) -> None:
+        """Within a transaction that ends sessions: what others hear once that has landed."""
 
-    def close(self) -> None:
+    async def turn(self) -> None:
+        """That transaction has landed: from here on no worker takes it for a live one."""
+
+    async def announce(self) -> None:
+        """Both, where there was none to tell within."""
+
+    async def close(self) -> None:
         """Gives back what it holds."""
 
 
 class LookedUp:
-    """For databases that several machines share: after so many seconds all is looked up again.
+    """For databases that tell nobody: after so many seconds all is looked up again.
 
     What this worker ends is over in it at once.
     """
@@ -41,17 +51,49 @@ class LookedUp:
         self.trusted = seconds
         self._turns = 0
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Needs nothing."""
 
     def now(self) -> int:
         return self._turns
 
-    def turn(self) -> None:
+    async def tell(self, session: Session) -> None:
+        """Nobody hears."""
+
+    async def turn(self) -> None:
         self._turns += 1
 
-    def close(self) -> None:
+    async def announce(self) -> None:
+        await self.turn()
+
+    async def close(self) -> None:
         """Holds nothing."""
+
+
+class Rung:
+    """For databases that tell all who listen: while nobody can be heard, each is looked up."""
+
+    def __init__(self, bell: Bell) -> None:
+        self.trusted = TRUSTED
+        self._bell = bell
+
+    async def open(self) -> None:
+        await self._bell.open()
+
+    def now(self) -> int:
+        return self._bell.heard()
+
+    async def tell(self, session: Session) -> None:
+        await session.run(self._bell.ring)
+
+    async def turn(self) -> None:
+        self._bell.rung()
+
+    async def announce(self) -> None:
+        await self._bell.announce()
+
+    async def close(self) -> None:
+        await self._bell.close()
 
 
 class SharedFile:
@@ -61,15 +103,14 @@ class SharedFile:
     has seen another number, whatever turns crossed meanwhile.
     """
 
-    trusted = 5.0
-    """For what ends a session without telling: a worker that was killed midway, other programs."""
+    trusted = TRUSTED
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._memory: mmap.mmap | None = None
         self._number: memoryview[int] | list[int] = [0]
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Takes the file, and makes it where there is none. Raises SettingError."""
         path = self._path
         try:
@@ -88,11 +129,17 @@ class SharedFile:
     def now(self) -> int:
         return self._number[0]
 
-    def turn(self) -> None:
+    async def tell(self, session: Session) -> None:
+        """What hasn't landed is nobody's business: the turn tells."""
+
+    async def turn(self) -> None:
         # Aligned and of one word: no reader sees half of it.
         self._number[0] = int(ids.request_id(), 16)
 
-    def close(self) -> None:
+    async def announce(self) -> None:
+        await self.turn()
+
+    async def close(self) -> None:
         if isinstance(self._number, memoryview):
             self._number.release()
         self._number = [0]
@@ -101,9 +148,10 @@ class SharedFile:
             self._memory = None
 
 
-def epoch_of(database: str, engine: str, seconds: float) -> Epoch:
+def epoch_of(store: Store, database: str, seconds: float) -> Epoch:
     """The epoch of a database's sessions; `seconds` is what the setting `session_recheck` says."""
     path = database.removeprefix("sqlite:///")
-    if engine == "sqlite" and path:
+    if store.capabilities.name == "sqlite" and path:
         return SharedFile(Path(f"{path}-sessions"))
-    return LookedUp(seconds)
+    bell = store.bell("abaft_sessions")
+    return LookedUp(seconds) if bell is None or seconds else Rung(bell)

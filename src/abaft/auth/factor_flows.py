@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
@@ -47,22 +47,21 @@ class FactorFlows:
         self._login.session(call)
         context = self._context
         account = await context.account_of(call.user())
-        async with context.throttle.trying(("device", call.actor.session)):
-            codes = await self._factors.confirm(account, call.body["code"])
-        await self._tell(call, account, "A second factor is asked for when you log in")
+        what = "A second factor is asked for when you log in"
+        async with (
+            context.throttle.trying(("device", call.actor.session)),
+            context.noted("factor_changed", call, call.user(), what) as db,
+        ):
+            codes = await self._factors.confirm(db, account, call.body["code"])
+        context.tell_factor(call, account, what)
         return Reply(200, {"recovery_codes": codes})
 
     async def remove(self, call: Call) -> Reply:
         """Log-ins don't ask for it any more."""
         self._login.session(call)
         account = await self._login.prove(call, call.body["password"])
-        await self._factors.remove(account)
-        await self._tell(call, account, "No second factor is asked for any more")
+        what = "No second factor is asked for any more"
+        async with self._context.noted("factor_changed", call, call.user(), what) as db:
+            await self._factors.remove(db, account)
+        self._context.tell_factor(call, account, what)
         return Reply(204)
-
-    async def _tell(self, call: Call, account: Any, what: str) -> None:
-        context = self._context
-        await context.note("factor_changed", call, call.user(), what)
-        if account.user.email is not None:
-            languages = call.headers.get("accept-language", "")
-            context.mailer.send(account.user.email, "factor_changed", languages, what=what)

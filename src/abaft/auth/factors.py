@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hmac
-from base64 import b64decode, b64encode
 from typing import Any
 
 import pyotp
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from abaft.auth.context import Context
 from abaft.base import clock, ids
 from abaft.base.errors import Conflict, NotFound, Problem, Unauthorized
-from abaft.guard.signing_keys import derived, keyed_digest
+from abaft.db import Database
+from abaft.guard.signing_keys import keyed_digest
 
 FACTOR, FACTOR_MINUTES = "factor", 5.0
 """The purpose of what stands for a first proof until the second follows, and how long it does."""
@@ -28,12 +26,15 @@ def bad_factor() -> Unauthorized:
     return Unauthorized(detail, code="bad_factor", errors=[Problem("/code", "bad_factor", detail)])
 
 
+def factor_there() -> Conflict:
+    return Conflict("there is a second factor already", code="factor_there")
+
+
 class Factors:
     """Keeps what an account has beside its password, and tells whether a code is of it."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._cipher = AESGCM(derived(context.key, "factors"))
 
     async def of(self, account: Any) -> list[str]:
         """The kinds of codes that a log-in takes; empty: the first proof is enough."""
@@ -49,7 +50,7 @@ class Factors:
         context = self._context
         for row in await self._all(account):
             if row.kind == "totp" and row.confirmed:
-                raise Conflict("there is a second factor already", code="factor_there")
+                raise factor_there()
             if row.kind == "totp":
                 await context.db.delete(row)
         secret = pyotp.random_base32(32)
@@ -62,20 +63,25 @@ class Factors:
             name=name, issuer_name=context.mailer.title
         )
 
-    async def confirm(self, account: Any, code: str) -> list[str]:
+    async def confirm(self, db: Database, account: Any, code: str) -> list[str]:
         """From now on a log-in asks for it; the recovery codes, told once."""
-        context = self._context
-        for row in await self._all(account):
-            if row.kind == "totp" and not row.confirmed and await self._used(row, account, code):
-                await context.db.update(row, confirmed=True)
-                return await self._recovery(account)
+        rows = await self._all(account)
+        if any(row.kind == "totp" and row.confirmed for row in rows):
+            raise factor_there()
+        for row in rows:
+            if row.kind == "totp" and await self._used(row, account, code, db):
+                await db.update(row, confirmed=True)
+                return await self._recovery(db, account)
         raise bad_factor()
 
-    async def remove(self, account: Any) -> None:
+    async def remove(self, db: Database, account: Any) -> None:
         """A log-in asks for the first proof alone; passkeys stay."""
-        for row in await self._all(account):
-            if row.kind != "passkey":
-                await self._context.db.delete(row)
+        key = account.id
+        await db.delete_where(
+            self._context.models.factor,
+            lambda row: (row.account.id == key) & (row.kind != "passkey"),
+            limit=1_000,
+        )
 
     async def proved(self, account: Any, code: str) -> str | None:
         """The kind of factor that this code is of, used up by that; None: it is of none."""
@@ -89,7 +95,7 @@ class Factors:
                 return "recovery" if await self._gone(row) else None
         return None
 
-    async def _used(self, row: Any, account: Any, code: str) -> bool:
+    async def _used(self, row: Any, account: Any, code: str, db: Database | None = None) -> bool:
         """Whether it is the code of now, of just before or just after, and was never used."""
         totp = pyotp.TOTP(self._opened(row.secret, str(account.id)))
         now = clock.unix_ms() // 1000 // STEP
@@ -97,7 +103,7 @@ class Factors:
         if not right:
             return False
         step, id_ = right[0], row.id
-        found = await self._context.db.update_where(
+        found = await (db or self._context.db).update_where(
             self._context.models.factor,
             lambda it: (it.id == id_) & (it.step < step),
             limit=1,
@@ -112,34 +118,27 @@ class Factors:
             return False
         return True
 
-    async def _recovery(self, account: Any) -> list[str]:
-        context = self._context
+    async def _recovery(self, db: Database, account: Any) -> list[str]:
         codes = [ids.word(_ALPHABET, 12) for _ in range(RECOVERY)]
-        model = context.models.factor
+        model = self._context.models.factor
         digests = [self._digest(account, code) for code in codes]
         rows = [
             model(account=account.id, kind="recovery", secret=digest, confirmed=True)
             for digest in digests
         ]
-        await context.db.create_many(rows)
+        await db.create_many(rows)
         return [f"{code[:4]}-{code[4:8]}-{code[8:]}" for code in codes]
 
     def _digest(self, account: Any, code: str) -> str:
         return keyed_digest(self._context.key, "recovery", f"{account.id} {code}")
 
     def _sealed(self, secret: str, owner: str) -> str:
-        nonce = bytes.fromhex(ids.request_id() + ids.request_id())[:12]
-        return b64encode(
-            nonce + self._cipher.encrypt(nonce, secret.encode(), owner.encode())
-        ).decode()
+        return self._context.vault.ring.sealed("factors", secret.encode(), owner)
 
     def _opened(self, sealed: str, owner: str) -> str:
-        data = b64decode(sealed)
-        try:
-            return self._cipher.decrypt(data[:12], data[12:], owner.encode()).decode()
-        except InvalidTag:
-            # The secret key is another one: no code can be right.
-            return pyotp.random_base32(32)
+        found = self._context.vault.ring.opened("factors", sealed, owner)
+        # Sealed by a key that is lost: no code can be right.
+        return pyotp.random_base32(32) if found is None else found.decode()
 
 
 def _same(one: str, other: str) -> bool:

@@ -127,7 +127,6 @@ class JoiningFlows:
         return await self._begun(call, account)
 
     async def _begun(self, call: Call, account: Any) -> Reply:
-        await self._context.note("joined", call, self._context.sessions.subject(account))
         kind = call.body.get("session", "cookie")
         return await self._login.opened(call, account, kind, ["password"], 201)
 
@@ -138,7 +137,7 @@ class JoiningFlows:
         hashed = await context.passwords.hashed(body["password"])
         verified = None if code is None else email
         try:
-            async with context.db.transaction() as db:
+            async with context.noted("joined", call, lambda: str(user.__written__)) as db:
                 if code is not None:
                     await self._codes.use(db, code)
                 user = await self._user(db, email, values, verified)

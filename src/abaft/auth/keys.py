@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, NotRequired
 
 from pydantic import Field, with_config
@@ -15,6 +16,7 @@ from abaft.auth.login import STRICT, LoginFlows
 from abaft.base import clock, ids
 from abaft.base.actor import Actor
 from abaft.base.errors import Conflict, Forbidden, NotFound
+from abaft.db import Database
 from abaft.guard.tokens import KEY, new_token, read_token
 
 MOST = 50
@@ -108,20 +110,20 @@ class KeyFlows:
 
     async def make(self, call: Call) -> Reply:
         """A new key: its text is told this once."""
-        self._login.session(call)
+        self._login.fresh(call)
+        context, user = self._context, call.user()
         if len(await self._of(call)) >= MOST:
             raise Conflict(f"an account has at most {MOST} keys", code="too_many_keys")
-        account = await self._context.account_of(call.user())
-        reply = await self._made(account, call.body)
-        await self._context.note("key_made", call, call.user(), call.body["name"])
-        return reply
+        account = await context.account_of(user)
+        async with context.noted("key_made", call, user, call.body["name"]) as db:
+            return await self._made(db, account, call.body)
 
-    async def _made(self, account: Any, body: Any) -> Reply:
+    async def _made(self, db: Database, account: Any, body: Any) -> Reply:
         context, id_ = self._context, ids.uuid7()
         token = new_token(KEY, id_)
         days = body.get("days")
         expires: datetime | None = None if days is None else clock.now() + timedelta(days=days)
-        row = await context.db.create(
+        row = await db.create(
             context.models.key,
             id=id_,
             account=account.id,
@@ -137,9 +139,9 @@ class KeyFlows:
         self._login.session(call)
         for row in await self._of(call):
             if str(row.id) == call.place[0]:
-                await self._context.db.delete(row)
-                self._context.sessions.live.epoch.turn()
-                await self._context.note("key_ended", call, call.user(), row.name)
+                noted = self._context.noted("key_ended", call, call.user(), row.name, ends=True)
+                async with noted as db:
+                    await db.delete(row)
                 return Reply(204)
         raise NotFound("there is no such key")
 
@@ -148,15 +150,15 @@ class KeyFlows:
         if not call.actor.system:
             raise Forbidden("an administrator makes the accounts of services")
         context, body = self._context, call.body
-        async with context.db.transaction() as db:
-            model: Any = context.models.user
+        model: Any = context.models.user
+        user: Any = None
+        made = partial(context.noted, "service_made", call, lambda: str(user.__written__))
+        async with made(body["name"]) as db:
             user = await db.create(model, name=body["name"])
             account = await db.create(
                 context.models.account, user=user, roles=body.get("roles", [])
             )
-        reply = await self._made(account, body)
-        await context.note("service_made", call, str(user.__written__), body["name"])
-        return reply
+            return await self._made(db, account, body)
 
 
 def _shown(row: Any) -> dict[str, Any]:

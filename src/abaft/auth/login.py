@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from abaft.auth.calls import Call, Reply
-from abaft.auth.codes import Codes
+from abaft.auth.codes import Codes, bad_code
 from abaft.auth.context import Context
 from abaft.auth.devices import Devices
 from abaft.auth.factors import FACTOR, FACTOR_MINUTES, Factors, bad_factor
@@ -17,6 +17,7 @@ from abaft.auth.sessions import Kind, Opened, Reused
 from abaft.base.errors import Forbidden, NotFound, Unauthorized
 from abaft.guard import csrf
 from abaft.guard.passwords import LONGEST
+from abaft.guard.throttle import Subject
 
 STRICT = ConfigDict(strict=True, extra="forbid")
 Password = Annotated[str, Field(max_length=LONGEST)]
@@ -93,11 +94,23 @@ class SecondFactor(TypedDict):
     code: Annotated[str, Field(max_length=40)]
 
 
+FRESH_MINUTES = 15
+"""How lately who makes or removes what opens an account has proved who they are."""
+
+
+def no_session() -> Forbidden:
+    return Forbidden("this is for who has logged in, not for a key", code="session_needed")
+
+
 def bad_credentials() -> Unauthorized:
     """One answer, whether there is such an account or not."""
     return Unauthorized(
         "there is no account of this address with this password", code="bad_credentials"
     )
+
+
+def bad_password() -> Unauthorized:
+    return Unauthorized("this isn't your password", code="bad_password")
 
 
 class LoginFlows:
@@ -122,21 +135,36 @@ class LoginFlows:
                     "login_failed", call, context.sessions.subject(account) if usable else ""
                 )
                 raise bad_credentials()
-        await context.throttle.forget(counted)
         if context.passwords.outdated(stored or ""):
             fresh = await context.passwords.hashed(body["password"])
-            await context.db.update(account, password=fresh)
-        return await self.first(call, account, kind, "password")
+            key = account.id
+            # Unless it was changed meanwhile: then this is the one of before.
+            await context.db.update_where(
+                context.models.account,
+                lambda row: (row.id == key) & (row.password == stored),
+                limit=1,
+                password=fresh,
+            )
+        return await self.first(call, account, kind, "password", counted)
 
-    async def first(self, call: Call, account: Any, kind: Kind, method: str) -> Reply:
-        """The answer to a first proof: a session, or where there is a second factor its turn."""
+    async def first(
+        self, call: Call, account: Any, kind: Kind, method: str, counted: Subject | None = None
+    ) -> Reply:
+        """The answer to a first proof: a session, or where there is a second factor its turn.
+
+        Failures that were `counted` are forgotten once nothing more is to be proved: else who has
+        the password could guess codes for ever.
+        """
         factors = await self._factors.of(account)
         if not factors:
+            if counted is not None:
+                await self._context.throttle.forget(counted)
             return await self.opened(call, account, kind, [method])
         context = self._context
         user = context.sessions.subject(account)
+        half: dict[str, Any] = {"method": method, "generation": account.generation}
         token = await self._codes.make(
-            FACTOR, account.user.email, user, FACTOR_MINUTES, kind=kind, method=method
+            FACTOR, account.user.email or "", user, FACTOR_MINUTES, kind=kind, **half
         )
         return Reply(202, {"factor_token": token, "factors": factors})
 
@@ -147,8 +175,10 @@ class LoginFlows:
         counted = self._devices.subject(call, code.email)
         async with context.throttle.trying(counted, context.address(call)):
             account = await context.account_of(code.subject)
+            if account.disabled or account.generation != code.data["generation"]:
+                raise bad_code()
             method = await self._factors.proved(account, body["code"])
-            if account.disabled or method is None:
+            if method is None:
                 await context.note("factor_failed", call, code.subject)
                 raise bad_factor()
         await self._codes.use(context.db, code)
@@ -160,10 +190,12 @@ class LoginFlows:
     ) -> Reply:
         """The answer to a log-in that succeeded; a browser's session of before is over."""
         context = self._context
-        await self._leave(call)
-        opened = await context.sessions.open(account, kind, methods, call)
-        user = context.sessions.subject(account)
-        await context.note("login", call, user, ",".join(methods))
+        before = await self._before(call)
+        user, said = context.sessions.subject(account), ",".join(methods)
+        async with context.noted("login", call, user, said, ends=before is not None) as db:
+            if before is not None:
+                await context.sessions.delete(db, before)
+            opened = await context.sessions.open(db, account, kind, methods, call)
         return await self._answer(call, opened, account, status)
 
     async def _answer(self, call: Call, opened: Opened, account: Any, status: int) -> Reply:
@@ -179,26 +211,23 @@ class LoginFlows:
             if not csrf.from_here(call.headers, self._context.settings.base_url, scheme):
                 raise Forbidden("a browser is logged in by pages of this origin alone", code="csrf")
 
-    async def _leave(self, call: Call) -> None:
-        """Ends the session that the browser had: no log-in goes on with another's."""
+    async def _before(self, call: Call) -> Any:
+        """The session that the browser has: no log-in goes on with another's."""
         seat = await self._context.authenticator.by_cookie(call.headers.get("cookie", ""))
-        if seat is not None:
-            await self._end(seat.actor.session)
+        return None if seat is None else self._record(seat.actor.session)
 
-    async def _end(self, session: str) -> None:
-        context = self._context
-        try:
-            record = await context.db.get(context.models.session, UUID(session))
-        except NotFound:
-            return
-        await context.sessions.end(record)
+    def _record(self, session: str) -> Any:
+        model: Any = self._context.models.session
+        return model(id=UUID(session))
 
     async def logout(self, call: Call) -> Reply:
         """Ends the session by which this came."""
-        call.user()
-        await self._end(call.actor.session)
-        await self._context.note("logout", call, call.actor.id or "")
-        return Reply(204, None, (self._context.cookie("", 0),))
+        context, user = self._context, call.user()
+        if not call.actor.session:
+            raise no_session()
+        async with context.noted("logout", call, user, ends=True) as db:
+            await context.sessions.delete(db, self._record(call.actor.session))
+        return Reply(204, None, (context.cookie("", 0),))
 
     async def mine(self, call: Call) -> Reply:
         """Who asks, and what a page has to send along with what it writes."""
@@ -219,7 +248,9 @@ class LoginFlows:
             opened = await context.sessions.refresh(call.body["refresh_token"])
         except Reused as fault:
             user = context.sessions.subject(fault.record.account)
-            await context.note("refresh_reused", call, user, str(fault.record.id))
+            said = str(fault.record.id)
+            async with context.noted("refresh_reused", call, user, said, ends=True) as db:
+                await context.sessions.delete(db, fault.record)
             raise
         user = context.sessions.subject(opened.record.account)
         return Reply(200, context.bearer(opened, user))
@@ -228,8 +259,8 @@ class LoginFlows:
         """Proves once more who one is, for what asks for it to be lately."""
         context, user = self._context, call.user()
         await self.prove(call, call.body["password"])
-        opened = await context.sessions.confirmed(self.session(call), ["password"])
-        await context.note("confirmed", call, user)
+        async with context.noted("confirmed", call, user, ends=True) as db:
+            opened = await context.sessions.confirmed(db, self.session(call), ["password"])
         return await self._answer(call, opened, await context.account_of(user), 200)
 
     async def prove(self, call: Call, password: str) -> Any:
@@ -240,7 +271,7 @@ class LoginFlows:
         async with context.throttle.trying(counted, context.address(call)):
             if not await context.passwords.verify(account.password, password):
                 await context.note("proof_failed", call, call.user())
-                raise Unauthorized("this isn't your password", code="bad_password")
+                raise bad_password()
         await context.throttle.forget(counted)
         return account
 
@@ -249,12 +280,25 @@ class LoginFlows:
         if call.actor.label:
             raise Forbidden("this is for who it is about alone", code="impersonated")
         if not call.actor.session:
-            raise Forbidden("this is for who has logged in, not for a key", code="session_needed")
+            call.user()
+            raise no_session()
         return UUID(call.actor.session)
+
+    def fresh(self, call: Call) -> UUID:
+        """The same, where they proved lately who they are. Raises Forbidden."""
+        session = self.session(call)
+        if not call.actor.fresh(minutes=FRESH_MINUTES):
+            raise Forbidden(
+                f"this needs a proof of who one is within {FRESH_MINUTES} minutes",
+                code="confirm_first",
+                hint="POST …/auth/confirm with the password",
+            )
+        return session
 
     async def list(self, call: Call) -> Reply:
         """Where one is logged in."""
         context = self._context
+        self.session(call)
         account = await context.account_of(call.user())
         found = await context.sessions.of(account.id)
         return Reply(200, {"items": [_shown(row, call.actor.session) for row in found]})
@@ -262,21 +306,24 @@ class LoginFlows:
     async def end(self, call: Call) -> Reply:
         """Ends one of one's sessions."""
         context = self._context
+        self.session(call)
         account = await context.account_of(call.user())
         found = await context.sessions.of(account.id)
         for record in found:
             if str(record.id) == call.place[0]:
-                await context.sessions.end(record)
-                await context.note("session_ended", call, call.user(), str(record.id))
+                said = str(record.id)
+                async with context.noted("session_ended", call, call.user(), said, ends=True) as db:
+                    await context.sessions.delete(db, record)
                 return Reply(204)
         raise NotFound("there is no such session")
 
     async def end_all(self, call: Call) -> Reply:
         """Ends all of one's sessions, this one too."""
         context = self._context
+        self.session(call)
         account = await context.account_of(call.user())
-        await context.sessions.end_all(account.id)
-        await context.note("sessions_ended", call, call.user())
+        async with context.noted("sessions_ended", call, call.user(), ends=True) as db:
+            await context.sessions.over(db, account.id)
         return Reply(204, None, (context.cookie("", 0),))
 
 

@@ -115,10 +115,22 @@ class MailedFlows:
             code = await self._newest(stored)
             if code is None or code.tries >= TRIES:
                 raise bad_code()
+            await self._try(code)
             if not hmac.compare_digest(code.data["digest"], self._digest(stored, digits)):
-                await context.db.update(code, tries=code.tries + 1)
                 raise bad_code()
             return await self._proved(call, code)
+
+    async def _try(self, code: Any) -> None:
+        """Counts a try before it is looked at, so that of many at once no more are."""
+        id_, tries = code.id, code.tries
+        found = await self._context.db.update_where(
+            self._context.models.code,
+            lambda row: (row.id == id_) & (row.tries == tries),
+            limit=1,
+            tries=tries + 1,
+        )
+        if not found:
+            raise bad_code()
 
     async def _newest(self, email: str) -> Any:
         """The last code that was sent; those before it are worth nothing any more."""
@@ -135,9 +147,13 @@ class MailedFlows:
         context, kind = self._context, call.body.get("session", "cookie")
         self._login.check_origin(call, kind)
         account = await self._owner(code)
-        async with context.db.transaction() as db:
-            await self._codes.use(db, code)
-            await db.update(account, verified=code.email)
+        if account.verified == code.email:
+            await self._codes.use(context.db, code)
+        else:
+            async with context.noted("claimed", call, code.subject, ends=True) as db:
+                await self._codes.use(db, code)
+                await context.sessions.claim(db, account, code.email)
+            account = await context.account_of(code.subject)
         return await self._login.first(call, account, kind, "mail")
 
     async def _owner(self, code: Any) -> Any:
@@ -182,20 +198,25 @@ class MailedFlows:
             code = await self._codes.find(LEAVE, token)
         account = await context.account_of(code.subject)
         old = account.user.email
+        done, new = code.data["done"], code.data["new"]
+        what = "email_changed" if done else "email_agreed"
         try:
-            async with context.db.transaction() as db:
+            async with context.noted(what, call, code.subject, ends=done) as db:
                 await self._codes.use(db, code)
-                if not code.data["done"]:
+                if done:
+                    await db.update(account.user, email=new)
+                    await context.sessions.over(db, account.id, verified=new)
+                    if old is not None:
+                        await self._codes.forget(old, db)
+                else:
                     other = await self._other(db, code)
                     await db.update(other, data={**other.data, "done": True})
-                else:
-                    await db.update(account.user, email=code.data["new"])
-                    await db.update(account, verified=code.data["new"])
         except (Conflict, NotFound):
             raise bad_code() from None
-        if code.data["done"]:
-            await self._changed(call, account, old, code.data["new"])
-        return Reply(200, {"changed": code.data["done"]})
+        if done and old is not None:
+            languages = call.headers.get("accept-language", "")
+            context.mailer.send(old, "email_changed", languages, new=new)
+        return Reply(200, {"changed": done})
 
     async def _other(self, db: Any, code: Any) -> Any:
         subject, id_, now = code.subject, code.id, clock.now()
@@ -208,12 +229,3 @@ class MailedFlows:
             if other.id != id_ and other.data["pair"] == code.data["pair"]:
                 return other
         raise NotFound("there is no such code")
-
-    async def _changed(self, call: Call, account: Any, old: str | None, new: str) -> None:
-        context = self._context
-        await context.note("email_changed", call, context.sessions.subject(account))
-        await context.sessions.end_all(account.id)
-        if old is not None:
-            await self._codes.forget(old)
-            languages = call.headers.get("accept-language", "")
-            context.mailer.send(old, "email_changed", languages, new=new)

@@ -32,6 +32,8 @@ class Account(Own, abstract=True):
     disabled: bool = False
     verified: Email | None = field(default=None, max_length=254)
     """The address that was proved to be theirs."""
+    generation: int = 0
+    """A session of another one is over: one write ends all of them, those under way as well."""
 
 
 class Session(Own, abstract=True):
@@ -41,6 +43,7 @@ class Session(Own, abstract=True):
         account: Any
 
     kind: Literal["cookie", "bearer"]
+    generation: int = 0
     digest: str = field(max_length=64, hidden=True)
     previous: str = field(default="", max_length=64, hidden=True)
     rotated: datetime = field(default=now)
@@ -109,6 +112,20 @@ class Event(Own, abstract=True):
     digest: str = field(max_length=64)
 
 
+class Ledger(Own, abstract=True):
+    """One record: where the trail ends and begins, and the key of what is kept, itself sealed."""
+
+    turn: int = 0
+    """Written first by who adds an event: the others wait until that has landed."""
+    number: int = 0
+    digest: str = field(default="", max_length=64)
+    since: int = 0
+    """The last event that isn't there any more, by its digest and a seal that needs the key."""
+    since_digest: str = field(default="", max_length=64)
+    seal: str = field(default="", max_length=64)
+    key: str = field(max_length=200, hidden=True)
+
+
 class OwnModels(NamedTuple):
     """The models of one model of users."""
 
@@ -119,6 +136,7 @@ class OwnModels(NamedTuple):
     factor: type[Factor]
     key: type[Key]
     event: type[Event]
+    ledger: type[Ledger]
 
     @property
     def declared(self) -> tuple[type[Model], ...]:
@@ -137,6 +155,7 @@ def own_models(user: type[Model]) -> OwnModels:
         _made(Factor, account=_ref(account, index=True)),
         _made(Key, account=_ref(account, index=True)),
         _made(Event),
+        _made(Ledger),
     )
 
 

@@ -142,7 +142,8 @@ class PasskeyFlows:
         except _UNREADABLE:
             raise bad_passkey() from None
         id_, key = map(bytes_to_base64url, (made.credential_id, made.credential_public_key))
-        async with context.db.transaction() as db:
+        what = "A passkey was added to your account"
+        async with context.noted("factor_changed", call, call.user(), what) as db:
             await self._codes.use(db, code)
             row = await db.create(
                 context.models.factor,
@@ -154,29 +155,25 @@ class PasskeyFlows:
                 name=body.get("name", ""),
                 handle=_handle(made.credential_id),
             )
-        await self._tell(call, account, "A passkey was added to your account")
+        context.tell_factor(call, account, what)
         return Reply(201, _shown(row))
-
-    async def _tell(self, call: Call, account: Any, what: str) -> None:
-        context = self._context
-        await context.note("factor_changed", call, call.user(), what)
-        if account.user.email is not None:
-            languages = call.headers.get("accept-language", "")
-            context.mailer.send(account.user.email, "factor_changed", languages, what=what)
 
     async def listed(self, call: Call) -> Reply:
         """One's passkeys."""
+        self._login.session(call)
         account = await self._context.account_of(call.user())
         return Reply(200, {"items": [_shown(row) for row in await self._of(account)]})
 
     async def end(self, call: Call) -> Reply:
         """Forgets a passkey."""
-        self._login.session(call)
-        account = await self._context.account_of(call.user())
+        self._login.fresh(call)
+        context, what = self._context, "A passkey of your account was removed"
+        account = await context.account_of(call.user())
         for row in await self._of(account):
             if str(row.id) == call.place[0]:
-                await self._context.db.delete(row)
-                await self._tell(call, account, "A passkey of your account was removed")
+                async with context.noted("factor_changed", call, call.user(), what) as db:
+                    await db.delete(row)
+                context.tell_factor(call, account, what)
                 return Reply(204)
         raise NotFound("there is no such passkey")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from pydantic import with_config
 from typing_extensions import TypedDict
@@ -12,8 +11,9 @@ from abaft.auth.calls import Call, Reply
 from abaft.auth.codes import NOTHING, Codes, bad_code
 from abaft.auth.context import Context
 from abaft.auth.joining import TOKEN, JoiningFlows, Register, checked_email
-from abaft.auth.login import STRICT, LoginFlows, Password
+from abaft.auth.login import STRICT, LoginFlows, Password, bad_password
 from abaft.base.errors import Fault
+from abaft.db import Database
 
 _MAILED = {"detail": "if there is an account with this address, there is a mail with a link"}
 Forgot = Register
@@ -46,17 +46,25 @@ class PasswordFlows:
         session = self._login.session(call)
         account = await self._login.prove(call, body["current"])
         self._joining.check_password(body["password"], *_own(account))
-        await self._set(account, body["password"], session)
-        opened = await context.sessions.confirmed(session, ["password"])
-        await context.note("password_changed", call, call.user())
+        hashed = await context.passwords.hashed(body["password"])
+        async with context.noted("password_changed", call, call.user(), ends=True) as db:
+            opened = await context.sessions.confirmed(db, session, ["password"])
+            await self._replace(db, account, hashed)
+            await context.sessions.over(db, account.id, session)
         self._tell(call, account)
         return Reply(200, await context.logged_in(opened, account), context.cookies(opened))
 
-    async def _set(self, account: Any, password: str, but: UUID | None = None) -> None:
-        context = self._context
-        hashed = await context.passwords.hashed(password)
-        await context.db.update(account, password=hashed)
-        await context.sessions.end_all(account.id, but)
+    async def _replace(self, db: Database, account: Any, hashed: str) -> None:
+        """Raises Unauthorized where it isn't the one any more that was proved."""
+        key, stored, model = account.id, account.password, self._context.models.account
+        found = await db.update_where(
+            model,
+            lambda row: (row.id == key) & (row.password == stored),
+            limit=1,
+            password=hashed,
+        )
+        if not found:
+            raise bad_password()
 
     def _tell(self, call: Call, account: Any) -> None:
         if account.user.email is not None:
@@ -69,11 +77,11 @@ class PasswordFlows:
         self._login.session(call)
         account = await self._login.prove(call, call.body["password"])
         user, email = context.sessions.subject(account), account.user.email
-        await context.sessions.end_all(account.id)
-        await context.db.delete(account.user)
-        if email is not None:
-            await self._codes.forget(email)
-        await context.note("left", call, user)
+        async with context.noted("left", call, user, ends=True) as db:
+            await context.sessions.over(db, account.id)
+            await db.delete(account.user)
+            if email is not None:
+                await self._codes.forget(email, db)
         return Reply(204, None, (context.cookie("", 0),))
 
     async def forgot(self, call: Call) -> Reply:
@@ -101,12 +109,11 @@ class PasswordFlows:
         account = await self._still(code)
         self._joining.check_password(body["password"], *_own(account))
         hashed = await context.passwords.hashed(body["password"])
-        async with context.db.transaction() as db:
+        async with context.noted("password_reset", call, code.subject, ends=True) as db:
             await self._codes.use(db, code)
-            await db.update(account, password=hashed, verified=code.email)
-        await self._codes.forget(code.email)
-        await context.sessions.end_all(account.id)
-        await context.note("password_reset", call, code.subject)
+            await context.sessions.claim(db, account, code.email)
+            await context.sessions.over(db, account.id, password=hashed, verified=code.email)
+            await self._codes.forget(code.email, db)
         self._tell(call, account)
         return Reply(204)
 

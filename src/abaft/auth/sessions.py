@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from uuid import UUID
 from abaft.auth.calls import Call
 from abaft.auth.live import Live, Seat
 from abaft.auth.models import OwnModels, Session
+from abaft.auth.vault import Vault
 from abaft.base import clock, ids
 from abaft.base.actor import Actor
 from abaft.base.errors import Conflict, NotFound, Unauthorized
@@ -24,6 +26,9 @@ Kind = Literal["cookie", "bearer"]
 _PREFIX: dict[Kind, str] = {"cookie": SESSION, "bearer": REFRESH}
 IMPERSONATED = "impersonation"
 """The way into a session by which an administrator acts in somebody's name."""
+MANY = 10_000
+"""Records of one account at the very most: those of races are more than there may be."""
+PAGE = 1_000
 MOST = 100
 """Sessions of one account; the one that was unused for longest makes room."""
 
@@ -44,20 +49,30 @@ class Sessions:
         database: Callable[[], Database],
         models: OwnModels,
         settings: Settings,
-        key: bytes,
+        vault: Vault,
         live: Live,
         steps: tuple[int, ...],
     ) -> None:
         self._database, self._models, self._settings = database, models, settings
-        self._key, self.live, self._steps = key, live, steps
+        self._vault, self.live, self._steps = vault, live, steps
         self._idle = timedelta(hours=settings.session_idle_hours)
         self._whole = timedelta(days=settings.session_days)
 
     async def open(
-        self, account: Any, kind: Kind, methods: list[str], call: Call, **special: Any
+        self,
+        db: Database,
+        account: Any,
+        kind: Kind,
+        methods: list[str],
+        call: Call,
+        **special: Any,
     ) -> Opened:
-        """A new session, with a token that nobody can have known before."""
-        db, model = self._database(), self._models.session
+        """A new session, with a token that nobody can have known before.
+
+        It is of the generation that the account had when the proof was looked at: where all
+        sessions were ended since, this one is over before it begins.
+        """
+        model = self._models.session
         await self._make_room(db, account.id)
         id_ = ids.uuid7()
         token = new_token(_PREFIX[kind], id_)
@@ -66,6 +81,7 @@ class Sessions:
             id=id_,
             account=account.id,
             kind=kind,
+            generation=account.generation,
             digest=token.digest,
             methods=methods,
             address=call.address,
@@ -78,7 +94,7 @@ class Sessions:
         model = self._models.session
         found = await db.list(model, lambda row: row.account.id == account, sort="seen", limit=MOST)
         if len(found) >= MOST:
-            await self._delete(db, found[0])
+            await self.delete(db, found[0])
 
     async def by_cookie(self, text: str) -> Seat | None:
         """The seat of a browser's cookie; None where it opens nothing."""
@@ -122,7 +138,7 @@ class Sessions:
 
     def csrf(self, session: UUID) -> str:
         """What a page of ours must say along with the cookie; the cookie itself it can't read."""
-        return keyed_digest(self._key, "csrf", str(session))[:43]
+        return keyed_digest(self._vault.key, "csrf", str(session))[:43]
 
     def subject(self, account: Any) -> str:
         """The written key of the account's user."""
@@ -136,7 +152,8 @@ class Sessions:
         except NotFound:
             return None
         now = clock.now()
-        if record.account.disabled or self._over(record, now):
+        account = record.account
+        if account.disabled or record.generation != account.generation or self._over(record, now):
             return None
         if now - record.seen > self._idle / 20:
             # Seldom enough to cost nothing, often enough for an idle limit in hours.
@@ -162,7 +179,6 @@ class Sessions:
             if opened is not None:
                 return opened
         elif not self._just_replaced(record, token):
-            await self.end(record)
             raise Reused(record)
         raise Conflict(
             "another request has refreshed this session just now: go on with what it was answered",
@@ -188,16 +204,17 @@ class Sessions:
         )
         return Opened(record, fresh) if found else None
 
-    async def confirmed(self, id_: UUID, methods: list[str]) -> Opened:
+    async def confirmed(self, db: Database, id_: UUID, methods: list[str]) -> Opened:
         """The session under a new token: they have proved once more who they are."""
-        db = self._database()
-        record: Any = await db.get(self._models.session, id_, expand=("account",))
+        try:
+            record: Any = await db.get(self._models.session, id_, expand=("account",))
+        except NotFound:
+            raise Unauthorized("this session is over: log in again", code="session_over") from None
         token = new_token(_PREFIX[record.kind], record.id)
         known = [*record.methods, *(name for name in methods if name not in record.methods)]
         now = clock.now()
         before = {"previous": record.digest, "rotated": now}
         await db.update(record, digest=token.digest, authenticated=now, methods=known, **before)
-        self.live.epoch.turn()
         return Opened(record, token)
 
     async def of(self, account: UUID) -> list[Any]:
@@ -211,43 +228,80 @@ class Sessions:
         )
         return [row for row in found if not self._over(row, now)]
 
-    async def end(self, record: Any) -> None:
-        """Ends it, in every worker from now on; again is nothing."""
-        await self._delete(self._database(), record)
-        self.live.epoch.turn()
+    async def over(
+        self, db: Database, account: UUID, but: UUID | None = None, **values: Any
+    ) -> None:
+        """Ends all of the account's, or all but one, and changes the account by these values.
 
-    async def end_all(self, account: UUID, but: UUID | None = None) -> int:
-        """Ends all of the account's, or all but one; how many."""
-        db, count = self._database(), 0
-        while found := await db.list(
-            self._models.session,
-            lambda row: (row.account.id == account) & (row.id != (but or account)),
-            limit=MOST,
-        ):
-            for record in found:
-                await self._delete(db, record)
-            count += len(found)
-        self.live.epoch.turn()
-        return count
+        `db` is a transaction: in force everywhere once it has landed and the epoch has turned.
+        """
+        generation = ids.turn()
+        model: Any = self._models.session
+        owner: Any = self._models.account
+        await db.update(owner(id=account), generation=generation, **values)
+        if but is not None:
+            await db.update(model(id=but), generation=generation)
+        await db.delete_where(
+            model,
+            lambda row: (row.account.id == account) & (row.generation != generation),
+            limit=MANY,
+        )
+
+    async def claim(self, db: Database, account: Any, email: str) -> bool:
+        """What to do once the owner of an address has proved it to be theirs; whether it was new.
+
+        Whoever made the account before that may have been somebody else: nothing of what they
+        left opens it any more.
+        """
+        if account.verified == email:
+            return False
+        key = account.id
+        for model in (self._models.factor, self._models.key):
+            await pruned(db, model, lambda row: row.account.id == key)
+        await self.over(db, key, password=None, verified=email)
+        return True
+
+    async def end_all(self, account: UUID) -> None:
+        """Ends all of the account's, in every worker from now on."""
+        async with self._database().transaction() as db:
+            await self.over(db, account)
+        await self.tell()
+
+    async def tell(self) -> None:
+        """What was known of sessions isn't any more, in any worker: what ended them has landed."""
+        await self.live.epoch.announce()
 
     async def prune(self) -> int:
         """Deletes what is past its time; how many."""
         now, idle = clock.now(), clock.now() - self._idle
-        return await self._database().delete_where(
-            self._models.session,
-            lambda row: (row.expires < now) | (row.seen < idle),
-            limit=100_000,
+        model: Any = self._models.session
+        return await pruned(
+            self._database(), model, lambda row: (row.expires < now) | (row.seen < idle)
         )
 
-    async def _delete(self, db: Database, record: Any) -> None:
+    async def delete(self, db: Database, record: Any) -> None:
+        """Deletes it; again is nothing."""
         try:
             await db.delete(record)
         except NotFound:
             return
 
 
+async def pruned(db: Database, model: Any, where: Callable[[Any], Any]) -> int:
+    """Deletes all that satisfy this, page by page, however many there are; how many."""
+    count = 0
+    while True:
+        rows = await db.list(model, where, limit=PAGE)
+        for row in rows:
+            with suppress(NotFound):
+                await db.delete(row)
+                count += 1
+        if len(rows) < PAGE:
+            return count
+
+
 class Reused(Unauthorized):
-    """A refresh token came that was replaced before: the session it was of is over."""
+    """A refresh token came that was replaced before: the session it was of has to end."""
 
     code = "bad_refresh_token"
 

@@ -2,90 +2,144 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from abaft.auth.models import TEXT, OwnModels
+from abaft.auth.vault import LEDGER, Vault
 from abaft.base import clock, ids
-from abaft.base.errors import Conflict, Unavailable
 from abaft.db import Database
 from abaft.guard.signing_keys import derived
 from abaft.model.times import show_datetime
 
-TRIES = 50
-_PAUSE = 0.005
 _PAGE = 1_000
 _MEMBERS = ("number", "at", "what", "actor", "user", "address", "session", "detail")
 
 
-class Trail:
-    """Adds events, one after the other over all workers, and looks whether all still stand.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found: `broken` is the first event that isn't as it was written, or is gone."""
 
-    The digests need the secret key: who can write to the database alone can't make one.
+    broken: int | None
+    since: int
+    last: int
+
+
+class Trail:
+    """Adds events within the transaction of what they tell of, one after the other.
+
+    The digests need the key: who can write to the database alone can't make one.
     """
 
-    def __init__(self, database: Callable[[], Database], models: OwnModels, key: bytes) -> None:
-        self._database, self._model = database, models.event
-        self._key = derived(key, "audit")
-        self._turn = asyncio.Lock()
+    def __init__(self, database: Callable[[], Database], models: OwnModels, vault: Vault) -> None:
+        self._database, self._model, self._vault = database, models.event, vault
+        self._ledger: Any = models.ledger
 
-    async def add(self, what: str, **values: str) -> None:
-        """Puts an event at the end, durably."""
-        cut = {name: text[:TEXT] for name, text in values.items()}
-        async with self._turn:
-            for attempt in range(TRIES):
-                if await self._added(what, cut):
-                    return
-                # Another worker was there first.
-                await asyncio.sleep(_PAUSE * (1 + attempt) * ids.fraction())
-        raise Unavailable("the audit trail is written to by too many at the moment")
+    async def add(self, db: Database, what: str, **values: str) -> None:
+        """Puts an event at the end; `db` is a transaction, which lands soon.
 
-    async def _added(self, what: str, values: dict[str, str]) -> bool:
-        db = self._database()
-        found = await db.list(self._model, sort="-number", limit=1)
-        last: Any = found[0] if found else None
+        The ledger is written first: of all workers the others wait here until that has landed.
+        """
+        head: Any = await db.update(self._ledger(id=LEDGER), turn=ids.turn())
         event: dict[str, Any] = {
-            "number": 1 if last is None else last.number + 1,
+            "number": head.number + 1,
             "at": clock.now(),
             "what": what,
-            **values,
+            **{name: text[:TEXT] for name, text in values.items()},
         }
-        before = "" if last is None else last.digest
-        try:
-            await db.create(self._model, **event, digest=self._digest(before, event))
-        except Conflict:
-            return False
-        return True
+        digest = self._digest(head.digest, event)
+        await db.create(self._model, **event, digest=digest)
+        await db.update(head, number=event["number"], digest=digest)
 
     def _digest(self, before: str, event: dict[str, Any]) -> str:
         shown = [event.get(name, "") for name in _MEMBERS]
         shown[1] = show_datetime(event["at"])
-        return hmac.digest(self._key, before.encode() + orjson.dumps(shown), "sha256").hex()
+        return self._keyed(before.encode() + orjson.dumps(shown))
 
-    async def broken(self) -> int | None:
-        """The number of the first event that isn't as it was written, or is gone; None: none is.
+    def _keyed(self, data: bytes) -> str:
+        return hmac.digest(derived(self._vault.key, "audit"), data, "sha256").hex()
+
+    def _seal(self, number: int, digest: str) -> str:
+        return self._keyed(f"since {number} {digest}".encode())
+
+    async def check(self) -> Checked:
+        """Walks the whole chain, from where it begins.
 
         Those that were cut off at the end leave no trace in what is left: keep the last number.
         """
-        db, before, number = self._database(), "", 0
-        while True:
-            rows: list[Any] = await db.list(
-                self._model, lambda row, last=number: row.number > last, sort="number", limit=_PAGE
-            )
-            if not rows:
-                return None
+        db = self._database()
+        head: Any = await db.get(self._ledger, LEDGER)
+        number, before = head.since, head.since_digest
+        if number and not hmac.compare_digest(head.seal, self._seal(number, before)):
+            return Checked(number, number, head.number)
+        since = number
+        while rows := await self._after(db, number):
             for row in rows:
                 number += 1
                 event = {name: getattr(row, name) for name in _MEMBERS}
                 right = hmac.compare_digest(row.digest, self._digest(before, event))
                 if row.number != number or not right:
-                    return number
+                    return Checked(number, since, head.number)
                 before = row.digest
+        # Events that were added meanwhile are past it.
+        return Checked(
+            number + 1 if number < head.number else None, since, max(number, head.number)
+        )
+
+    async def _after(self, db: Database, number: int) -> list[Any]:
+        return list(
+            await db.list(self._model, lambda row: row.number > number, sort="number", limit=_PAGE)
+        )
 
     async def latest(self, limit: int = 100) -> list[Any]:
         """The last events, the newest first."""
         return list(await self._database().list(self._model, sort="-number", limit=limit))
+
+    async def of(self, user: str, limit: int) -> list[Any]:
+        """The last events that tell of a user, the newest first."""
+        found = self._database().list(
+            self._model, lambda row: row.user == user, sort="-number", limit=limit
+        )
+        return list(await found)
+
+    async def prune(self, before: datetime) -> int:
+        """Deletes what is older, page by page; the chain begins behind it, under a seal."""
+        count = 0
+        while True:
+            found = await self._pruned(before)
+            count += found
+            if found < _PAGE:
+                return count
+
+    async def _pruned(self, before: datetime) -> int:
+        async with self._database().transaction() as db:
+            head: Any = await db.update(self._ledger(id=LEDGER), turn=ids.turn())
+            rows = await self._after(db, head.since)
+            # The last one stays, and what follows a younger one: a clock may have gone back.
+            old = []
+            for row in rows:
+                if row.at >= before or row.number >= head.number:
+                    break
+                old.append(row)
+            if not old:
+                return 0
+            await self._begin(db, head, old[-1].number, old[-1].digest)
+            last = old[-1].number
+            await db.delete_where(self._model, lambda row: row.number <= last, limit=_PAGE)
+            return len(old)
+
+    async def _begin(self, db: Database, head: Any, number: int, digest: str) -> None:
+        seal = self._seal(number, digest)
+        await db.update(head, since=number, since_digest=digest, seal=seal)
+
+    async def begin_anew(self) -> None:
+        """The chain begins where it ends: what is before was vouched for by a key that is lost."""
+        async with self._database().transaction() as db:
+            head: Any = await db.update(self._ledger(id=LEDGER), turn=ids.turn())
+            if head.number:
+                await self._begin(db, head, head.number, head.digest)

@@ -111,3 +111,13 @@ def fraction() -> float:
 def word(alphabet: str, length: int) -> str:
     """Random characters of an alphabet, each as likely as the others."""
     return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
+def random_bytes(count: int) -> bytes:
+    """As many random bytes, such as a cipher's nonce."""
+    return secrets.token_bytes(count)
+
+
+def turn() -> int:
+    """A number that differs from that of the last turn, and that every database takes."""
+    return secrets.randbits(52)

@@ -13,12 +13,25 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from abaft.base.errors import SettingError
 
+SECRET_BITS = 256
 _ORIGIN = re.compile(r"https?://[^/?#\s@]+")
 
 
 def setting(default: Any, text: str, *, secret: bool = False) -> Any:
     """A row of the table: its default, what it is for, and whether it must never be shown."""
     return dataclasses.field(default=default, metadata={"help": text, "secret": secret})
+
+
+def bits(secret: str) -> int:
+    """How many random bits a text of this length and these characters can hold at most."""
+    kinds = (
+        (r"[0-9]*", 10), (r"[0-9a-f]*|[0-9A-F]*", 16), (r"[a-z2-7]*|[A-Z2-7]*=*", 32),
+        (r"[\w+/=-]*", 64),
+    )  # fmt: skip
+    letters = next((count for form, count in kinds if re.fullmatch(form, secret)), 95)
+    # Few different characters are a sample or a stuck key, whatever their number.
+    letters = min(letters, 2 ** max(0, len(set(secret)) - 1))
+    return int(len(secret.rstrip("=")) * math.log2(letters)) if letters > 1 else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +59,11 @@ class Settings:
     secret_key: str = setting(
         "",
         "signs cursors and watermarks; at least 32 characters, the same in every worker",
+        secret=True,
+    )
+    previous_secret_keys: str = setting(
+        "",
+        "secret keys of before, with commas between: what they signed holds until it ends",
         secret=True,
     )
     admin_token: str = setting(
@@ -171,6 +189,7 @@ class Settings:
         "/account/{purpose}#{token}", "where links in mails lead, below base_url"
     )
     mail_templates: str = setting("", "a folder of templates that come before abaft's own")
+    audit_retention_days: int = setting(365, "days that the audit trail is kept; 0: for ever")
     change_retention_days: int = setting(30, "days that the change feed is kept; 0: for ever")
 
     def __post_init__(self) -> None:
@@ -185,8 +204,17 @@ class Settings:
             raise SettingError("max_filter_nesting is over 24: databases go no deeper")
         if self.replica_lag < 1:
             raise SettingError("replica_lag is below 1: replicas are looked at twice a second")
-        if self.secret_key and len(self.secret_key) < 32:
-            raise SettingError("secret_key is shorter than 32 characters: make one by `abaft new`")
+        for name, key in [
+            ("secret_key", self.secret_key),
+            *(("previous_secret_keys", key) for key in self.former_keys),
+        ]:
+            if key and len(key) < 32:
+                raise SettingError(f"{name} is shorter than 32 characters: make one by `abaft new`")
+        if self.production and self.secret_key and bits(self.secret_key) < SECRET_BITS:
+            raise SettingError(
+                f"secret_key has less than {SECRET_BITS} bits: make one by"
+                ' python -c "import secrets; print(secrets.token_urlsafe(32))"'
+            )
         if self.mode == "production" and not self.secret_key:
             raise SettingError("production needs a secret_key: set ABAFT_SECRET_KEY")
         if self.admin_token and len(self.admin_token) < 32:
@@ -203,6 +231,12 @@ class Settings:
             for row in dataclasses.fields(self)
         )
         return f"Settings({', '.join(rows)})"
+
+    @property
+    def former_keys(self) -> tuple[str, ...]:
+        """Secret keys that are used no more, the latest first."""
+        found = (key.strip() for key in self.previous_secret_keys.split(","))
+        return tuple(key for key in found if key)
 
     @property
     def production(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,12 +27,13 @@ def keyed_digest(key: bytes, purpose: str, text: str) -> str:
 class SigningKeys:
     """Ed25519 keys, one for each stretch of `seconds`; all workers come to the same ones.
 
-    The one of before still verifies and the next is published ahead, so that no clock that is a
+    They are derived from the first of the secret keys; those of the others only verify. Of each the
+    one of before still verifies and the next is published ahead, so that no clock that is a
     little off and no cached JWKS refuses a token.
     """
 
-    def __init__(self, key: bytes, seconds: int) -> None:
-        self._key, self._seconds = key, seconds
+    def __init__(self, keys: Sequence[bytes], seconds: int) -> None:
+        self._keys, self._seconds = keys, seconds
         self._period = -1
         self._known: dict[str, OKPKey] = {}
         self._current = ""
@@ -40,12 +41,12 @@ class SigningKeys:
     def _turn(self) -> None:
         period = clock.unix_ms() // 1000 // self._seconds
         if period != self._period:
-            made = [self._made(period + by) for by in (-1, 0, 1)]
+            made = [self._made(key, period + by) for key in self._keys for by in (0, -1, 1)]
             self._known = {str(key.kid): key for key in made}
-            self._period, self._current = period, str(made[1].kid)
+            self._period, self._current = period, str(made[0].kid)
 
-    def _made(self, period: int) -> OKPKey:
-        seed = derived(self._key, f"access token {self._seconds} {period}")
+    def _made(self, secret: bytes, period: int) -> OKPKey:
+        seed = derived(secret, f"access token {self._seconds} {period}")
         key = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))
         return OKPKey.import_key(key.as_dict(private=True) | {"kid": key.thumbprint()})
 

@@ -237,6 +237,28 @@ class Transaction(Session, Protocol):
         """Puts change records into the feed as they are, in this order; positions are new."""
 
 
+class Bell(Protocol):
+    """What one worker tells and all hear; whoever can't hear at the moment knows that."""
+
+    async def open(self) -> None:
+        """Begins to listen, in its own time."""
+
+    async def close(self) -> None:
+        """Listens no more."""
+
+    def heard(self) -> int:
+        """A number that differs after each ring, and at each call while nothing can be heard."""
+
+    def ring(self) -> Program:
+        """The program that rings, once its transaction has landed."""
+
+    def rung(self) -> None:
+        """It has landed: who has rung it needn't hear it to know."""
+
+    async def announce(self) -> None:
+        """Rings it by itself."""
+
+
 Snapshot = Callable[[Any, Values], AsyncIterator[Row]]
 """Gives the rows of compiled reads, in bounded memory, one read after the other."""
 
@@ -290,6 +312,9 @@ class Store(Session, Protocol):
         With `seconds` it ends by QueryTimeout when the database takes longer; whoever asks for no
         more rows has all given back by `aclose()`.
         """
+
+    def bell(self, channel: str) -> Bell | None:
+        """The bell of this name; None where the database can't tell those who listen."""
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         """Reads that all see the data of one moment, and may take their time."""

@@ -47,7 +47,7 @@ class Pool(Generic[C]):
         failures: tuple[type[Exception], ...],
     ) -> None:
         self.size = size
-        self._connect, self._gone, self._failures = dial, gone, failures
+        self.dial, self._gone, self._failures = dial, gone, failures
         self._refusals: tuple[type[Exception], ...] = (*failures, ValueError)
         self._idle: list[C] = []
         self._all: set[C] = set()
@@ -176,7 +176,7 @@ class Pool(Generic[C]):
         while True:
             try:
                 left = max(until - clock.monotonic(), 0.1)
-                return await self._connect(left)
+                return await self.dial(left)
             except self._refusals as error:
                 # What has to do with names and passwords won't mend itself meanwhile.
                 if not self._gone(error) or clock.monotonic() + pause > until:

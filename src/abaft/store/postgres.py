@@ -23,6 +23,7 @@ from abaft.store import postgres_session as steps
 from abaft.store.base import Capabilities, Item, Pace, Row, Snapshot, Transaction, Values
 from abaft.store.postgres_batch import HASTE, Lane, Line, ReadLane, read_lane, write_lane
 from abaft.store.postgres_begin import begin, roll_back
+from abaft.store.postgres_bell import PostgresBell
 from abaft.store.postgres_errors import CONFLICTS, FAILURES, gone, translate, translate_write
 from abaft.store.postgres_pool import Connection, Pool, check_server
 from abaft.store.postgres_schema import unique_columns, upgrade, views
@@ -157,6 +158,9 @@ class PostgresStore(ServerStore[Connection]):
                 raise self._translated(error) from error
             self._columns.update(await unique_columns(connection, self.schema))
         return result
+
+    def bell(self, channel: str) -> PostgresBell:
+        return PostgresBell(self._line.patient.dial, self._fetch, channel)
 
     def _context(self, binder: Binder | None = None) -> Context:
         return Context(self.schema, self.tables, binder or Binder(self.dialect))

@@ -26,6 +26,7 @@ from abaft.plan.change import Change
 from abaft.plan.loads import Load, Match, Matched
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store.base import (
+    Bell,
     Busy,
     Capabilities,
     Item,
@@ -166,6 +167,9 @@ class ReplicatedStore:
             replica.leave()
         else:
             replica.usable = True
+
+    def bell(self, channel: str) -> Bell | None:
+        return self.primary.bell(channel)
 
     async def position(self) -> str:
         """Where the primary is, asked after this call was made; who asks at once share it."""

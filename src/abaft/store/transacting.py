@@ -13,7 +13,7 @@ from abaft.base import clock
 from abaft.base.settings import Settings
 from abaft.model.spec import Model
 from abaft.plan.loads import Load, Match, Matched
-from abaft.store.base import Lost, Pace, Row, StoreError, Transaction
+from abaft.store.base import Bell, Lost, Pace, Row, StoreError, Transaction
 
 Done = TypeVar("Done")
 Link = TypeVar("Link")
@@ -29,6 +29,9 @@ class Transacting(ABC):
     def transaction(
         self, patient: bool = False, pace: Pace = ""
     ) -> AbstractAsyncContextManager[Transaction]: ...
+
+    def bell(self, channel: str) -> Bell | None:
+        return None
 
     async def load(self, load: Load) -> dict[int, StoreError]:
         async with self.transaction() as session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import pyotp
 import pytest
@@ -328,8 +329,8 @@ async def test_log_1_events_of_several_workers_are_one_chain(database_url: str) 
 
         async def add(n: int) -> None:
             context = contexts[n % 2]
-            async with context.db.transaction() as db:
-                await context.trail.add(db, "tried", actor=f"n{n}", detail="\x1b[31m\n")
+            added = partial(context.trail.add, what="tried", actor=f"n{n}", detail="\x1b[31m\n")
+            await context.whole(added)
 
         await asyncio.gather(*(add(n) for n in range(30)))
         trail = contexts[0].trail

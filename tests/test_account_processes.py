@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pyotp
 import pytest
 
+import abaft
+from abaft.auth.epoch import SharedFile
 from abaft.base import ids
 from accounts import PASSWORD
 from scenarios import ADMIN_TOKEN, SECRET_KEY
 from servers.process import AppProcess
 
-pytestmark = pytest.mark.slow
 ENV = {
     "ABAFT_ADMIN_TOKEN": ADMIN_TOKEN,
     "ABAFT_SECRET_KEY": SECRET_KEY,
@@ -65,6 +69,7 @@ async def known(client: httpx.AsyncClient, tokens: dict[str, Any]) -> int:
     return (await client.get("me", headers=bearer(tokens))).status_code
 
 
+@pytest.mark.slow
 async def test_tok_5_what_ends_in_one_process_is_over_in_the_other(
     clients: list[httpx.AsyncClient],
 ) -> None:
@@ -93,6 +98,7 @@ async def test_tok_5_what_ends_in_one_process_is_over_in_the_other(
     assert (answer.status_code, await known(two, tokens)) == (200, 401)
 
 
+@pytest.mark.slow
 async def test_tok_4_refreshes_in_two_processes_have_one_winner(
     clients: list[httpx.AsyncClient],
 ) -> None:
@@ -106,6 +112,7 @@ async def test_tok_4_refreshes_in_two_processes_have_one_winner(
     assert len(items) == 1
 
 
+@pytest.mark.slow
 async def test_authn_7_a_recovery_code_is_good_once_in_two_processes(
     clients: list[httpx.AsyncClient],
 ) -> None:
@@ -124,6 +131,7 @@ async def test_authn_7_a_recovery_code_is_good_once_in_two_processes(
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
 
 
+@pytest.mark.slow
 async def test_authn_5_a_link_is_good_once_in_two_processes(
     clients: list[httpx.AsyncClient],
 ) -> None:
@@ -150,6 +158,7 @@ async def test_authn_5_a_link_is_good_once_in_two_processes(
     assert await known(one, tokens) == 200
 
 
+@pytest.mark.slow
 async def test_authn_6_both_sides_of_a_new_address_may_agree_at_once(
     clients: list[httpx.AsyncClient],
 ) -> None:
@@ -170,3 +179,32 @@ async def test_authn_6_both_sides_of_a_new_address_may_agree_at_once(
             assert (await two.post("email/agree", json=body)).status_code in (200, 401)
     assert (await one.get("me", headers=bearer(ann))).status_code == 401
     await login(two, new)
+
+
+async def test_tok_5_processes_tell_each_other(tmp_path: Path) -> None:
+    epoch = SharedFile(tmp_path / "x.db-sessions")
+    await epoch.open()
+    code = (
+        "import asyncio, sys; from pathlib import Path; from abaft.auth.epoch import SharedFile\n"
+        "async def turn():\n"
+        "    one = SharedFile(Path(sys.argv[1])); await one.open(); await one.turn()\n"
+        "    await one.close()\n"
+        "asyncio.run(turn())"
+    )
+    try:
+        seen = {epoch.now()}
+        for _ in range(3):
+            source = Path(abaft.__file__).parent.parent
+            done = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                code,
+                str(tmp_path / "x.db-sessions"),
+                env={**os.environ, "PYTHONPATH": str(source)},
+            )
+            assert await done.wait() == 0
+            seen.add(epoch.now())
+        assert len(seen) == 4
+        assert (tmp_path / "x.db-sessions").stat().st_mode & 0o777 == 0o600
+    finally:
+        await epoch.close()

@@ -5,18 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
-import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
-import abaft
-from abaft.auth.epoch import SharedFile
 from abaft.base import clock
 from accounts import ORIGIN, Person, world
 
@@ -224,35 +219,6 @@ async def test_tok_5_what_ends_is_over_at_once_in_every_worker(database_url: str
         stays = way in ("logout", "end")
         assert [await row.known() for row in (ann, phone)] == [stays, False]
         assert [await row.known() for row in others] == [stays, False]
-
-
-async def test_tok_5_processes_tell_each_other(tmp_path: Path) -> None:
-    epoch = SharedFile(tmp_path / "x.db-sessions")
-    await epoch.open()
-    code = (
-        "import asyncio, sys; from pathlib import Path; from abaft.auth.epoch import SharedFile\n"
-        "async def turn():\n"
-        "    one = SharedFile(Path(sys.argv[1])); await one.open(); await one.turn()\n"
-        "    await one.close()\n"
-        "asyncio.run(turn())"
-    )
-    try:
-        seen = {epoch.now()}
-        for _ in range(3):
-            source = Path(abaft.__file__).parent.parent
-            done = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-c",
-                code,
-                str(tmp_path / "x.db-sessions"),
-                env={**os.environ, "PYTHONPATH": str(source)},
-            )
-            assert await done.wait() == 0
-            seen.add(epoch.now())
-        assert len(seen) == 4
-        assert (tmp_path / "x.db-sessions").stat().st_mode & 0o777 == 0o600
-    finally:
-        await epoch.close()
 
 
 async def test_tok_5_nobody_ends_what_is_not_theirs(database_url: str) -> None:

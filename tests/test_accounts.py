@@ -339,7 +339,7 @@ async def test_accounts_are_copied_with_all_else(
     async with world(urls[1]) as found:
         copied = found.stranger(ann.email)
         assert (await copied.login()).status_code == 200
-        assert await found.api.app.accounts.context.trail.broken() is None
+        assert (await found.api.app.accounts.context.trail.check()).broken is None
 
 
 def test_one_model_holds_the_users() -> None:

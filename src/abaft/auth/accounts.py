@@ -299,9 +299,10 @@ class Accounts:
         try:
             account = await context.account_of(user.__written__)
         except NotFound:
-            await self.context.sessions.tell()
+            pass  # and its sessions with it
         else:
-            await context.sessions.end_all(account.id)
+            await context.whole(lambda db: context.sessions.over(db, account.id))
+        await context.sessions.tell()
 
     async def prune(self) -> None:
         """Deletes codes and sessions that are over, and events past their retention."""

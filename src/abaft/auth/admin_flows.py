@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, NotRequired
 
 from pydantic import Field, with_config
@@ -16,6 +17,7 @@ from abaft.auth.login import STRICT
 from abaft.auth.sessions import IMPERSONATED
 from abaft.base import clock
 from abaft.base.errors import Forbidden
+from abaft.db import Database
 from abaft.model.times import show_datetime
 
 IMPERSONATION = timedelta(hours=1)
@@ -96,29 +98,37 @@ class AdminFlows:
         """Other roles, or shut out: at once, wherever they are logged in."""
         context, account = self._context, await self._account(call)
         said = "; ".join(f"{name}: {value}" for name, value in call.body.items())
-        async with context.noted("account_changed", call, call.place[0], said, ends=True) as db:
+
+        async def changed(db: Database) -> None:
             if call.body.get("disabled", account.disabled):
                 await context.sessions.over(db, account.id, **call.body)
             elif call.body:
                 await db.update(account, **call.body)
+
+        await context.noted("account_changed", call, changed, call.place[0], said, ends=True)
         account.__dict__.update(call.body)
         return Reply(200, await self._shown(account))
 
     async def end_sessions(self, call: Call) -> Reply:
         """Ends all sessions of somebody."""
-        account = await self._account(call)
-        async with self._context.noted("sessions_ended", call, call.place[0], ends=True) as db:
-            await self._context.sessions.over(db, account.id)
+        context, account = self._context, await self._account(call)
+        over = partial(context.sessions.over, account=account.id)
+        await context.noted("sessions_ended", call, over, call.place[0], ends=True)
         return Reply(204)
 
     async def impersonate(self, call: Call) -> Reply:
         """Tokens by which to act in somebody's name for an hour: each change tells who it was."""
         context, account = self._context, await self._account(call)
-        ends = clock.now() + IMPERSONATION
-        async with context.noted("impersonated", call, call.place[0]) as db:
-            opened = await context.sessions.open(
-                db, account, "bearer", [IMPERSONATED], call, expires=ends, authenticated=NEVER
-            )
+        begun = partial(
+            context.sessions.open,
+            account=account,
+            kind="bearer",
+            methods=[IMPERSONATED],
+            call=call,
+            expires=clock.now() + IMPERSONATION,
+            authenticated=NEVER,
+        )
+        opened = await context.noted("impersonated", call, begun, call.place[0])
         return Reply(201, context.bearer(opened, call.place[0]))
 
     async def events(self, call: Call) -> Reply:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+from abaft.answers import Unit
 from abaft.auth.authenticate import AccountTokens
 from abaft.auth.calls import Call
 from abaft.auth.mail import Mailer
@@ -27,6 +27,8 @@ from abaft.guard.throttle import Subject, Throttle
 from abaft.model.declare import Model
 from abaft.observe.events import AccountEvent, Observer
 from abaft.pipeline import Pipeline
+
+T = TypeVar("T")
 
 KEEPER = Actor(system=True, label="accounts")
 """In whose name accounts are kept."""
@@ -145,45 +147,48 @@ class Context:
         text = f"{name or self.authenticator.cookie}={value}; Path=/; Max-Age={seconds}"
         return "set-cookie", f"{text}; HttpOnly; SameSite=Lax{secure}"
 
-    @asynccontextmanager
+    async def whole(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """What the work gives: all of it lands or nothing, and from the top where others cross."""
+        return await self.pipeline.whole(lambda unit: work(Database(self.pipeline, KEEPER, unit)))
+
     async def noted(
         self,
         what: str,
         call: Call,
-        user: str | Callable[[], str] = "",
+        work: Callable[[Database], Awaitable[T]],
+        user: str | Callable[[T], str] = "",
         detail: str = "",
         *,
         ends: bool = False,
-    ) -> AsyncIterator[Database]:
-        """A transaction for writes and the event that tells of them: both land, or neither.
+    ) -> T:
+        """What the work gives, done in one transaction with the event that tells of it.
 
-        Whose event it is may be known by its end alone. One that `ends` sessions, or changes what
-        they may, is in force everywhere once it has landed.
+        Whose event it is may be known by what the work gives. One that `ends` sessions, or changes
+        what they may, is in force everywhere once it has landed.
         """
-        session, live = call.actor.session, self.sessions.live
-        async with self.pipeline.transaction() as unit:
+        session, epoch = call.actor.session, self.sessions.live.epoch
+
+        async def whole(unit: Unit) -> tuple[T, str]:
             db = Database(self.pipeline, KEEPER, unit)
-            yield db
-            user = user if isinstance(user, str) else user()
-            await self.trail.add(
-                db,
-                what,
-                actor=call.actor.name,
-                user=user,
-                address=call.address,
-                session=session,
-                detail=detail,
-            )
+            done = await work(db)
+            told = user if isinstance(user, str) else user(done)
+            who = {"actor": call.actor.name, "user": told, "address": call.address}
+            await self.trail.add(db, what, session=session, detail=detail, **who)
             if ends:
-                await live.epoch.tell(unit.session)
+                await epoch.tell(unit.session)
+            return done, told
+
+        # Of this worker's own one after the other: each adds to the end of the trail.
+        async with self.trail.turn:
+            done, told = await self.pipeline.whole(whole)
         if ends:
-            await live.epoch.turn()
-        self.observer.emit(AccountEvent(what, user, call.address, session, detail))
+            await epoch.turn()
+        self.observer.emit(AccountEvent(what, told, call.address, session, detail))
+        return done
 
     async def note(self, what: str, call: Call, user: str = "", detail: str = "") -> None:
         """Tells of what befell an account, and has it in the trail before it is answered."""
-        async with self.noted(what, call, user, detail):
-            pass
+        await self.noted(what, call, _nothing, user, detail)
 
     def tell_factor(self, call: Call, account: Any, what: str) -> None:
         """Tells the owner by mail what has changed."""
@@ -194,3 +199,15 @@ class Context:
     def address(self, call: Call) -> Subject:
         """Whose failures are counted by address."""
         return "address", network(call.address)
+
+
+def one_of(rows: Sequence[Any], key: str, missing: str) -> Any:
+    """The row of this key. Raises NotFound."""
+    for row in rows:
+        if str(row.id) == key:
+            return row
+    raise NotFound(missing)
+
+
+async def _nothing(db: Database) -> None:
+    """The event is all there is."""

@@ -87,7 +87,7 @@ class Rung:
         await session.run(self._bell.ring)
 
     async def turn(self) -> None:
-        self._bell.rung()
+        await self._bell.rung()
 
     async def announce(self) -> None:
         await self._bell.announce()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field, with_config
@@ -48,11 +49,9 @@ class FactorFlows:
         context = self._context
         account = await context.account_of(call.user())
         what = "A second factor is asked for when you log in"
-        async with (
-            context.throttle.trying(("device", call.actor.session)),
-            context.noted("factor_changed", call, call.user(), what) as db,
-        ):
-            codes = await self._factors.confirm(db, account, call.body["code"])
+        confirmed = partial(self._factors.confirm, account=account, code=call.body["code"])
+        async with context.throttle.trying(("device", call.actor.session)):
+            codes = await context.noted("factor_changed", call, confirmed, call.user(), what)
         context.tell_factor(call, account, what)
         return Reply(200, {"recovery_codes": codes})
 
@@ -61,7 +60,7 @@ class FactorFlows:
         self._login.session(call)
         account = await self._login.prove(call, call.body["password"])
         what = "No second factor is asked for any more"
-        async with self._context.noted("factor_changed", call, call.user(), what) as db:
-            await self._factors.remove(db, account)
+        removed = partial(self._factors.remove, account=account)
+        await self._context.noted("factor_changed", call, removed, call.user(), what)
         self._context.tell_factor(call, account, what)
         return Reply(204)

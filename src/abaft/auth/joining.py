@@ -136,30 +136,30 @@ class JoiningFlows:
         self.check_password(body["password"], email, *map(str, values.values()))
         hashed = await context.passwords.hashed(body["password"])
         verified = None if code is None else email
+
+        async def joined(db: Database) -> Any:
+            if code is not None:
+                await self._codes.use(db, code)
+            user = await self._user(db, email, values, verified)
+            known = {"password": hashed, "roles": roles, "verified": verified}
+            account = await db.create(context.models.account, user=user, **known)
+            account.__dict__["user"] = user
+            return account
+
         try:
-            async with context.noted("joined", call, lambda: str(user.__written__)) as db:
-                if code is not None:
-                    await self._codes.use(db, code)
-                user = await self._user(db, email, values, verified)
-                account = await db.create(
-                    context.models.account,
-                    user=user,
-                    password=hashed,
-                    roles=roles,
-                    verified=verified,
-                )
+            return await context.noted("joined", call, joined, context.sessions.subject)
         except Conflict as fault:
             # Another was quicker to join with the same address.
             raise (bad_code() if verified else taken()) from fault
-        account.__dict__["user"] = user
-        return account
 
     async def _user(
         self, db: Database, email: str, values: dict[str, Any], verified: str | None
     ) -> Any:
         """The user: one that is there already with this verified address, or a new one."""
         context = self._context
-        user = await context.user_by_email(email)
+        model: Any = context.models.user
+        found = await db.list(model, lambda row: row.email == email, limit=1)
+        user: Any = found[0] if found else None
         if user is None:
             return await db.create(context.models.user, email=email, **values)
         if verified is None or await context.by_email(email) is not None:

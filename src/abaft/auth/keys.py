@@ -10,7 +10,7 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from abaft.auth.calls import Call, Reply
-from abaft.auth.context import Context
+from abaft.auth.context import Context, one_of
 from abaft.auth.live import Seat
 from abaft.auth.login import STRICT, LoginFlows
 from abaft.base import clock, ids
@@ -115,8 +115,8 @@ class KeyFlows:
         if len(await self._of(call)) >= MOST:
             raise Conflict(f"an account has at most {MOST} keys", code="too_many_keys")
         account = await context.account_of(user)
-        async with context.noted("key_made", call, user, call.body["name"]) as db:
-            return await self._made(db, account, call.body)
+        made = partial(self._made, account=account, body=call.body)
+        return await context.noted("key_made", call, made, user, call.body["name"])
 
     async def _made(self, db: Database, account: Any, body: Any) -> Reply:
         context, id_ = self._context, ids.uuid7()
@@ -137,13 +137,10 @@ class KeyFlows:
     async def end(self, call: Call) -> Reply:
         """Ends a key, for all workers at once."""
         self._login.session(call)
-        for row in await self._of(call):
-            if str(row.id) == call.place[0]:
-                noted = self._context.noted("key_ended", call, call.user(), row.name, ends=True)
-                async with noted as db:
-                    await db.delete(row)
-                return Reply(204)
-        raise NotFound("there is no such key")
+        context, user = self._context, call.user()
+        row = one_of(await self._of(call), call.place[0], "there is no such key")
+        await context.noted("key_ended", call, lambda db: db.delete(row), user, row.name, ends=True)
+        return Reply(204)
 
     async def service(self, call: Call) -> Reply:
         """An administrator makes an account that has no password, and its first key."""
@@ -151,14 +148,18 @@ class KeyFlows:
             raise Forbidden("an administrator makes the accounts of services")
         context, body = self._context, call.body
         model: Any = context.models.user
-        user: Any = None
-        made = partial(context.noted, "service_made", call, lambda: str(user.__written__))
-        async with made(body["name"]) as db:
+
+        async def made(db: Database) -> tuple[Any, Reply]:
             user = await db.create(model, name=body["name"])
-            account = await db.create(
-                context.models.account, user=user, roles=body.get("roles", [])
-            )
-            return await self._made(db, account, body)
+            roles = body.get("roles", [])
+            account = await db.create(context.models.account, user=user, roles=roles)
+            return user, await self._made(db, account, body)
+
+        def whose(done: tuple[Any, Reply]) -> str:
+            return str(done[0].__written__)
+
+        _, reply = await context.noted("service_made", call, made, whose, body["name"])
+        return reply
 
 
 def _shown(row: Any) -> dict[str, Any]:

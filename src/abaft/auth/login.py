@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
@@ -10,11 +11,12 @@ from typing_extensions import TypedDict
 
 from abaft.auth.calls import Call, Reply
 from abaft.auth.codes import Codes, bad_code
-from abaft.auth.context import Context
+from abaft.auth.context import Context, one_of
 from abaft.auth.devices import Devices
 from abaft.auth.factors import FACTOR, FACTOR_MINUTES, Factors, bad_factor
 from abaft.auth.sessions import Kind, Opened, Reused
-from abaft.base.errors import Forbidden, NotFound, Unauthorized
+from abaft.base.errors import Forbidden, Unauthorized
+from abaft.db import Database
 from abaft.guard import csrf
 from abaft.guard.passwords import LONGEST
 from abaft.guard.throttle import Subject
@@ -192,10 +194,13 @@ class LoginFlows:
         context = self._context
         before = await self._before(call)
         user, said = context.sessions.subject(account), ",".join(methods)
-        async with context.noted("login", call, user, said, ends=before is not None) as db:
+
+        async def begun(db: Database) -> Opened:
             if before is not None:
                 await context.sessions.delete(db, before)
-            opened = await context.sessions.open(db, account, kind, methods, call)
+            return await context.sessions.open(db, account, kind, methods, call)
+
+        opened = await context.noted("login", call, begun, user, said, ends=before is not None)
         return await self._answer(call, opened, account, status)
 
     async def _answer(self, call: Call, opened: Opened, account: Any, status: int) -> Reply:
@@ -225,8 +230,8 @@ class LoginFlows:
         context, user = self._context, call.user()
         if not call.actor.session:
             raise no_session()
-        async with context.noted("logout", call, user, ends=True) as db:
-            await context.sessions.delete(db, self._record(call.actor.session))
+        over = partial(context.sessions.delete, record=self._record(call.actor.session))
+        await context.noted("logout", call, over, user, ends=True)
         return Reply(204, None, (context.cookie("", 0),))
 
     async def mine(self, call: Call) -> Reply:
@@ -249,8 +254,8 @@ class LoginFlows:
         except Reused as fault:
             user = context.sessions.subject(fault.record.account)
             said = str(fault.record.id)
-            async with context.noted("refresh_reused", call, user, said, ends=True) as db:
-                await context.sessions.delete(db, fault.record)
+            over = partial(context.sessions.delete, record=fault.record)
+            await context.noted("refresh_reused", call, over, user, said, ends=True)
             raise
         user = context.sessions.subject(opened.record.account)
         return Reply(200, context.bearer(opened, user))
@@ -259,8 +264,8 @@ class LoginFlows:
         """Proves once more who one is, for what asks for it to be lately."""
         context, user = self._context, call.user()
         await self.prove(call, call.body["password"])
-        async with context.noted("confirmed", call, user, ends=True) as db:
-            opened = await context.sessions.confirmed(db, self.session(call), ["password"])
+        renewed = partial(context.sessions.confirmed, id_=self.session(call), methods=["password"])
+        opened = await context.noted("confirmed", call, renewed, user, ends=True)
         return await self._answer(call, opened, await context.account_of(user), 200)
 
     async def prove(self, call: Call, password: str) -> Any:
@@ -309,21 +314,18 @@ class LoginFlows:
         self.session(call)
         account = await context.account_of(call.user())
         found = await context.sessions.of(account.id)
-        for record in found:
-            if str(record.id) == call.place[0]:
-                said = str(record.id)
-                async with context.noted("session_ended", call, call.user(), said, ends=True) as db:
-                    await context.sessions.delete(db, record)
-                return Reply(204)
-        raise NotFound("there is no such session")
+        record = one_of(found, call.place[0], "there is no such session")
+        over = partial(context.sessions.delete, record=record)
+        await context.noted("session_ended", call, over, call.user(), str(record.id), ends=True)
+        return Reply(204)
 
     async def end_all(self, call: Call) -> Reply:
         """Ends all of one's sessions, this one too."""
         context = self._context
         self.session(call)
         account = await context.account_of(call.user())
-        async with context.noted("sessions_ended", call, call.user(), ends=True) as db:
-            await context.sessions.over(db, account.id)
+        over = partial(context.sessions.over, account=account.id)
+        await context.noted("sessions_ended", call, over, call.user(), ends=True)
         return Reply(204, None, (context.cookie("", 0),))
 
 

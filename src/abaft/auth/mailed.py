@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field, with_config
@@ -16,6 +17,7 @@ from abaft.auth.joining import TOKEN, JoiningFlows, checked_email
 from abaft.auth.login import STRICT, Address, LoginFlows, Password
 from abaft.base import clock, ids
 from abaft.base.errors import Conflict, Fault, NotFound
+from abaft.db import Database
 from abaft.guard.signing_keys import keyed_digest
 
 MAGIC, DIGITS, LEAVE, CHANGE = "magic", "digits", "email_leave", "email_change"
@@ -106,7 +108,7 @@ class MailedFlows:
 
     async def by_digits(self, call: Call) -> Reply:
         """A session for who read the digits; few wrong ones make them worthless."""
-        context, email = self._context, call.body["email"]
+        context, email = self._context, call.body["email"].replace("\0", "")
         digits = call.body["code"].replace(" ", "")
         counted = self._devices.subject(call, email)
         async with context.throttle.trying(counted, context.address(call)):
@@ -150,11 +152,17 @@ class MailedFlows:
         if account.verified == code.email:
             await self._codes.use(context.db, code)
         else:
-            async with context.noted("claimed", call, code.subject, ends=True) as db:
-                await self._codes.use(db, code)
-                await context.sessions.claim(db, account, code.email)
+            claimed = self._claimed(account, code)
+            await context.noted("claimed", call, claimed, code.subject, ends=True)
             account = await context.account_of(code.subject)
         return await self._login.first(call, account, kind, "mail")
+
+    def _claimed(self, account: Any, code: Any) -> Callable[[Database], Awaitable[None]]:
+        async def claimed(db: Database) -> None:
+            await self._codes.use(db, code)
+            await self._context.sessions.claim(db, account, code.email)
+
+        return claimed
 
     async def _owner(self, code: Any) -> Any:
         """The account of the code, if its address is still the one that was written to."""
@@ -200,17 +208,20 @@ class MailedFlows:
         old = account.user.email
         done, new = code.data["done"], code.data["new"]
         what = "email_changed" if done else "email_agreed"
+
+        async def agreed(db: Database) -> None:
+            await self._codes.use(db, code)
+            if done:
+                await db.update(account.user, email=new)
+                await context.sessions.over(db, account.id, verified=new)
+                if old is not None:
+                    await self._codes.forget(old, db)
+            else:
+                other = await self._other(db, code)
+                await db.update(other, data={**other.data, "done": True})
+
         try:
-            async with context.noted(what, call, code.subject, ends=done) as db:
-                await self._codes.use(db, code)
-                if done:
-                    await db.update(account.user, email=new)
-                    await context.sessions.over(db, account.id, verified=new)
-                    if old is not None:
-                        await self._codes.forget(old, db)
-                else:
-                    other = await self._other(db, code)
-                    await db.update(other, data={**other.data, "done": True})
+            await context.noted(what, call, agreed, code.subject, ends=done)
         except (Conflict, NotFound):
             raise bad_code() from None
         if done and old is not None:

@@ -116,7 +116,7 @@ class Ledger(Own, abstract=True):
     """One record: where the trail ends and begins, and the key of what is kept, itself sealed."""
 
     turn: int = 0
-    """Written first by who adds an event: the others wait until that has landed."""
+    """Written first by who adds an event, so that of several at once one goes on."""
     number: int = 0
     digest: str = field(default="", max_length=64)
     since: int = 0

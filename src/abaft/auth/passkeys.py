@@ -27,10 +27,11 @@ from webauthn.helpers.structs import (
 
 from abaft.auth.calls import Call, Reply
 from abaft.auth.codes import Codes, bad_code
-from abaft.auth.context import Context
+from abaft.auth.context import Context, one_of
 from abaft.auth.joining import TOKEN
 from abaft.auth.login import STRICT, Confirm, LoginFlows
-from abaft.base.errors import Conflict, NotFound, Problem, Unauthorized
+from abaft.base.errors import Conflict, Problem, Unauthorized
+from abaft.db import Database
 from abaft.model.times import show_datetime
 
 MAKE, ENTER = "passkey_make", "passkey_enter"
@@ -143,18 +144,21 @@ class PasskeyFlows:
             raise bad_passkey() from None
         id_, key = map(bytes_to_base64url, (made.credential_id, made.credential_public_key))
         what = "A passkey was added to your account"
-        async with context.noted("factor_changed", call, call.user(), what) as db:
+        values = {
+            "secret": f"{id_} {key}",
+            "step": made.sign_count,
+            "name": body.get("name", ""),
+            "handle": _handle(made.credential_id),
+        }
+
+        async def kept(db: Database) -> Any:
             await self._codes.use(db, code)
-            row = await db.create(
-                context.models.factor,
-                account=account.id,
-                kind="passkey",
-                secret=f"{id_} {key}",
-                confirmed=True,
-                step=made.sign_count,
-                name=body.get("name", ""),
-                handle=_handle(made.credential_id),
+            model = context.models.factor
+            return await db.create(
+                model, account=account.id, kind="passkey", confirmed=True, **values
             )
+
+        row = await context.noted("factor_changed", call, kept, call.user(), what)
         context.tell_factor(call, account, what)
         return Reply(201, _shown(row))
 
@@ -169,13 +173,10 @@ class PasskeyFlows:
         self._login.fresh(call)
         context, what = self._context, "A passkey of your account was removed"
         account = await context.account_of(call.user())
-        for row in await self._of(account):
-            if str(row.id) == call.place[0]:
-                async with context.noted("factor_changed", call, call.user(), what) as db:
-                    await db.delete(row)
-                context.tell_factor(call, account, what)
-                return Reply(204)
-        raise NotFound("there is no such passkey")
+        row = one_of(await self._of(account), call.place[0], "there is no such passkey")
+        await context.noted("factor_changed", call, lambda db: db.delete(row), call.user(), what)
+        context.tell_factor(call, account, what)
+        return Reply(204)
 
     async def challenge(self, call: Call) -> Reply:
         """What a browser logs in by, whoever its user is."""

@@ -12,6 +12,7 @@ from abaft.auth.codes import NOTHING, Codes, bad_code
 from abaft.auth.context import Context
 from abaft.auth.joining import TOKEN, JoiningFlows, Register, checked_email
 from abaft.auth.login import STRICT, LoginFlows, Password, bad_password
+from abaft.auth.sessions import Opened
 from abaft.base.errors import Fault
 from abaft.db import Database
 
@@ -47,10 +48,14 @@ class PasswordFlows:
         account = await self._login.prove(call, body["current"])
         self._joining.check_password(body["password"], *_own(account))
         hashed = await context.passwords.hashed(body["password"])
-        async with context.noted("password_changed", call, call.user(), ends=True) as db:
+
+        async def changed(db: Database) -> Opened:
             opened = await context.sessions.confirmed(db, session, ["password"])
             await self._replace(db, account, hashed)
             await context.sessions.over(db, account.id, session)
+            return opened
+
+        opened = await context.noted("password_changed", call, changed, call.user(), ends=True)
         self._tell(call, account)
         return Reply(200, await context.logged_in(opened, account), context.cookies(opened))
 
@@ -77,11 +82,14 @@ class PasswordFlows:
         self._login.session(call)
         account = await self._login.prove(call, call.body["password"])
         user, email = context.sessions.subject(account), account.user.email
-        async with context.noted("left", call, user, ends=True) as db:
+
+        async def gone(db: Database) -> None:
             await context.sessions.over(db, account.id)
             await db.delete(account.user)
             if email is not None:
                 await self._codes.forget(email, db)
+
+        await context.noted("left", call, gone, user, ends=True)
         return Reply(204, None, (context.cookie("", 0),))
 
     async def forgot(self, call: Call) -> Reply:
@@ -109,11 +117,14 @@ class PasswordFlows:
         account = await self._still(code)
         self._joining.check_password(body["password"], *_own(account))
         hashed = await context.passwords.hashed(body["password"])
-        async with context.noted("password_reset", call, code.subject, ends=True) as db:
+
+        async def replaced(db: Database) -> None:
             await self._codes.use(db, code)
             await context.sessions.claim(db, account, code.email)
             await context.sessions.over(db, account.id, password=hashed, verified=code.email)
             await self._codes.forget(code.email, db)
+
+        await context.noted("password_reset", call, replaced, code.subject, ends=True)
         self._tell(call, account)
         return Reply(204)
 

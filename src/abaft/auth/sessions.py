@@ -261,12 +261,6 @@ class Sessions:
         await self.over(db, key, password=None, verified=email)
         return True
 
-    async def end_all(self, account: UUID) -> None:
-        """Ends all of the account's, in every worker from now on."""
-        async with self._database().transaction() as db:
-            await self.over(db, account)
-        await self.tell()
-
     async def tell(self) -> None:
         """What was known of sessions isn't any more, in any worker: what ended them has landed."""
         await self.live.epoch.announce()

@@ -59,7 +59,7 @@ def made_context(
         Throttle(settings.throttle_storage),
         Mailer(settings, title, observer),
         observer,
-        Trail(database, models, vault),
+        Trail(pipeline, KEEPER, models, vault),
     )
 
 

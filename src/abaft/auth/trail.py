@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
+from abaft.answers import Unit
 from abaft.auth.models import TEXT, OwnModels
 from abaft.auth.vault import LEDGER, Vault
 from abaft.base import clock, ids
+from abaft.base.actor import Actor
 from abaft.db import Database
 from abaft.guard.signing_keys import derived
 from abaft.model.times import show_datetime
+from abaft.pipeline import Pipeline
 
+T = TypeVar("T")
 _PAGE = 1_000
 _MEMBERS = ("number", "at", "what", "actor", "user", "address", "session", "detail")
 
@@ -36,14 +41,24 @@ class Trail:
     The digests need the key: who can write to the database alone can't make one.
     """
 
-    def __init__(self, database: Callable[[], Database], models: OwnModels, vault: Vault) -> None:
-        self._database, self._model, self._vault = database, models.event, vault
+    def __init__(self, pipeline: Pipeline, keeper: Actor, models: OwnModels, vault: Vault) -> None:
+        self._pipeline, self._keeper = pipeline, keeper
+        self._model, self._vault = models.event, vault
         self._ledger: Any = models.ledger
+        self.turn = asyncio.Lock()
+        """Taken by who adds to it: of other workers each begins anew that was in one's way."""
+
+    def _database(self, unit: Unit | None = None) -> Database:
+        return Database(self._pipeline, self._keeper, unit)
+
+    async def _whole(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        async with self.turn:
+            return await self._pipeline.whole(lambda unit: work(self._database(unit)))
 
     async def add(self, db: Database, what: str, **values: str) -> None:
         """Puts an event at the end; `db` is a transaction, which lands soon.
 
-        The ledger is written first: of all workers the others wait here until that has landed.
+        The ledger is written first: of several workers that do so at once one can go on.
         """
         head: Any = await db.update(self._ledger(id=LEDGER), turn=ids.turn())
         event: dict[str, Any] = {
@@ -111,27 +126,24 @@ class Trail:
         """Deletes what is older, page by page; the chain begins behind it, under a seal."""
         count = 0
         while True:
-            found = await self._pruned(before)
+            found = await self._whole(lambda db: self._pruned(db, before))
             count += found
             if found < _PAGE:
                 return count
 
-    async def _pruned(self, before: datetime) -> int:
-        async with self._database().transaction() as db:
-            head: Any = await db.update(self._ledger(id=LEDGER), turn=ids.turn())
-            rows = await self._after(db, head.since)
-            # The last one stays, and what follows a younger one: a clock may have gone back.
-            old = []
-            for row in rows:
-                if row.at >= before or row.number >= head.number:
-                    break
-                old.append(row)
-            if not old:
-                return 0
-            await self._begin(db, head, old[-1].number, old[-1].digest)
-            last = old[-1].number
-            await db.delete_where(self._model, lambda row: row.number <= last, limit=_PAGE)
-            return len(old)
+    async def _pruned(self, db: Database, before: datetime) -> int:
+        head: Any = await db.update(self._ledger(id=LEDGER), turn=ids.turn())
+        last: Any = None
+        for row in await self._after(db, head.since):
+            # The newest stays, and what follows a younger one: a clock may have gone back.
+            if row.at >= before or row.number >= head.number:
+                break
+            last = row
+        if last is None:
+            return 0
+        await self._begin(db, head, last.number, last.digest)
+        end = last.number
+        return await db.delete_where(self._model, lambda row: row.number <= end, limit=_PAGE)
 
     async def _begin(self, db: Database, head: Any, number: int, digest: str) -> None:
         seal = self._seal(number, digest)
@@ -139,7 +151,9 @@ class Trail:
 
     async def begin_anew(self) -> None:
         """The chain begins where it ends: what is before was vouched for by a key that is lost."""
-        async with self._database().transaction() as db:
-            head: Any = await db.update(self._ledger(id=LEDGER), turn=ids.turn())
-            if head.number:
-                await self._begin(db, head, head.number, head.digest)
+        await self._whole(self._anew)
+
+    async def _anew(self, db: Database) -> None:
+        head: Any = await db.update(self._ledger(id=LEDGER), turn=ids.turn())
+        if head.number:
+            await self._begin(db, head, head.number, head.digest)

@@ -252,8 +252,8 @@ class Bell(Protocol):
     def ring(self) -> Program:
         """The program that rings, once its transaction has landed."""
 
-    def rung(self) -> None:
-        """It has landed: who has rung it needn't hear it to know."""
+    async def rung(self) -> None:
+        """It has landed: returns when it was heard here."""
 
     async def announce(self) -> None:
         """Rings it by itself."""

@@ -37,6 +37,9 @@ class PostgresBell:
         self._dial, self._send, self._channel = dial, send, channel
         self._own = f"{channel}_{ids.request_id()}"
         self._number, self._good = 0, 0.0
+        self._connection: Connection | None = None
+        """The one that can be heard."""
+        self._asking = asyncio.Lock()
         self._tried = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
@@ -58,12 +61,22 @@ class PostgresBell:
     def ring(self) -> Program:
         yield Statement(_NOTIFY.format(self._channel), ()), {}
 
-    def rung(self) -> None:
+    async def rung(self) -> None:
         self._number += 1
+        if self._connection is not None:
+            # All who listen were told at the commit: once this one has heard, so have the others.
+            with suppress(*_FAILURES):
+                await self._ask(self._connection)
 
     async def announce(self) -> None:
         self._number += 1
         await self._send(_NOTIFY.format(self._channel))
+        await self.rung()
+
+    async def _ask(self, connection: Connection) -> None:
+        """What was told before is heard before the answer."""
+        async with self._asking, asyncio.timeout(ANSWERS):
+            await connection.execute("SELECT 1")
 
     async def _keep(self) -> None:
         pause = _FIRST_PAUSE
@@ -92,7 +105,8 @@ class PostgresBell:
     async def _beats(self, connection: Connection) -> None:
         while True:
             asked = clock.monotonic()
-            await connection.execute("SELECT 1", timeout=ANSWERS)
+            await self._ask(connection)
+            self._connection = connection
             if asked >= self._good:
                 # What was looked up while nobody listened may be over.
                 self._number += 1
@@ -106,5 +120,5 @@ class PostgresBell:
         self._tried.set()
 
     def _deaf(self, *told: Any) -> None:
-        self._good = 0.0
+        self._good, self._connection = 0.0, None
         self._number += 1

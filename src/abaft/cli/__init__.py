@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from abaft.base.version import __version__
 from abaft.cli import (
+    accounts,
     copy,
     dev,
     export,
@@ -44,6 +45,7 @@ for verb in (new.new, dev.dev, serve.serve, inspect.inspect):
     cli.command()(verb)
 cli.command(cls=load.WithOptional)(load.load)
 cli.add_typer(migrate.migrate, name="migrate")
+cli.add_typer(accounts.accounts, name="accounts")
 for last in (export.export, copy.copy, query.query, shell.shell, routes.routes):
     cli.command()(last)
 

@@ -143,9 +143,9 @@ class App(FastAPI):
 
         return Accounts(self.pipeline, self.settings_, self.observer, secrets, own, title)
 
-    def _memberships_changed(self) -> None:
+    async def _memberships_changed(self) -> None:
         if self.accounts is not None:
-            self.accounts.live.epoch.turn()
+            await self.accounts.live.epoch.announce()
 
     async def _user_gone(self, user: Any) -> None:
         if self.accounts is not None:
@@ -246,6 +246,8 @@ class App(FastAPI):
                 applied, differences = await bring_up(self.store, not self.settings_.production)
                 if differences and not self.settings_.tolerates_differences:
                     raise SchemaMismatch(differences)
+                if self.accounts is not None:
+                    await self.accounts.start()
             except BaseException:
                 await self.store.close()
                 raise
@@ -255,8 +257,6 @@ class App(FastAPI):
                 self.observer.emit(SchemaChanged(statement))
             for limit in self.store.limits:
                 self.observer.emit(Limited(limit))
-            if self.accounts is not None:
-                await self.accounts.start()
             self._pruning = asyncio.create_task(self._prune())
             self._ready = True
             took = (clock.ticks() - begun + self._built) // 1_000_000

@@ -315,11 +315,11 @@ class Accounts:
 
     async def start(self) -> None:
         """Takes what workers share, and the key of what is kept."""
-        await self.live.epoch.open()
         vault = self.context.vault
         await vault.open()
         if vault.renewed:
             await self.context.trail.begin_anew()
+        await self.live.epoch.open()
 
     async def stop(self) -> None:
         """Lets threads, mails under way and shared memory go."""

@@ -22,7 +22,7 @@ def whole_schema(
     own: OwnModels | None,
     tenant: type[Record] | None,
     gone: Callable[[Any], Awaitable[None]],
-    changed: Callable[[], None],
+    changed: Callable[[], Awaitable[None]],
 ) -> Schema:
     """The schema of these models; `gone` hears of users who were deleted, `changed` of memberships.
 
@@ -32,14 +32,14 @@ def whole_schema(
     return told(schema if tenant is None else confined(schema, tenant), changed)
 
 
-def told(schema: Schema, changed: Callable[[], None]) -> Schema:
+def told(schema: Schema, changed: Callable[[], Awaitable[None]]) -> Schema:
     """The schema in which `changed` is called after each write that memberships may depend on."""
     ties = {row.target for model in schema.models.values() for row in _memberships(model)}
     if not ties:
         return schema
 
     async def memberships_changed(record: Any) -> None:
-        changed()
+        await changed()
 
     every = dict(schema.models)
     for name, model in schema.models.items():

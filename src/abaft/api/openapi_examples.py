@@ -41,10 +41,10 @@ def body(model: Model, *, key: bool) -> dict[str, Any] | None:
         if field.examples:
             made[field.name] = field.kind.show(field.examples[0])
         elif field.required:
-            sample = None if field.relation else _sample(field.kind)
-            if sample is None:
+            value = None if field.relation else sample(field.kind)
+            if value is None:
                 return None
-            made[field.name] = sample
+            made[field.name] = value
     return made or changes(model)
 
 
@@ -56,7 +56,7 @@ def record(model: Model, schema: Schema) -> dict[str, Any]:
         if not field.hidden
     }
     made |= {name: _shown(schema, model, row.field) for name, row in model.computed.items()}
-    made = {name: sample for name, sample in made.items() if sample is not None}
+    made = {name: value for name, value in made.items() if value is not None}
     many = [row.name for row in model.many.values() if row.writable and not row.hidden]
     empty = {DELETED: None} if model.soft_delete else {}
     return made | {name: [] for name in many} | empty
@@ -68,7 +68,7 @@ def _shown(schema: Schema, model: Model, field: Field) -> Any:
     if field.relation and field.relation in model.one:
         target = schema.models[model.one[field.relation].target]
         return _shown(schema, target, target.fields[target.key[0]])
-    return _sample(field.kind)
+    return sample(field.kind)
 
 
 def conditions(fields: list[Field]) -> str:
@@ -85,9 +85,9 @@ def changes(model: Model) -> dict[str, Any] | None:
     """One field's new value."""
     for field in model.fields.values():
         if _plain(field):
-            sample = field.kind.show(field.examples[0]) if field.examples else _sample(field.kind)
-            if sample is not None:
-                return {field.name: sample}
+            value = field.kind.show(field.examples[0]) if field.examples else sample(field.kind)
+            if value is not None:
+                return {field.name: value}
     return None
 
 
@@ -101,7 +101,7 @@ def _plain(field: Field) -> bool:
     return field.writable and not (field.write_once or field.relation or field.hidden)
 
 
-def _sample(kind: Kind) -> Any:
+def sample(kind: Kind) -> Any:
     """A value that the kind takes with all its limits."""
     samples = kind.options[:1] if isinstance(kind, Choice) else _SAMPLES[kind.name]
     # A pydantic model brings its own configuration.

@@ -61,7 +61,7 @@ class Bodies:
         if not field.writable or field.hidden:
             return None
         for one in model.one.values():
-            if field.name in one.columns:
+            if field.name in one.columns and one.stored:
                 wanted = not one.nullable or one.target == self.users
                 return keys.get(one.target) if wanted else None
         if not (field.required or field.examples or field.unique):

@@ -35,6 +35,7 @@ ON_MONGODB = frozenset(
         "test_history",
         "test_idempotency",
         "test_links",
+        "test_matrix",
         "test_mongodb_gateway",
         "test_mongodb_inspect",
         "test_mongodb_migrate",

@@ -26,12 +26,13 @@ from abaft.api.watermark import Watermarks
 from abaft.auth.admin import AdminToken
 from abaft.auth.belonging import whole_schema
 from abaft.auth.models import OwnModels, model_of_users, own_models
+from abaft.auth.oauth.providers import Provider
 from abaft.auth.tenants import tenants_of
 from abaft.auth.user import User
 from abaft.base import clock, ids
 from abaft.base import settings as base_settings
 from abaft.base.actor import Actor, Authenticator
-from abaft.base.errors import Fault, SchemaMismatch
+from abaft.base.errors import Fault, SchemaMismatch, SettingError
 from abaft.base.extras import engine_of, needs
 from abaft.base.heap import settle_heap
 from abaft.base.settings import Settings
@@ -68,7 +69,8 @@ class App(FastAPI):
 
     `database`, `replicas` and `settings` win over the environment (`ABAFT_…`); `authenticators` are
     asked in order who a request comes from; each query is confined to the record of `tenant` that
-    they belong to; `sinks` get every event. All else is FastAPI's.
+    they belong to; `login_with` are the providers that people may log in with; `sinks` get every
+    event. All else is FastAPI's.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class App(FastAPI):
         settings: Settings | None = None,
         authenticators: Sequence[Authenticator] = (),
         tenant: type[Model] | None = None,
+        login_with: Sequence[Provider] = (),
         sinks: Sequence[Sink] = (log,),
         **options: Any,
     ) -> None:
@@ -98,7 +101,7 @@ class App(FastAPI):
         self._watermarks: Watermarks | None = None
         self.pipeline = self._driver(key)
         self.pipeline.database_for = lambda actor, unit: Database(self.pipeline, actor, unit)
-        self.accounts = self._accounts(kept, secrets, options.get("title", "abaft"))
+        self.accounts = self._accounts(kept, secrets, options.get("title", "abaft"), login_with)
         self.records = self._records(authenticators, key)
         self.paths = Paths(given.api_prefix, self.schema.collections)
         self._described: tuple[dict[str, Any], dict[str, Any]] | None = None
@@ -133,15 +136,17 @@ class App(FastAPI):
             add_home(Home(self, self.schema, given, engine, docs_url if self.openapi_url else None))
 
     def _accounts(
-        self, own: OwnModels | None, secrets: Sequence[bytes], title: str
+        self, own: OwnModels | None, secrets: Sequence[bytes], title: str, more: Sequence[Provider]
     ) -> Accounts | None:
         """Accounts, for who declares a model of users."""
         if own is None:
+            if more:
+                raise SettingError("login_with needs accounts: give User to App, as App(User, …)")
             return None
         with needs("accounts"):
             from abaft.auth.accounts import Accounts
 
-        return Accounts(self.pipeline, self.settings_, self.observer, secrets, own, title)
+        return Accounts(self.pipeline, self.settings_, self.observer, secrets, own, title, more)
 
     async def _memberships_changed(self) -> None:
         if self.accounts is not None:

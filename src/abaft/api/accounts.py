@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from abaft.api.parameters import refusal
 from abaft.api.parts import Handler, Route
 from abaft.api.request import JSON, Request, check_content
 from abaft.api.request import Headers as RequestHeaders
 from abaft.api.respond import Answer
 from abaft.base.actor import ANONYMOUS, Actor
-from abaft.base.errors import BadRequest, NotFound, nearest
+from abaft.base.errors import BadRequest, NotFound, Problem, nearest
 from abaft.base.settings import Settings
 from abaft.model.spec import Model
 from abaft.model.values import body_fault, problem_of, unknown_member
 
+FORM = "application/x-www-form-urlencoded"
+MOST_FIELDS = 50
 AUTH = Model("auth", "auth", "", (), {})
 """What stands in a request to accounts for its model."""
 
@@ -35,6 +40,7 @@ class AccountRoutes:
 
     def __init__(self, endpoints: Sequence[Any], call: Any, settings: Settings, actor: Any) -> None:
         self._settings, self._call, self._actor = settings, call, actor
+        self._queries = {row.query: TypeAdapter(row.query) for row in endpoints if row.query}
         self._paths: dict[tuple[str, ...], dict[str, Handler]] = {}
         # A name comes before what stands for any value.
         for row in sorted(endpoints, key=lambda row: row.path.count("*")):
@@ -60,9 +66,13 @@ class AccountRoutes:
         actor: Actor = ANONYMOUS
         if row.known:
             actor = await self._actor(request.headers, request.method)
-        body = None if adapter is None else await self._body(adapter, row.body, request)
+        query = {} if row.query is None else self._query(row.query, request.query)
+        body = None
+        if adapter is not None:
+            read = self._form if row.form else self._body
+            body = await read(adapter, row.body, request)
         headers = RequestHeaders(request.headers, request.method)
-        call = self._call(headers, request.address, body, actor, request.place)
+        call = self._call(headers, request.address, body, actor, request.place, query)
         reply = await row.handle(call)
         text = None if reply.body is None else orjson.dumps(reply.body)
         if reply.page:
@@ -77,6 +87,41 @@ class AccountRoutes:
             return adapter.validate_json(given)
         except ValidationError as error:
             raise body_fault(None, error, partial(_problem, kind)) from None
+
+    async def _form(self, adapter: TypeAdapter[Any], kind: Any, request: Request) -> Any:
+        check_content(request.headers, (FORM,))
+        pairs = _pairs(await request.body(self._settings))
+        return _checked(adapter, pairs, "/")
+
+    def _query(self, kind: Any, query: bytes) -> Any:
+        return _checked(self._queries[kind], _pairs(query), "?")
+
+
+def _pairs(text: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text.decode(), True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise BadRequest(f"this isn't a form in UTF-8 of at most {MOST_FIELDS} fields") from None
+
+
+def _checked(adapter: TypeAdapter[Any], pairs: list[tuple[str, str]], mark: str) -> Any:
+    """The values of a form or query, of which none is given twice. Raises BadRequest."""
+    given = dict(pairs)
+    twice = {name for name, count in Counter(name for name, _ in pairs).items() if count > 1}
+    wrong = [
+        Problem(f"{mark}{name[:200]}", "repeated_parameter", f"{name[:200]} is given twice")
+        for name in sorted(twice)
+    ]
+    try:
+        found = adapter.validate_python(given)
+    except ValidationError as error:
+        for row in error.errors(include_url=False, include_input=False, include_context=False):
+            name = str(row["loc"][0])[:200]
+            code = "unknown_parameter" if row["type"] == "extra_forbidden" else "bad_value"
+            wrong.append(Problem(f"{mark}{name}", code, f"{name}: {row['msg']}"))
+    if wrong:
+        raise refusal(wrong[:100])
+    return found
 
 
 def within_batch(route: Callable[[str], Route]) -> Callable[[str], Route]:

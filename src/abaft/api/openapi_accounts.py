@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from abaft.api.accounts import FORM
 from abaft.api.openapi_answers import problems
 from abaft.api.openapi_batch import BEARER
 from abaft.api.openapi_refs import ref
@@ -32,6 +33,7 @@ def account_paths(endpoints: Sequence[Any], settings: Settings) -> dict[str, Any
 def _operation(row: Any, settings: Settings) -> dict[str, Any]:
     statuses = {*_ALWAYS, *row.raised}
     statuses |= {*_WITH_BODY} if row.body is not None else set()
+    statuses |= {400} if row.query is not None else set()
     statuses |= {*_KNOWN} if row.known else set()
     statuses |= {429} if settings.limits_requests else set()
     answer: dict[str, Any] = {"description": row.summary}
@@ -48,16 +50,27 @@ def _operation(row: Any, settings: Settings) -> dict[str, Any]:
         "summary": row.summary,
         "responses": {str(row.status): answer} | others | problems(*sorted(statuses)),
     }
-    if "*" in row.path:
-        text = {"type": "string"}
-        place = {"name": "id", "in": "path", "required": True, "schema": text}
-        operation["parameters"] = [place]
+    parameters = _parameters(row)
+    if parameters:
+        operation["parameters"] = parameters
     if row.body is not None:
-        body = {"required": True, "content": {JSON: {"schema": _schema(row.body)}}}
+        form = FORM if row.form else JSON
+        body = {"required": True, "content": {form: {"schema": _schema(row.body)}}}
         operation["requestBody"] = body
     if row.known:
         operation["security"] = [{BEARER: []}, {}]
     return operation
+
+
+def _parameters(row: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if "*" in row.path:
+        text = {"type": "string"}
+        found.append({"name": "id", "in": "path", "required": True, "schema": text})
+    if row.query is not None:
+        rows = TypeAdapter(row.query).json_schema()["properties"]
+        found += [{"name": name, "in": "query", "schema": schema} for name, schema in rows.items()]
+    return found
 
 
 def _schema(kind: Any) -> JsonSchema:

@@ -38,6 +38,8 @@ from abaft.auth.login import (
 from abaft.auth.mailbox import Mailbox, Mails
 from abaft.auth.mailed import Agree, Agreed, ByDigits, ByLink, MailedFlows, MailMe, NewEmail
 from abaft.auth.models import OwnModels
+from abaft.auth.oauth.flows import LoginWith
+from abaft.auth.oauth.providers import Provider
 from abaft.auth.passkeys import (
     Asked,
     ByPasskey,
@@ -74,6 +76,7 @@ class Accounts:
         secrets: Sequence[bytes],
         models: OwnModels,
         title: str,
+        providers: Sequence[Provider] = (),
     ) -> None:
         check(settings)
         keys = tuple(derived(secret, "accounts") for secret in secrets)
@@ -86,12 +89,12 @@ class Accounts:
         self.authenticator = self.context.authenticator
         self.authenticator.keys = Keys(self.context).seat
         self.codes = Codes(self.context)
-        self._make_flows()
+        self._make_flows(providers)
         self.endpoints: Sequence[Endpoint] = [
             replace(row, handle=at_newest(row.handle)) for row in self._rows()
         ]
 
-    def _make_flows(self) -> None:
+    def _make_flows(self, providers: Sequence[Provider]) -> None:
         context, codes = self.context, self.codes
         devices, factors = Devices(context), Factors(context)
         self._login = LoginFlows(context, devices, codes, factors)
@@ -102,6 +105,7 @@ class Accounts:
         self._keys = KeyFlows(context, self._login)
         self._admin = AdminFlows(context, factors)
         self._passkeys = PasskeyFlows(context, codes, self._login)
+        self._others = LoginWith(context, codes, self._login, self._joining, providers)
 
     def _rows(self) -> list[Endpoint]:
         return [
@@ -110,6 +114,7 @@ class Accounts:
             *self._more(),
             *self._guards(),
             *self._by_passkeys(),
+            *self._others.rows(),
             *self._above(),
             *self._local(),
         ]
@@ -304,6 +309,10 @@ class Accounts:
             await context.whole(lambda db: context.sessions.over(db, account.id))
         await context.sessions.tell()
 
+    async def provider_tokens(self, user: str, provider: str) -> dict[str, Any] | None:
+        """What a provider with `keep_tokens` gave when this user last logged in with it."""
+        return await self._others.identities.tokens(user, provider)
+
     async def prune(self) -> None:
         """Deletes codes and sessions that are over, and events past their retention."""
         context = self.context
@@ -323,6 +332,7 @@ class Accounts:
 
     async def stop(self) -> None:
         """Lets threads, mails under way and shared memory go."""
+        await self._others.parties.fetcher.close()
         await self.context.mailer.close()
         self.context.passwords.close()
         await self.live.epoch.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from abaft.base.actor import ANONYMOUS, Actor
@@ -15,13 +15,14 @@ AGENT = 200
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to one of them: `body` is checked already, `place` what stands for each "*"."""
+    """A request to one of them: `body` and `query` are checked, `place` is what each "*" is."""
 
     headers: Mapping[str, str]
     address: str
     body: Any = None
     actor: Actor = ANONYMOUS
     place: tuple[str, ...] = ()
+    query: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def agent(self) -> str:
@@ -59,7 +60,8 @@ class Endpoint:
     `body` is the type that a body is checked against and `answer` the one that is given. With
     `known` who asks is looked up first; a log-in doesn't care who was logged in before. `raised`
     are the statuses of problems beside those that any request may have, and `also` the types of
-    what is answered under another status.
+    what is answered under another status. `query` is the type of the query's parameters; with
+    `form` the body is one of a browser's own.
     """
 
     method: str
@@ -72,3 +74,5 @@ class Endpoint:
     known: bool = True
     raised: tuple[int, ...] = ()
     also: tuple[tuple[int, Any], ...] = ()
+    query: Any = None
+    form: bool = False

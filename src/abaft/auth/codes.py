@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from abaft.auth.context import Context
 from abaft.auth.sessions import pruned
@@ -42,6 +43,13 @@ class Codes:
         )
         return token.text
 
+    async def mark(self, purpose: str, id_: UUID, minutes: float) -> None:
+        """Takes down that something was used up, until it is over. Raises Conflict if it was."""
+        ends = clock.now() + timedelta(minutes=minutes)
+        await self._context.db.create(
+            self._model, id=id_, purpose=purpose, digest=NOTHING, expires=ends
+        )
+
     async def find(self, purpose: str, text: str) -> Any:
         """The code that a client brings, still unused. Raises Unauthorized for any other."""
         token = read_token(LINK, text)
@@ -62,6 +70,10 @@ class Codes:
             await db.delete(code)
         except NotFound:
             raise bad_code() from None
+
+    async def use_alone(self, code: Any) -> None:
+        """Uses it up before what it is for is tried."""
+        await self.use(self._context.db, code)
 
     async def forget(self, email: str, db: Database) -> None:
         """Makes all codes worthless that were sent to an address."""

@@ -132,7 +132,7 @@ class JoiningFlows:
 
     async def _joined(self, call: Call, email: str, roles: list[str], code: Any) -> Any:
         context, body = self._context, call.body
-        values = self._values(body.get("user", {}), email)
+        values = self.values(body.get("user", {}), email)
         self.check_password(body["password"], email, *map(str, values.values()))
         hashed = await context.passwords.hashed(body["password"])
         verified = None if code is None else email
@@ -172,8 +172,11 @@ class JoiningFlows:
         if problems:
             raise Invalid(summary(problems), errors=problems)
 
-    def _values(self, given: dict[str, Any], email: str) -> dict[str, Any]:
-        """What one may say of oneself: the fields that the model names, and no others."""
+    def values(self, given: dict[str, Any], email: str | None) -> dict[str, Any]:
+        """What one may say of oneself: the fields that the model names, and no others.
+
+        Raises Invalid, for what is missing too.
+        """
         context = self._context
         allowed = context.models.user.__registers__  # type: ignore[attr-defined]
         wrong = [
@@ -188,7 +191,7 @@ class JoiningFlows:
             values = validators.create(orjson.dumps({**given, "email": email}))
         except Invalid as fault:
             raise fault.within("/user") from None
-        del values["email"]
+        values.pop("email", None)
         return values
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
 from abaft.base.errors import ModelError
 from abaft.model.declare import Model
 from abaft.model.field import Email, Ref, field, now
+from abaft.model.names import plural
 
 TEXT = 400
 """Characters of what a client says of itself that are kept."""
@@ -98,6 +99,24 @@ class Key(Own, abstract=True):
     used: datetime | None = None
 
 
+class Identity(Own, abstract=True):
+    """Who an account's owner is at a provider; known by issuer and subject, never by an address."""
+
+    if TYPE_CHECKING:
+        account: Any
+
+    provider: str = field(max_length=40)
+    handle: str = field(unique=True, max_length=64)
+    """A digest of issuer and subject, by which it is found."""
+    issuer: str = field(max_length=TEXT)
+    subject: str = field(max_length=255)
+    email: str | None = field(default=None, max_length=254)
+    """The address that the provider vouched for, when it was linked."""
+    used: datetime = field(default=now)
+    tokens: str = field(default="", max_length=20_000, hidden=True)
+    """The provider's tokens, encrypted, where they are kept."""
+
+
 class Event(Own, abstract=True):
     """What befell an account; each holds a digest of itself and of the one before it."""
 
@@ -137,6 +156,7 @@ class OwnModels(NamedTuple):
     key: type[Key]
     event: type[Event]
     ledger: type[Ledger]
+    identity: type[Identity]
 
     @property
     def declared(self) -> tuple[type[Model], ...]:
@@ -156,6 +176,7 @@ def own_models(user: type[Model]) -> OwnModels:
         _made(Key, account=_ref(account, index=True)),
         _made(Event),
         _made(Ledger),
+        _made(Identity, account=_ref(account, index=True)),
     )
 
 
@@ -174,7 +195,7 @@ def _made(base: Any, **refs: tuple[Any, Any]) -> Any:
         "__annotations__": {ref: annotation for ref, (annotation, _) in refs.items()},
         **{ref: options for ref, (_, options) in refs.items()},
     }
-    table = f"abaft_{name.lower()}s"
+    table = f"abaft_{plural(name.lower())}"
     return type(base)(f"Auth{name}", (base,), body, table=table, collection=table)
 
 

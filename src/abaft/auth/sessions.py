@@ -256,7 +256,7 @@ class Sessions:
         if account.verified == email:
             return False
         key = account.id
-        for model in (self._models.factor, self._models.key):
+        for model in (self._models.factor, self._models.key, self._models.identity):
             await pruned(db, model, lambda row: row.account.id == key)
         await self.over(db, key, password=None, verified=email)
         return True

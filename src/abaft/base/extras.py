@@ -15,6 +15,8 @@ _EXTRAS = {
         "accounts need their libraries",
         (
             "argon2",
+            "authlib",
+            "httpx",
             "joserfc",
             "cryptography",
             "pyotp",

@@ -190,6 +190,17 @@ class Settings:
     )
     mail_templates: str = setting("", "a folder of templates that come before abaft's own")
     audit_retention_days: int = setting(365, "days that the audit trail is kept; 0: for ever")
+    login_with: str = setting(
+        "", "who people may log in with, as google://ID:SECRET@, with commas between", secret=True
+    )
+    login_page: str = setting(
+        "", "a page of yours where browsers go whose log-in with others failed, with ?error=CODE"
+    )
+    app_redirects: str = setting(
+        "", "where apps may be sent after a log-in with others, exactly, with commas between"
+    )
+    provider_timeout: float = setting(10.0, "seconds a provider may take for one answer")
+    max_provider_bytes: int = setting(262_144, "bytes of a provider's answer")
     change_retention_days: int = setting(30, "days that the change feed is kept; 0: for ever")
 
     def __post_init__(self) -> None:

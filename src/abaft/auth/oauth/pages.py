@@ -1,0 +1,52 @@
+"""Where a browser ends up: sent on, or at a page that says what went wrong."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from html import escape
+from urllib.parse import quote, urlencode
+
+from abaft.auth.calls import Reply
+from abaft.base.errors import Fault
+
+_STYLE = """
+:root { color-scheme: light dark }
+body { margin: 0 auto; padding: 2rem 1rem; max-width: 34rem; font: 1rem/1.5 system-ui, sans-serif }
+"""
+_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_HEADERS = (
+    ("content-type", "text/html; charset=utf-8"),
+    (
+        "content-security-policy",
+        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'",
+    ),
+    ("referrer-policy", "no-referrer"),
+)
+_SAFE = "!#$%&'()*+,/:;=?@[]~"
+
+
+def sent(url: str, *cookies: tuple[str, str]) -> Reply:
+    """On to a URL: the next request is a GET, and tells nobody where it came from."""
+    location = quote(url, safe=_SAFE)
+    return Reply(303, None, (("location", location), ("referrer-policy", "no-referrer"), *cookies))
+
+
+def with_query(url: str, **values: str) -> str:
+    """The URL with more in its query, before what stands after "#"."""
+    rest, mark, fragment = url.partition("#")
+    given = urlencode({name: value for name, value in values.items() if value})
+    if given:
+        rest += ("&" if "?" in rest else "?") + given
+    return rest + mark + fragment
+
+
+def page_of(fault: Fault, *cookies: tuple[str, str]) -> Reply:
+    """A plain page that tells of a fault."""
+    text = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Log-in failed</title>'
+        f"<style>{_STYLE}</style><h1>Log-in failed</h1><p>{escape(fault.detail or fault.title)}"
+        f'<p><code>{escape(fault.code)}</code><p><a href="/">Go on</a></html>'
+    )
+    return Reply(fault.status, None, (*_HEADERS, *fault.headers.items(), *cookies), text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from abaft.answers import Unit
@@ -42,12 +42,12 @@ class Request:
     model: Model
     key: str
     query: bytes
-    headers: dict[bytes, bytes]
+    headers: dict[bytes, bytes] = field(repr=False)
     actor: Actor
     root: str
     receive: Any = None
     place: tuple[str, ...] = ()
-    given: bytes | None = None
+    given: bytes | None = field(default=None, repr=False)
     unit: Unit | None = None
     variant: Variant = PLAIN
     prefer: Preferences = preferences.NONE
@@ -83,6 +83,9 @@ class Headers(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._given)
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(self)})"
 
 
 _LISTS = (b"accept", b"accept-encoding", b"if-match", b"if-none-match", b"prefer")

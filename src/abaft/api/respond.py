@@ -59,9 +59,9 @@ class Answer:
     """
 
     status: int
-    body: bytes | None
+    body: bytes | None = field(repr=False)
     private: bool
-    extra: Headers = field(default_factory=list)
+    extra: Headers = field(default_factory=list, repr=False)
     form: Form = JSON_FORM
     chunks: AsyncGenerator[bytes, None] | None = None
     kept: bool = True

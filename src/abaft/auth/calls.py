@@ -17,9 +17,9 @@ AGENT = 200
 class Call:
     """A request to one of them: `body` and `query` are checked, `place` is what each "*" is."""
 
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # cookies and tokens
     address: str
-    body: Any = None
+    body: Any = field(default=None, repr=False)  # passwords
     actor: Actor = ANONYMOUS
     place: tuple[str, ...] = ()
     query: Mapping[str, str] = field(default_factory=dict)
@@ -45,9 +45,9 @@ class Reply:
     """An answer: `body` becomes JSON, None has none; a `page` is HTML in its place."""
 
     status: int
-    body: Any = None
-    headers: tuple[tuple[str, str], ...] = ()
-    page: str = ""
+    body: Any = field(default=None, repr=False)  # tokens
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    page: str = field(default="", repr=False)
 
 
 Handle = Callable[[Call], Awaitable[Reply]]

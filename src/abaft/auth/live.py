@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from abaft.auth.epoch import Epoch
 from abaft.base import clock
@@ -17,7 +17,7 @@ class Seat:
     """What a token was found to stand for; `until` is in milliseconds since 1970."""
 
     actor: Actor
-    csrf: str
+    csrf: str = field(repr=False)
     until: int
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from abaft.base import clock
-from abaft.base.errors import TooManyRequests
+from abaft.base.errors import SettingError, TooManyRequests
 from abaft.base.extras import needs
 
 Subject = tuple[str, str]
@@ -147,4 +147,9 @@ def open_store(uri: str) -> Any:
         from limits.storage import storage_from_string
 
     patience = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
-    return storage_from_string(f"async+{uri}", implementation="redispy", **patience)
+    try:
+        return storage_from_string(f"async+{uri}", implementation="redispy", **patience)
+    except Exception:  # its message has the URI, and with it a password
+        raise SettingError(
+            "throttle_storage can't be read: write memory:// or redis://:PASSWORD@HOST:6379"
+        ) from None

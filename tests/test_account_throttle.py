@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from abaft.base import clock
 from accounts import PASSWORD, world
+from conftest import opened
+from servers.private import ServerMissing
+from servers.redis import Redis, available
+
+
+def redis() -> Redis:
+    if not available():
+        raise ServerMissing("redis-server is not installed")
+    return Redis()
+
+
+@pytest.fixture
+def server() -> Iterator[Redis]:
+    with opened(redis) as found:
+        yield found
 
 
 async def guesses(person, count: int, **more: str) -> list[int]:
@@ -152,3 +169,25 @@ async def test_a_right_password_begins_anew(database_url: str) -> None:
             assert await guesses(ann, 4) == [401] * 4
             assert (await ann.login(PASSWORD)).status_code == 200
             ann.csrf = ""
+
+
+async def test_dos_6_workers_count_tries_together_in_a_redis(server: Redis, tmp_path: Path) -> None:
+    shared = {"throttle_storage": server.url}
+    async with (
+        world(f"sqlite:///{tmp_path}/here.db", settings=shared) as here,
+        world(f"sqlite:///{tmp_path}/here.db", settings=shared) as there,
+    ):
+        await here.joined("ann")
+        bob = await there.joined("bob", session="bearer")
+        seen = []
+        for n in range(8):
+            eve = (here, there)[n % 2].stranger("ann@example.org", f"192.0.2.{n}")
+            seen += await guesses(eve, 1)
+        assert seen == [401] * 5 + [429] * 3
+        server.stop()
+        # Nobody gets in by guessing while nobody counts; who is in stays so.
+        answer = await there.stranger("bob@example.org").login()
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert await bob.known()
+        server.go()
+        assert (await bob.elsewhere().login()).status_code == 200

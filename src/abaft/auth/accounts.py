@@ -335,4 +335,5 @@ class Accounts:
         await self._others.parties.fetcher.close()
         await self.context.mailer.close()
         self.context.passwords.close()
+        await self.context.throttle.close()
         await self.live.epoch.close()

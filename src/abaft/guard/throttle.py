@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from math import ceil
 
 from limits import RateLimitItem, parse_many
@@ -12,7 +12,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from limits.storage import storage_from_string
 
 from abaft.base import clock
-from abaft.base.errors import Fault, TooManyRequests
+from abaft.base.errors import Fault, TooManyRequests, Unavailable
 from abaft.guard.limits import open_store
 
 LIMITS = {
@@ -33,7 +33,8 @@ class Throttle:
     """Counts what fails; `storage` is a URI of the library `limits`."""
 
     def __init__(self, storage: str) -> None:
-        store = open_store(storage) or storage_from_string("async+memory://")
+        self._store = open_store(storage)
+        store = self._store or storage_from_string("async+memory://")
         self._strategy = MovingWindowRateLimiter(store)
         self._limits = {name: parse_many(text) for name, text in LIMITS.items()}
         self._trying: Counter[Subject] = Counter()
@@ -61,15 +62,18 @@ class Throttle:
 
     async def count(self, *subjects: Subject) -> None:
         """One that failed, or one of which there may be only so many."""
-        for subject in subjects:
-            for limit, name in self._each(subject):
-                await self._strategy.hit(limit, name)
+        with _counting():
+            for subject in subjects:
+                for limit, name in self._each(subject):
+                    await self._strategy.hit(limit, name)
 
     async def forget(self, *subjects: Subject) -> None:
         """Begins again: it was the owner after all."""
-        for subject in subjects:
-            for limit, name in self._each(subject):
-                await self._strategy.clear(limit, name)
+        # Where that can't be noted, they are let in all the same.
+        with suppress(Unavailable), _counting():
+            for subject in subjects:
+                for limit, name in self._each(subject):
+                    await self._strategy.clear(limit, name)
 
     async def spend(self, *subjects: Subject) -> None:
         """Counts it if there is room. Raises TooManyRequests where there is none."""
@@ -80,7 +84,8 @@ class Throttle:
     async def _check(self, subject: Subject) -> None:
         waits = []
         for limit, name in self._each(subject):
-            stats = await self._strategy.get_window_stats(limit, name)
+            with _counting():
+                stats = await self._strategy.get_window_stats(limit, name)
             if stats.remaining <= self._trying[subject]:
                 waits.append(max(1, ceil(stats.reset_time - clock.unix_ms() / 1000)))
         if waits:
@@ -90,6 +95,20 @@ class Throttle:
                 headers={"retry-after": str(max(waits))},
             )
 
+    async def close(self) -> None:
+        """Lets the connections to the store go."""
+        if self._store is not None:
+            await self._store.bridge.storage.aclose()
+
     def _each(self, subject: Subject) -> Iterable[tuple[RateLimitItem, str]]:
         kind, name = subject
         return [(limit, f"{kind}:{name}") for limit in self._limits[kind]]
+
+
+@contextmanager
+def _counting() -> Iterator[None]:
+    """Nobody is let in while tries can't be counted: else whoever stops the counting may guess."""
+    try:
+        yield
+    except Exception as error:  # whatever a driver raises
+        raise Unavailable("log-ins can't be counted at the moment") from error

@@ -221,3 +221,43 @@ async def test_the_trail_is_checked_by_a_command(tmp_path: Path) -> None:
     assert code == 0, told
     code, told = await _command(tmp_path, "audit", ABAFT_DATABASE=url)
     assert code == 0, told
+
+
+async def test_one_s_own_data_is_exported_whole_and_nobody_else_s(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann, bob = await found.joined("ann", session="bearer"), await found.joined("bob")
+        for person in (ann, bob):
+            await person.ask("POST /api/notes", {"text": person.email})
+        key = (await ann.auth("POST keys", {"name": "x", "scopes": ["*"]})).json()
+        await ann.auth("POST totp", {"password": PASSWORD})
+        answer = await ann.auth("GET export")
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "no-store"
+        assert "attachment" in answer.headers["content-disposition"]
+        body = answer.json()
+        assert [row["text"] for row in body["records"]["notes"]] == [ann.email]
+        assert (body["user"]["name"], body["account"]["verified"]) == ("Ann", ann.email)
+        assert [row["name"] for row in body["keys"]] == ["x"]
+        assert [row["kind"] for row in body["factors"]] == ["totp"]
+        assert [row["what"] for row in body["events"]] == ["key_made", "login", "joined"]
+        assert (len(body["sessions"]), body["more"]) == (1, [])
+        for secret in (PASSWORD, key["key"], ann.tokens["refresh_token"], "argon2", bob.email):
+            assert secret not in answer.text
+        ann.tokens = {"access_token": key["key"]}
+        assert (await ann.auth("GET export")).json()["code"] == "session_needed"
+
+
+async def test_authn_6_what_opens_an_account_is_made_by_who_proved_it_lately(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(database_url) as found:
+        ann = await found.joined()
+        later = clock.now() + timedelta(minutes=16)
+        monkeypatch.setattr(clock, "now", lambda: later)
+        asked = {"POST keys": {"name": "x", "scopes": ["*"]}, "GET export": None}
+        for request, body in asked.items():
+            answer = await ann.auth(request, body)
+            assert (answer.status_code, answer.json()["code"]) == (403, "confirm_first")
+        ann.took(await ann.auth("POST confirm", {"password": PASSWORD}))
+        for request, body in asked.items():
+            assert (await ann.auth(request, body)).is_success

@@ -18,6 +18,7 @@ from abaft.auth.calls import Call, Endpoint, Reply
 from abaft.auth.codes import Codes
 from abaft.auth.devices import Devices
 from abaft.auth.epoch import epoch_of
+from abaft.auth.export import Export, ExportFlows
 from abaft.auth.factor_flows import Begun, Code, FactorFlows, Proof, Recovery
 from abaft.auth.factors import Factors
 from abaft.auth.joining import Finish, Invite, JoiningFlows, Mailed, Register, RegisterAtOnce
@@ -104,6 +105,7 @@ class Accounts:
         self._factors = FactorFlows(context, factors, self._login)
         self._keys = KeyFlows(context, self._login)
         self._admin = AdminFlows(context, factors)
+        self._export = ExportFlows(context, self._login)
         self._passkeys = PasskeyFlows(context, codes, self._login)
         self._others = LoginWith(context, codes, self._login, self._joining, providers)
 
@@ -144,6 +146,7 @@ class Accounts:
                 "POST", "confirm", login.confirm, "Prove once more who one is", Confirm, LoggedIn,
                 raised=(429,),
             ),
+            Endpoint("GET", "export", self._export.export, "All that is kept of one", answer=Export),
             Endpoint("GET", "sessions", login.list, "Where one is logged in", answer=SessionList),
             Endpoint("DELETE", "sessions", login.end_all, "Log out everywhere", status=204),
             Endpoint("DELETE", "sessions/*", login.end, "End a session", status=204, raised=(404,)),

@@ -135,7 +135,7 @@ class AdminFlows:
         """The end of the audit trail."""
         self._admitted(call)
         rows = await self._context.trail.latest()
-        return Reply(200, {"items": [_event(row) for row in rows]})
+        return Reply(200, {"items": [shown_event(row) for row in rows]})
 
     async def standing(self, call: Call) -> Reply:
         """Whether the trail is as it was written."""
@@ -143,6 +143,6 @@ class AdminFlows:
         return Reply(200, asdict(await self._context.trail.check()))
 
 
-def _event(row: Any) -> dict[str, Any]:
+def shown_event(row: Any) -> dict[str, Any]:
     names = ("number", "what", "actor", "user", "address", "session", "detail")
     return {**{name: getattr(row, name) for name in names}, "at": show_datetime(row.at)}

@@ -99,7 +99,7 @@ class KeyFlows:
     async def listed(self, call: Call) -> Reply:
         """One's keys, without what opens anything."""
         self._login.session(call)
-        return Reply(200, {"items": [_shown(row) for row in await self._of(call)]})
+        return Reply(200, {"items": [shown_key(row) for row in await self._of(call)]})
 
     async def _of(self, call: Call) -> list[Any]:
         context = self._context
@@ -132,7 +132,7 @@ class KeyFlows:
             scopes=body["scopes"],
             expires=expires,
         )
-        return Reply(201, {**_shown(row), "key": token.text})
+        return Reply(201, {**shown_key(row), "key": token.text})
 
     async def end(self, call: Call) -> Reply:
         """Ends a key, for all workers at once."""
@@ -162,7 +162,7 @@ class KeyFlows:
         return reply
 
 
-def _shown(row: Any) -> dict[str, Any]:
+def shown_key(row: Any) -> dict[str, Any]:
     fields = type(row).__spec__.fields
     times = {name: getattr(row, name) for name in ("created", "expires", "used")}
     return {

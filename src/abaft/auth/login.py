@@ -306,7 +306,7 @@ class LoginFlows:
         self.session(call)
         account = await context.account_of(call.user())
         found = await context.sessions.of(account.id)
-        return Reply(200, {"items": [_shown(row, call.actor.session) for row in found]})
+        return Reply(200, {"items": [shown_session(row, call.actor.session) for row in found]})
 
     async def end(self, call: Call) -> Reply:
         """Ends one of one's sessions."""
@@ -329,7 +329,7 @@ class LoginFlows:
         return Reply(204, None, (context.cookie("", 0),))
 
 
-def _shown(record: Any, current: str) -> dict[str, Any]:
+def shown_session(record: Any, current: str) -> dict[str, Any]:
     names = ("created", "seen", "expires")
     fields = type(record).__spec__.fields
     return {

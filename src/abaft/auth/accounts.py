@@ -146,7 +146,7 @@ class Accounts:
                 "POST", "confirm", login.confirm, "Prove once more who one is", Confirm, LoggedIn,
                 raised=(429,),
             ),
-            Endpoint("GET", "export", self._export.export, "All that is kept of one", answer=Export),
+            Endpoint("GET", "export", self._export.export, "One's own data", answer=Export),
             Endpoint("GET", "sessions", login.list, "Where one is logged in", answer=SessionList),
             Endpoint("DELETE", "sessions", login.end_all, "Log out everywhere", status=204),
             Endpoint("DELETE", "sessions/*", login.end, "End a session", status=204, raised=(404,)),

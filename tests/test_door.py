@@ -13,8 +13,8 @@ from abaft import App, Model, Settings, allow
 from abaft.base.errors import SettingError
 from abaft.guard.hosts import Hosts
 from in_process import Answer, ask
+from scenarios import SECRET_KEY as KEY
 
-KEY = "k" * 32
 HOST = (b"host", b"example.org")
 SAFE = {
     "x-content-type-options": "nosniff",

@@ -234,6 +234,7 @@ app = App(User)
 """
     path = write_app(tmp_path, text)
     database = f"sqlite:///{tmp_path}/app.db"
-    given = {"ABAFT_ADMIN_TOKEN": "canary-token-" + "k" * 32, "ABAFT_SECRET_KEY": "canary" * 8}
+    given = {"ABAFT_ADMIN_TOKEN": "canary-token-" + "k" * 32, "ABAFT_SECRET_KEY": SECRET_KEY}
     result = run("export", path, "users", database=database, **given)
     assert "canary" not in result.output
+    assert SECRET_KEY not in result.output

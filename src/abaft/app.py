@@ -20,6 +20,7 @@ from abaft.api.document import compress_document
 from abaft.api.door import Door
 from abaft.api.home import Home, add_home
 from abaft.api.openapi import extend
+from abaft.api.pages import add_pages
 from abaft.api.paths import Paths
 from abaft.api.records import Records
 from abaft.api.watermark import Watermarks
@@ -132,6 +133,7 @@ class App(FastAPI):
 
     def _add_home(self, docs_url: str | None) -> None:
         given, engine = self.settings_, self.store.capabilities.name
+        add_pages(self, given, self.accounts and self.accounts.pages)
         if given.docs:
             add_home(Home(self, self.schema, given, engine, docs_url if self.openapi_url else None))
 
@@ -383,10 +385,7 @@ async def current_actor(connection: HTTPConnection) -> Actor:
     """Who asks: the dependency behind Me."""
     headers = {name.lower(): value for name, value in connection.scope["headers"]}
     method = connection.scope.get("method", "")
-    owner = _owner(connection)
-    actor = await owner.records.actor(headers, method)
-    await owner.door.rates.who(actor)
-    return actor
+    return await _owner(connection).records.counted(headers, method)
 
 
 Me = Annotated[Actor, Depends(current_actor)]

@@ -205,6 +205,12 @@ class Records:
             self.admission.refuse()
             raise overloaded()
 
+    async def counted(self, headers: dict[bytes, bytes], method: str) -> Actor:
+        """Who asks, and one request more of theirs. Raises TooManyRequests too."""
+        actor = await self.actor(headers, method)
+        await self.rates.who(actor)
+        return actor
+
     async def actor(self, headers: dict[bytes, bytes], method: str = "") -> Actor:
         """Who asks; Unauthorized for credentials that nobody knows."""
         if self.authenticators:

@@ -41,6 +41,7 @@ from abaft.auth.mailed import Agree, Agreed, ByDigits, ByLink, MailedFlows, Mail
 from abaft.auth.models import OwnModels
 from abaft.auth.oauth.flows import LoginWith
 from abaft.auth.oauth.providers import Provider
+from abaft.auth.pages_flow import Pages
 from abaft.auth.passkeys import (
     Asked,
     ByPasskey,
@@ -94,6 +95,8 @@ class Accounts:
         self.endpoints: Sequence[Endpoint] = [
             replace(row, handle=at_newest(row.handle)) for row in self._rows()
         ]
+        own = settings.account_pages
+        self.pages = Pages(self.context, self.endpoints) if own else None
 
     def _make_flows(self, providers: Sequence[Provider]) -> None:
         context, codes = self.context, self.codes

@@ -93,7 +93,7 @@ class Mailer:
 
     def send(self, to: str, name: str, languages: str = "", **values: Any) -> None:
         """Begins to send the mail of this name; `languages` is an Accept-Language."""
-        message = self._written(to, name, _languages(languages), values)
+        message = self._written(to, name, accepted(languages), values)
         if self._server is None:
             self.box.append(message)
             return
@@ -156,7 +156,7 @@ def _address(text: str) -> Address:
     return Address(username=user, domain=domain)
 
 
-def _languages(header: str) -> list[str]:
+def accepted(header: str) -> list[str]:
     """The languages of an Accept-Language, as they are in it; few, and only what is one."""
     found = [part.partition(";")[0].strip().lower() for part in header[:200].split(",")]
     return [word for word in found if _LANGUAGE.fullmatch(word)][:5]

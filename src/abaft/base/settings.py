@@ -201,6 +201,15 @@ class Settings:
     )
     provider_timeout: float = setting(10.0, "seconds a provider may take for one answer")
     max_provider_bytes: int = setting(262_144, "bytes of a provider's answer")
+    account_pages: bool = setting(True, "serve pages at /account to log in, register and the like")
+    page_templates: str = setting("", "a folder of templates and texts before those of /account")
+    security_contact: str = setting(
+        "", "whom to tell of a hole, as mailto: or https:, with commas between: security.txt"
+    )
+    security_policy: str = setting("", "the address of what security.txt calls the policy")
+    change_password_url: str = setting(
+        "", "where /.well-known/change-password leads, if not to the page of abaft's own"
+    )
     change_retention_days: int = setting(30, "days that the change feed is kept; 0: for ever")
 
     def __post_init__(self) -> None:

@@ -12,11 +12,17 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.python.asgi import shutdown_lifespans
 
 from abaft import App, Settings, User
+from abaft.login_with import OIDC, Discord
 from accounts import Note
 from scenarios import ADMIN_TOKEN, SECRET_KEY
 from times import times
 
 CASES = times(12)
+OTHERS = [
+    # Nobody listens there: a log-in goes no further than the beginning.
+    OIDC("http://127.0.0.1:9", client_id="client", response_mode="form_post"),
+    Discord(client_id="client"),
+]
 APP: dict[str, Any] = {}
 
 
@@ -24,7 +30,7 @@ APP: dict[str, Any] = {}
 def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     path = tmp_path_factory.mktemp("accounts") / "test.db"
     given_ = Settings(database=f"sqlite:///{path}", secret_key=SECRET_KEY, admin_token=ADMIN_TOKEN)
-    app = App(User, Note, settings=given_, sinks=())
+    app = App(User, Note, settings=given_, sinks=(), login_with=OTHERS)
     limits = app.accounts.context.throttle
     limits._limits = {name: [] for name in limits._limits}
     asyncio.run(app.start())
@@ -34,7 +40,8 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def labels() -> list[str]:
-    app = App(User, Note, settings=Settings(database="sqlite:///", secret_key=SECRET_KEY), sinks=())
+    given_ = Settings(database="sqlite:///", secret_key=SECRET_KEY)
+    app = App(User, Note, settings=given_, sinks=(), login_with=OTHERS)
     return [
         f"{method.upper()} {path}"
         for path, item in app.openapi()["paths"].items()

@@ -102,6 +102,34 @@ async def test_oauth_2_who_took_anothers_address_first_is_put_out_when_they_come
         assert account.verified == ann.email
 
 
+async def test_oauth_2_an_identity_of_who_took_the_address_ends_with_a_reset(
+    database_url: str,
+) -> None:
+    async with met(database_url, settings={"email_verification": False}) as (found, idp):
+        eve = found.stranger("ann@example.org")
+        eve.took(await eve.auth("POST register", {"email": eve.email, "password": PASSWORD}))
+        idp.person |= {"sub": "eve", "email": "eve@example.org"}
+        assert (await linked(eve, idp)).status_code == 303
+        ann = found.stranger(eve.email)
+        await ann.auth("POST password/forgot", {"email": ann.email})
+        body = {"token": found.token(ann.email), "password": "a battery of correct horses"}
+        assert (await ann.auth("POST password/reset", body)).status_code == 204
+        person, _ = await came(found, idp)
+        assert (await person.auth("GET me")).json()["user"]["email"] == "eve@example.org"
+        assert (await ann.login(body["password"])).status_code == 200
+        assert (await ann.auth("GET identities")).json()["items"] == []
+
+
+async def test_oauth_2_the_mail_goes_to_the_address_as_it_is_stored(database_url: str) -> None:
+    async with met(database_url) as (found, idp):
+        await found.joined()
+        idp.person |= {"email": "ANN@example.org"}
+        ann, answer = await came(found, idp)
+        assert code_of(answer) == "confirm_by_mail"
+        body = {"token": found.token("ann@example.org")}
+        assert (await ann.auth("POST identities/confirm", body)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "claims",
     [

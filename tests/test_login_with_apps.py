@@ -170,6 +170,19 @@ def test_oauth_4_what_is_no_place_for_an_app_is_told_at_the_start(uri: str, reas
         Parties([], Settings(app_redirects=uri))
 
 
+@pytest.mark.parametrize(
+    ("chosen", "reason"),
+    [
+        ({"login_page": "https://evil.example"}, "login_page"),
+        ({"login_page": "//evil.example"}, "login_page"),
+        ({"provider_timeout": 0.0}, "provider_timeout"),
+    ],
+)
+def test_settings_that_cant_be_are_told_at_the_start(chosen: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SettingError, match=reason):
+        Parties([], Settings(**chosen))
+
+
 async def test_providers_come_from_the_settings_too(database_url: str) -> None:
     async with provider() as idp:
         place = idp.url.replace("http://", "http://client:a%20secret%2Fwith%2Bsigns@")

@@ -294,6 +294,7 @@ def test_settings_name_providers() -> None:
         ([Google(client_id="")], "client_id"),
         ([Google(client_id="i"), Google(client_id="j")], "two providers"),
         ([Google(client_id="i", name="Not a name")], "name"),
+        ([Google(client_id="i", name="token")], "name"),
         ([OIDC("http://example.org", client_id="i")], "https"),
         ([OIDC("https://", client_id="i")], "https"),
         ([OIDC("https://ann@example.org", client_id="i")], "https"),

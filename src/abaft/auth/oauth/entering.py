@@ -46,8 +46,10 @@ class Entering:
         if found is not None:
             return found
         email = self._email(profile)
-        if email is not None and await self._context.user_by_email(email) is not None:
-            await self._ask_by_mail(call, email, profile, provider)
+        there = None if email is None else await self._context.user_by_email(email)
+        if there is not None:
+            # To the address as it is stored, whatever spelling of it the provider has.
+            await self._ask_by_mail(call, there.email, profile, provider)
         try:
             account = await self._joined(call, email, profile, given)
         except Conflict:

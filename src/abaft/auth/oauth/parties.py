@@ -12,7 +12,7 @@ from abaft.auth.oauth.presets import providers_of
 from abaft.auth.oauth.providers import Provider
 from abaft.base.errors import NotFound, SettingError, nearest
 from abaft.base.settings import Settings
-from abaft.guard.addresses import LOOPBACK, redirect_fault, same_redirect
+from abaft.guard.addresses import LOOPBACK, is_local_path, redirect_fault, same_redirect
 
 
 class Parties:
@@ -20,6 +20,10 @@ class Parties:
 
     def __init__(self, given: Sequence[Provider], settings: Settings) -> None:
         self._settings = settings
+        if settings.login_page and not is_local_path(settings.login_page):
+            raise SettingError(f"login_page is {settings.login_page!r}: write it like '/login'")
+        if not settings.provider_timeout:
+            raise SettingError("provider_timeout is 0: a provider may take some seconds, not none")
         self.fetcher = Fetcher(settings)
         self.providers: dict[str, Provider] = {}
         for provider in (*given, *providers_of(settings.login_with)):

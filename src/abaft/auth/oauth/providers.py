@@ -12,6 +12,8 @@ from abaft.base.errors import SettingError
 from abaft.guard.addresses import LOOPBACK
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+RESERVED = frozenset({"token"})
+"""Names of endpoints beside those of providers."""
 Ask = Callable[[str], Awaitable[Any]]
 """Fetches JSON of the provider's API by the access token."""
 ClientAuth = Literal["", "client_secret_basic", "client_secret_post"]
@@ -70,7 +72,7 @@ class Provider:
 
     def check(self, production: bool) -> None:
         """SettingError for what can't be right."""
-        if not NAME.fullmatch(self.name):
+        if not NAME.fullmatch(self.name) or self.name in RESERVED:
             raise SettingError(f"a provider's name is {self.name!r}: write it like 'example'")
         if not self.client_id:
             raise SettingError(f"{self.name} has no client_id: the provider gives one")

@@ -370,3 +370,6 @@ async def test_tokens_of_the_provider_are_kept_only_if_wanted_and_encrypted(
             stored = [row.tokens for row in rows if row.subject == f"{keep}"]
             assert "theirs" not in stored[0]
             assert bool(stored[0]) is keep
+            exported = (await person.auth("GET export")).json()
+            assert [row["subject"] for row in exported["identities"]] == [f"{keep}"]
+            assert "theirs" not in f"{exported}"

@@ -33,6 +33,15 @@ class FactorShown(TypedDict):
     created: str
 
 
+class IdentityKept(TypedDict):
+    provider: str
+    issuer: str
+    subject: str
+    email: str | None
+    created: str
+    used: str
+
+
 class Export(TypedDict):
     """All that is kept of somebody; `more` names what there is more of"""
 
@@ -42,6 +51,7 @@ class Export(TypedDict):
     sessions: list[SessionShown]
     keys: list[KeyShown]
     factors: list[FactorShown]
+    identities: list[IdentityKept]
     events: list[EventShown]
     records: dict[str, list[dict[str, Any]]]
     more: list[str]
@@ -83,6 +93,7 @@ class ExportFlows:
             "sessions": await self._sessions(account, call),
             "keys": [shown_key(row) for row in await self._of(context.models.key, account)],
             "factors": await self._factors(account),
+            "identities": await self._identities(account),
             "events": [shown_event(row) for row in events[:MOST]],
             "records": records,
             "more": more + ["events"] * (len(events) > MOST),
@@ -115,5 +126,17 @@ class ExportFlows:
         found = await self._of(self._context.models.factor, account)
         return [
             {"kind": row.kind, "name": row.name, "created": show_datetime(row.created)}
+            for row in found
+        ]
+
+    async def _identities(self, account: Any) -> list[dict[str, Any]]:
+        """Who they are elsewhere; without the tokens of it."""
+        found = await self._of(self._context.models.identity, account)
+        return [
+            {
+                **{name: getattr(row, name) for name in ("provider", "issuer", "subject", "email")},
+                "created": show_datetime(row.created),
+                "used": show_datetime(row.used),
+            }
             for row in found
         ]

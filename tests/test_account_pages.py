@@ -14,6 +14,7 @@ import pytest
 
 from abaft.auth.page_table import PAGES
 from abaft.auth.pages_flow import local
+from abaft.login_with import Google
 from accounts import PASSWORD, World, client_of, world
 from scenarios import serving
 
@@ -188,7 +189,8 @@ async def test_sessions_are_listed_and_ended(database_url: str) -> None:
 
 
 async def test_xss_2_pages_run_nothing_but_their_own(database_url: str) -> None:
-    async with world(database_url) as found:
+    others = [Google(client_id="client", title='<script>"Others"')]
+    async with world(database_url, login_with=others) as found:
         one = browser(found)
         for name in [name for name, page in PAGES.items() if not page.known]:
             answer = await one.get(f"/account/{name}")

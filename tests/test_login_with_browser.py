@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pyotp
 import pytest
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from abaft import App, Settings, User
+from abaft.auth.factors import Factors
+from abaft.base import clock
 from accounts import Note
 from browser import chromium
 from conftest import opened
@@ -110,6 +114,45 @@ async def test_oauth_1_a_browser_logs_in_at_a_certified_provider(
         assert ann.faults == other.faults == []
         # Nothing of the log-in is left in an address that others could see.
         assert "code=" not in page.url
+
+
+async def test_the_pages_of_accounts_lead_to_providers_and_back(database_url: str) -> None:
+    async with site(database_url, "127.0.0.1") as (app, url), chromium(ALONE) as ann:
+        context = app.accounts.context
+        page = await ann.open(f"{url}/account/login?next=/welcome")
+        await page.get_by_text("Log in with Idp").click()
+        await agree(page, "ann")
+        await page.wait_for_url(f"{url}/welcome")
+        await page.get_by_text("ann").wait_for()
+        # With a second factor a page asks for it; the token leaves the address at once.
+        user = (await context.db.list(User))[0]
+        account = await context.account_of(str(user.id))
+        factors = Factors(context)
+        secret, _ = await factors.begin(account)
+        await factors.confirm(context.db, account, pyotp.TOTP(secret).now())
+        other = await ann.stranger()
+        page = await other.open(f"{url}/account/login?next=/welcome")
+        await page.get_by_text("Log in with Idp").click()
+        await agree(page, "ann")
+        await page.wait_for_url(f"{url}/account/factor?next=%2Fwelcome")
+        await page.get_by_label("Code").fill(pyotp.TOTP(secret).at(clock.unix_ms() // 1000 + 30))
+        await page.get_by_role("button", name="Continue").click()
+        await page.wait_for_url(f"{url}/welcome")
+        await page.get_by_text("ann").wait_for()
+        # Whose address somebody has here follows a mail.
+        await context.db.create(User, name="Ben", email="ben@example.org")
+        third = await ann.stranger()
+        page = await third.open(f"{url}/account/login")
+        await page.get_by_text("Log in with Idp").click()
+        await agree(page, "ben")
+        await page.get_by_text("confirm_by_mail").wait_for()
+        mail = context.mailer.box[-1].get_body(("plain",)).get_content()
+        path = re.search(r"/account/identity#\S+", mail)
+        assert path is not None
+        await page.goto(url + path[0])
+        await page.get_by_role("button", name="Log in").click()
+        await page.get_by_text("You are logged in as Ben").wait_for()
+        assert ann.faults == other.faults == third.faults == []
 
 
 async def test_oauth_1_who_cancels_or_goes_back_is_told(database_url: str) -> None:

@@ -97,6 +97,8 @@ class Accounts:
         ]
         own = settings.account_pages
         self.pages = Pages(self.context, self.endpoints) if own else None
+        if self.pages is not None:
+            self.pages.others = self._others.parties.buttons()
 
     def _make_flows(self, providers: Sequence[Provider]) -> None:
         context, codes = self.context, self.codes

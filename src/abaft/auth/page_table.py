@@ -68,6 +68,10 @@ PAGES = {
             links=(_LOGIN,),
         ),
         Page("magic", "magic", "POST mail/link", (TOKEN,), "login"),
+        Page(
+            "identity", "identity", "POST identities/confirm", (TOKEN,), "login",
+            lead="identity_lead",
+        ),
         Page("email", "email", "POST email/agree", (TOKEN,), "continue", told="email_agreed"),
         Page(
             "password", "change_password", "POST password", (CURRENT, NEW), "save", known=True,

@@ -71,6 +71,10 @@ class Parties:
             base = f"http://{host}" if own else "http://localhost:8000"
         return f"{base}{self.path(name)}/callback"
 
+    def buttons(self) -> list[tuple[str, str]]:
+        """What each is called, and where a log-in with it begins."""
+        return [(row.shown, self.path(name)) for name, row in self.providers.items()]
+
     async def listed(self, call: Call) -> Reply:
         """For the buttons of a page."""
         rows = [

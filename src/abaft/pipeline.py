@@ -14,6 +14,7 @@ from abaft.base.errors import Conflict, Fault, MethodNotAllowed
 from abaft.base.settings import Settings
 from abaft.batches import Asked, Intent, Undone, in_turn, merged, together
 from abaft.dangling import is_dangling, leading_nowhere
+from abaft.following import followed
 from abaft.key_order import KeyOrder
 from abaft.model.expr import FALSE
 from abaft.model.spec import Action, Model, Schema
@@ -140,6 +141,9 @@ class Pipeline:
             return answer
         stages = Stages()
         self.permit(intent.model, intent.needed, actor)
+        model = self.schema.models[intent.model]
+        if unit is None and model.hooks_for("within", intent.action):
+            return await self.whole(lambda unit: self.write(intent, actor, unit))
         if intent.upsert:
             return await upsert(self, intent, actor, unit)
         for _ in range(TRIES):
@@ -163,11 +167,8 @@ class Pipeline:
             stages.mark("store")
             if row is not None:
                 draft = draft.stored_as(row[1])
-                if unit is None:
-                    await run_after(self, draft, actor)
-                else:
-                    unit.written.append((draft, actor))
-                return ready.written(row[0], draft, stages)
+                shown = await followed(self, draft, actor, unit, row[0])
+                return ready.written(shown, draft, stages)
             fault = refusal(ready.plan, await self.probe(ready, values, unit), actor)
             if fault is not None and is_dangling(fault):
                 raise await leading_nowhere(self, draft, actor, unit) or fault

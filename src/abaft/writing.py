@@ -164,7 +164,8 @@ def first_draft(model: Model, intent: WriteIntent, actor: Actor) -> Draft:
 
 def stands_alone(model: Model, intent: WriteIntent) -> bool:
     """Whether the first draft is the last: no hook has a say, and nothing stored is looked at."""
-    if intent.upsert or model.hooks_for("before", intent.action):
+    hooks = intent.upsert or model.hooks_for("before", intent.action)
+    if hooks or model.hooks_for("within", intent.action):
         return False
     if intent.action == "create":
         return True
@@ -336,12 +337,25 @@ async def run_after(pipeline: Pipeline, draft: Draft, actor: Actor) -> None:
     hooks = draft.model.hooks_for("after", draft.intent.action)
     if not hooks:
         return
-    record = draft.record
-    if record is None:
-        record = record_of(pipeline.schema, draft.model, {})
-    record.__dict__.update(pipeline.validators[draft.model.name].typed(draft.known()))
+    record = _as_written(pipeline, draft)
     for hook in hooks:
         try:
             await call_hook(hook, record, actor, pipeline.database_for(actor, None))
         except Exception as error:
             pipeline.observer.emit(HookFailed(draft.model.name, hook.name, error))
+
+
+async def run_within(pipeline: Pipeline, draft: Draft, actor: Actor, unit: Unit) -> None:
+    """The hooks that belong to the write: what they raise undoes it."""
+    for hook in draft.model.hooks_for("within", draft.intent.action):
+        database = pipeline.database_for(actor, unit)
+        await call_hook(hook, _as_written(pipeline, draft), actor, database)
+
+
+def _as_written(pipeline: Pipeline, draft: Draft) -> Any:
+    """The record as far as the write tells it."""
+    record = draft.record
+    if record is None:
+        record = record_of(pipeline.schema, draft.model, {})
+    record.__dict__.update(pipeline.validators[draft.model.name].typed(draft.known()))
+    return record

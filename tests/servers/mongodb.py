@@ -44,6 +44,7 @@ ON_MONGODB = frozenset(
         "test_nested",
         "test_operators",
         "test_ordering",
+        "test_organisations",
         "test_races",
         "test_scopes",
         "test_search",

@@ -8,11 +8,12 @@ from typing import Any
 
 from abaft.auth.closing import closed
 from abaft.auth.models import OwnModels
+from abaft.auth.owners import founding, owners_of_memberships, owners_of_users
 from abaft.model.build import build
 from abaft.model.declare import Model as Record
 from abaft.model.relations import MEMBERSHIPS
 from abaft.model.spec import Action, Hook, Model, Schema
-from abaft.model.tenancy import confined
+from abaft.model.tenancy import USER, confined
 
 _ALL: tuple[Action, ...] = ("create", "update", "delete")
 
@@ -46,10 +47,22 @@ def told(schema: Schema, changed: Callable[[], Awaitable[None]]) -> Schema:
         actions = _ALL if name in ties else ("delete",) if MEMBERSHIPS in model.many else ()
         if actions:
             hook = Hook("memberships_changed", "after", actions, memberships_changed)
-            every[name] = made = replace(model, hooks=(*model.hooks, hook))
+            hooks = (*model.hooks, hook, *_upholding(schema, model))
+            every[name] = made = replace(model, hooks=hooks)
             model.cls.__spec__ = made
     served = {row.collection: row for row in every.values() if row.served}
     return Schema(every, served, schema.tenant)
+
+
+def _upholding(schema: Schema, model: Model) -> list[Hook]:
+    """The hooks that keep an organisation from being without an owner."""
+    tied = [row for row in schema.models.values() if row.cls is not None and row.cls.__ties__]
+    [ties] = tied
+    if model is ties:
+        return owners_of_memberships(ties)
+    if model.name == ties.one[USER].target:
+        return owners_of_users(ties)
+    return founding(ties)
 
 
 def _memberships(model: Model) -> list[Any]:

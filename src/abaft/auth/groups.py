@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from abaft.auth.owners import MEMBER, OWNER
 from abaft.auth.user import User
 from abaft.base.actor import Actor
 from abaft.model.declare import Model
 from abaft.model.decorators import allow
 from abaft.model.field import Ref, field
 from abaft.model.symbols import not_
-
-OWNER, MEMBER = "owner", "member"
 
 
 class Organisation(Model):

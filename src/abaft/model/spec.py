@@ -101,10 +101,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """An async function run before or after writes, in order of declaration."""
+    """An async function run before or after writes, in order of declaration.
+
+    One that runs "within" comes after the write and in its transaction: by raising it undoes both.
+    """
 
     name: str
-    when: Literal["before", "after"]
+    when: Literal["before", "within", "after"]
     actions: tuple[Action, ...]
     call: Callable[..., Awaitable[None]]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from hashlib import sha256
 
 from abaft.base.actor import Actor
 
@@ -13,13 +12,13 @@ class AdminToken:
     """One bearer token (RFC 6750) that stands above all rules."""
 
     def __init__(self, token: str) -> None:
-        self._digest = sha256(token.encode()).digest()
+        self._given = f"Bearer {token}".encode()
         self._actor = Actor(system=True, label="admin")
 
     async def authenticate(self, headers: Mapping[str, str]) -> Actor | None:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
+        given = headers.get("authorization", "")
+        # Most tokens are of people and of another length: how long this one is may be known.
+        if len(given) != len(self._given) or given[:7].lower() != "bearer ":
             return None
-        # Digests of one length: the comparison tells nothing of the token's.
-        digest = sha256(token.strip().encode()).digest()
-        return self._actor if hmac.compare_digest(digest, self._digest) else None
+        found = b"Bearer " + given[7:].encode()
+        return self._actor if hmac.compare_digest(found, self._given) else None

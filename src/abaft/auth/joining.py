@@ -76,7 +76,7 @@ class JoiningFlows:
     async def register(self, call: Call) -> Reply:
         """A mail to the address: with a link, or saying that there is an account already."""
         context, email = self._context, checked_email(call.body["email"])
-        await self.spend(call, email)
+        await self.spend(call, email, "register")
         account = await context.by_email(email)
         opens = account is None and context.settings.registration == "open"
         token = await self._codes.make("register" if opens else NOTHING, email)
@@ -84,9 +84,12 @@ class JoiningFlows:
         await context.note("register", call)
         return Reply(202, _MAILED)
 
-    async def spend(self, call: Call, email: str) -> None:
-        """Raises TooManyRequests where there were too many mails already."""
-        digest = "mailbox", email.lower()
+    async def spend(self, call: Call, email: str, what: str = "") -> None:
+        """Raises TooManyRequests where there were too many mails already.
+
+        Each kind counts by itself: mails that a stranger asks for keep no reset from its owner.
+        """
+        digest = "mailbox", f"{what} {email.lower()}"
         await self._context.throttle.spend(digest, ("mails", network(call.address)))
 
     def _write(self, call: Call, email: str, mail: str, token: str) -> None:

@@ -78,7 +78,7 @@ class MailedFlows:
     async def mail_me(self, call: Call) -> Reply:
         """A mail with a link or digits, or saying that there is no such account."""
         context, email = self._context, checked_email(call.body["email"])
-        await self._joining.spend(call, email)
+        await self._joining.spend(call, email, call.body.get("by", "link"))
         account = await context.by_email(email)
         usable = account is not None and not account.disabled
         stored = account.user.email if usable else email
@@ -179,7 +179,7 @@ class MailedFlows:
         context, new = self._context, checked_email(call.body["email"])
         self._login.session(call)
         account = await self._login.prove(call, call.body["password"])
-        await self._joining.spend(call, new)
+        await self._joining.spend(call, new, "change")
         user, old = context.sessions.subject(account), account.user.email
         free = await context.user_by_email(new) is None
         mailer, languages = context.mailer, call.headers.get("accept-language", "")

@@ -95,7 +95,7 @@ class PasswordFlows:
     async def forgot(self, call: Call) -> Reply:
         """A mail with a link, or saying that there is no such account."""
         context, email = self._context, checked_email(call.body["email"])
-        await self._joining.spend(call, email)
+        await self._joining.spend(call, email, "reset")
         account = await context.by_email(email)
         usable = account is not None and not account.disabled
         subject = context.sessions.subject(account) if usable else ""

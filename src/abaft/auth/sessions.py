@@ -92,9 +92,12 @@ class Sessions:
 
     async def _make_room(self, db: Database, account: UUID) -> None:
         model = self._models.session
-        found = await db.list(model, lambda row: row.account.id == account, sort="seen", limit=MOST)
-        if len(found) >= MOST:
-            await self.delete(db, found[0])
+        if await db.count(model, lambda row: row.account.id == account) < MOST:
+            return
+        for record in await db.list(
+            model, lambda row: row.account.id == account, sort="seen", limit=1
+        ):
+            await self.delete(db, record)
 
     async def by_cookie(self, text: str) -> Seat | None:
         """The seat of a browser's cookie; None where it opens nothing."""

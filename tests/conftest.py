@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import timedelta
 from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import hypothesis
 import pytest
 
+from abaft.base import clock
 from abaft.base.heap import settle_heap
 from counting import CASES
 from servers.mariadb import MariadbServer, PrivateMariadb, ordinary_mariadb
@@ -259,6 +261,19 @@ def module_database_urls(request: pytest.FixtureRequest) -> Iterator[dict[str, s
     """The same for all tests of a module."""
     with fresh_databases(request) as urls:
         yield urls
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    """Lets time pass for the app."""
+    real, real_ms, passed = clock.now, clock.unix_ms, [timedelta()]
+
+    def go(by: timedelta) -> None:
+        passed[0] += by
+
+    monkeypatch.setattr(clock, "now", lambda: real() + passed[0])
+    monkeypatch.setattr(clock, "unix_ms", lambda: real_ms() + int(passed[0].total_seconds()) * 1000)
+    return go
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ LATE_IMPORTS: set[str] = {
     "src/abaft/guard/limits.py::redis",
     # The parser of a language that most requests don't speak.
     "src/abaft/language/parse.py::abaft.language",
-    "src/abaft/app.py::abaft.auth.accounts",
+    "src/abaft/auth/declared.py::abaft.auth.accounts",
     "src/abaft/app.py::abaft.store.mongo.store",
     "src/abaft/app.py::abaft.store.mysql",
     "src/abaft/app.py::abaft.store.postgres",

@@ -2,6 +2,7 @@
 
 from abaft.app import App, Db, Me
 from abaft.auth.groups import Membership, Organisation
+from abaft.auth.server.sign_in import SignIn
 from abaft.auth.user import User
 from abaft.base.actor import ANONYMOUS, Actor, Authenticator
 from abaft.base.errors import (
@@ -46,6 +47,7 @@ __all__ = [
     "Ref",
     "Settings",
     "SetupError",
+    "SignIn",
     "Unauthorized",
     "Unique",
     "Url",

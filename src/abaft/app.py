@@ -15,6 +15,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.requests import HTTPConnection
 from fastapi.responses import Response
 
+from abaft.api.discovery import add_discovery
 from abaft.api.docs import add_docs
 from abaft.api.document import compress_document
 from abaft.api.door import Door
@@ -26,14 +27,16 @@ from abaft.api.records import Records
 from abaft.api.watermark import Watermarks
 from abaft.auth.admin import AdminToken
 from abaft.auth.belonging import whole_schema
+from abaft.auth.declared import Declared
 from abaft.auth.models import OwnModels, model_of_users, own_models
 from abaft.auth.oauth.providers import Provider
+from abaft.auth.server.sign_in import SignIn
 from abaft.auth.tenants import tenants_of
 from abaft.auth.user import User
 from abaft.base import clock, ids
 from abaft.base import settings as base_settings
 from abaft.base.actor import Actor, Authenticator
-from abaft.base.errors import Fault, SchemaMismatch, SettingError
+from abaft.base.errors import Fault, SchemaMismatch
 from abaft.base.extras import engine_of, needs
 from abaft.base.heap import settle_heap
 from abaft.base.settings import Settings
@@ -70,7 +73,8 @@ class App(FastAPI):
 
     `database`, `replicas` and `settings` win over the environment (`ABAFT_…`); `authenticators` are
     asked in order who a request comes from; each query is confined to the record of `tenant` that
-    they belong to; `login_with` are the providers that people may log in with; `sinks` get every
+    they belong to; `login_with` are the providers that people may log in with, and with `sign_in`
+    they sign in to apps of others with this one; `sinks` get every
     event. All else is FastAPI's.
     """
 
@@ -83,6 +87,7 @@ class App(FastAPI):
         authenticators: Sequence[Authenticator] = (),
         tenant: type[Model] | None = None,
         login_with: Sequence[Provider] = (),
+        sign_in: SignIn | None = None,
         sinks: Sequence[Sink] = (log,),
         **options: Any,
     ) -> None:
@@ -102,7 +107,7 @@ class App(FastAPI):
         self._watermarks: Watermarks | None = None
         self.pipeline = self._driver(key)
         self.pipeline.database_for = lambda actor, unit: Database(self.pipeline, actor, unit)
-        self.accounts = self._accounts(kept, secrets, options.get("title", "abaft"), login_with)
+        self.accounts = self._accounts(Declared(login_with, sign_in), kept, secrets, options)
         self.records = self._records(authenticators, key)
         self.paths = Paths(given.api_prefix, self.schema.collections)
         self._described: tuple[dict[str, Any], dict[str, Any]] | None = None
@@ -115,12 +120,10 @@ class App(FastAPI):
             options["openapi_url"] = None
         docs_url = options.pop("docs_url", "/docs")
         # FastAPI's own pages fetch their scripts from a CDN.
-        own = {"title": "abaft", "docs_url": None, "redoc_url": None}
-        super().__init__(lifespan=_lifespan(inner), **own | options)
+        own = {"title": "abaft", "docs_url": None, "redoc_url": None} | options
+        super().__init__(lifespan=_lifespan(inner), **own)
         compress_document(self, given.compress_from)
-        if self.openapi_url and docs_url:
-            add_docs(self, docs_url)
-        self._add_home(docs_url)
+        self._add_pages(docs_url)
         self.add_exception_handler(Fault, _fault_response)
         route = self.router.middleware_stack
         self.router.middleware_stack = self._dispatch(route)
@@ -131,24 +134,21 @@ class App(FastAPI):
         records.tenants = tenants_of(self.pipeline, None if who is None else who.live.epoch)
         return records
 
-    def _add_home(self, docs_url: str | None) -> None:
+    def _add_pages(self, docs_url: str | None) -> None:
+        if self.openapi_url and docs_url:
+            add_docs(self, docs_url)
         given, engine = self.settings_, self.store.capabilities.name
         add_pages(self, given, self.accounts and self.accounts.pages)
+        if self.accounts is not None and self.accounts.server is not None:
+            add_discovery(self, self.accounts.server.metadata)
         if given.docs:
             add_home(Home(self, self.schema, given, engine, docs_url if self.openapi_url else None))
 
     def _accounts(
-        self, own: OwnModels | None, secrets: Sequence[bytes], title: str, more: Sequence[Provider]
+        self, said: Declared, own: OwnModels | None, secrets: Sequence[bytes], options: Any
     ) -> Accounts | None:
-        """Accounts, for who declares a model of users."""
-        if own is None:
-            if more:
-                raise SettingError("login_with needs accounts: give User to App, as App(User, …)")
-            return None
-        with needs("accounts"):
-            from abaft.auth.accounts import Accounts
-
-        return Accounts(self.pipeline, self.settings_, self.observer, secrets, own, title, more)
+        given, title = self.settings_, options.get("title", "abaft")
+        return said.accounts(own, self.pipeline, given, self.observer, secrets, title)
 
     async def _memberships_changed(self) -> None:
         if self.accounts is not None:

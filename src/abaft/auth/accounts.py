@@ -16,6 +16,7 @@ from abaft.auth.admin_flows import (
 )
 from abaft.auth.calls import Call, Endpoint, Reply
 from abaft.auth.codes import Codes
+from abaft.auth.declared import Declared
 from abaft.auth.devices import Devices
 from abaft.auth.epoch import epoch_of
 from abaft.auth.export import Export, ExportFlows
@@ -52,10 +53,13 @@ from abaft.auth.passkeys import (
     PasskeyShown,
 )
 from abaft.auth.password import Change, Forgot, PasswordFlows, Reset
+from abaft.auth.server.flows import Server
+from abaft.auth.server.sign_in import SignIn
 from abaft.auth.standing import at_newest, check, made_context
 from abaft.base import clock
 from abaft.base.errors import NotFound
 from abaft.base.settings import Settings
+from abaft.guard.id_tokens import IdTokens
 from abaft.guard.keyring import Keyring
 from abaft.guard.signing_keys import SigningKeys, derived
 from abaft.observe.events import Observer
@@ -78,7 +82,7 @@ class Accounts:
         secrets: Sequence[bytes],
         models: OwnModels,
         title: str,
-        providers: Sequence[Provider] = (),
+        declared: Declared,
     ) -> None:
         check(settings)
         keys = tuple(derived(secret, "accounts") for secret in secrets)
@@ -91,7 +95,8 @@ class Accounts:
         self.authenticator = self.context.authenticator
         self.authenticator.keys = Keys(self.context).seat
         self.codes = Codes(self.context)
-        self._make_flows(providers)
+        self._make_flows(declared.login_with)
+        self.server = self._server(keys, declared.sign_in)
         self.endpoints: Sequence[Endpoint] = [
             replace(row, handle=at_newest(row.handle)) for row in self._rows()
         ]
@@ -114,6 +119,13 @@ class Accounts:
         self._passkeys = PasskeyFlows(context, codes, self._login)
         self._others = LoginWith(context, codes, self._login, self._joining, providers)
 
+    def _server(self, keys: Sequence[bytes], given: SignIn | None) -> Server | None:
+        """The authorization server, where apps of others may have people sign in."""
+        if given is None:
+            return None
+        made = IdTokens(keys, self.context.settings.base_url, _KEY_DAYS * 86_400)
+        return Server(self.context, self.codes, self._login, made, given)
+
     def _rows(self) -> list[Endpoint]:
         return [
             *self._joins(),
@@ -122,13 +134,17 @@ class Accounts:
             *self._guards(),
             *self._by_passkeys(),
             *self._others.rows(),
+            *(self.server.rows() if self.server is not None else []),
             *self._above(),
             *self._local(),
         ]
 
     async def jwks(self, call: Call) -> Reply:
-        """The public keys of access tokens, for other services."""
-        return Reply(200, self.keys.published(), (("cache-control", "public, max-age=3600"),))
+        """The public keys of tokens, for other services."""
+        found = [*self.keys.published()["keys"]]
+        if self.server is not None:
+            found += self.server.made.published()
+        return Reply(200, {"keys": found}, (("cache-control", "public, max-age=3600"),))
 
     def _table(self) -> list[Endpoint]:
         login, password = self._login, self._password

@@ -80,7 +80,7 @@ class AccountTokens:
         claims = self._tokens.read(text.strip())
         if claims is None:
             return None
-        return await self._sessions.by_claims(given, claims.session, claims.subject, claims.expires)
+        return await self._sessions.by_claims(given, claims)
 
 
 def _cookie(header: str, name: str) -> str:

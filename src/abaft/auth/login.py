@@ -69,7 +69,7 @@ class Mine(TypedDict):
 
 class SessionShown(TypedDict):
     id: str
-    kind: Literal["cookie", "bearer"]
+    kind: Literal["cookie", "bearer", "app"]
     current: bool
     created: str
     seen: str

@@ -43,10 +43,15 @@ class Session(Own, abstract=True):
     if TYPE_CHECKING:
         account: Any
 
-    kind: Literal["cookie", "bearer"]
+        client: Any
+
+    kind: Literal["cookie", "bearer", "app"]
     generation: int = 0
     digest: str = field(max_length=64, hidden=True)
     previous: str = field(default="", max_length=64, hidden=True)
+    origin: str = field(default="", max_length=64, hidden=True, index=True)
+    """The digest of the code by which an app of others' was let in: it comes only once."""
+    scopes: list[str] = field(default_factory=list)
     rotated: datetime = field(default=now)
     seen: datetime = field(default=now)
     expires: datetime
@@ -117,6 +122,35 @@ class Identity(Own, abstract=True):
     """The provider's tokens, encrypted, where they are kept."""
 
 
+class Client(Own, abstract=True):
+    """An app of others' that people may log in to from here, or a service; see auth/server."""
+
+    if TYPE_CHECKING:
+        account: Any
+
+    name: str = field(max_length=120)
+    digest: str = field(default="", max_length=64, hidden=True)
+    redirect_uris: list[str] = field(default_factory=list)
+    logout_uris: list[str] = field(default_factory=list)
+    scopes: list[str] = field(default_factory=list)
+    grants: list[str] = field(default_factory=list)
+    method: str = field(default="none", max_length=40)
+    trusted: bool = False
+    """One of our own: nobody is asked."""
+    dynamic: bool = False
+    """It has registered itself: people are warned."""
+
+
+class Consent(Own, abstract=True):
+    """What somebody has allowed an app."""
+
+    if TYPE_CHECKING:
+        account: Any
+        client: Any
+
+    scopes: list[str] = field(default_factory=list)
+
+
 class Event(Own, abstract=True):
     """What befell an account; each holds a digest of itself and of the one before it."""
 
@@ -157,6 +191,8 @@ class OwnModels(NamedTuple):
     event: type[Event]
     ledger: type[Ledger]
     identity: type[Identity]
+    client: type[Client]
+    consent: type[Consent]
 
     @property
     def declared(self) -> tuple[type[Model], ...]:
@@ -167,21 +203,30 @@ class OwnModels(NamedTuple):
 def own_models(user: type[Model]) -> OwnModels:
     """The models that keep what belongs to accounts of this model of users."""
     account = _made(Account, user=_ref(user, unique=True))
+    client = _made(Client, account=_ref(account, null=True))
     return OwnModels(
         user,
         account,
-        _made(Session, account=_ref(account, index=True)),
+        _made(
+            Session,
+            account=_ref(account, index=True),
+            client=_ref(client, null=True, index=True),
+        ),
         _made(Code),
         _made(Factor, account=_ref(account, index=True)),
         _made(Key, account=_ref(account, index=True)),
         _made(Event),
         _made(Ledger),
         _made(Identity, account=_ref(account, index=True)),
+        client,
+        _made(Consent, account=_ref(account, index=True), client=_ref(client, index=True)),
     )
 
 
-def _ref(target: type[Model], **options: Any) -> tuple[Any, Any]:
+def _ref(target: type[Model], *, null: bool = False, **options: Any) -> tuple[Any, Any]:
     annotation = operator.getitem(cast(Any, Ref), target)
+    if null:
+        annotation, options = annotation | None, {"default": None, **options}
     return annotation, field(on_delete="cascade", **options)
 
 

@@ -19,11 +19,12 @@ from abaft.base.actor import Actor
 from abaft.base.errors import Conflict, NotFound, Unauthorized
 from abaft.base.settings import Settings
 from abaft.db import Database
+from abaft.guard.access_tokens import Claims
 from abaft.guard.signing_keys import keyed_digest
 from abaft.guard.tokens import REFRESH, SESSION, Token, new_token, read_token
 
-Kind = Literal["cookie", "bearer"]
-_PREFIX: dict[Kind, str] = {"cookie": SESSION, "bearer": REFRESH}
+Kind = Literal["cookie", "bearer", "app"]
+_PREFIX: dict[Kind, str] = {"cookie": SESSION, "bearer": REFRESH, "app": REFRESH}
 IMPERSONATED = "impersonation"
 """The way into a session by which an administrator acts in somebody's name."""
 MANY = 10_000
@@ -85,8 +86,7 @@ class Sessions:
             digest=token.digest,
             methods=methods,
             address=call.address,
-            agent=call.agent,
-            **{"expires": clock.now() + self._whole, **special},
+            **{"agent": call.agent, "expires": clock.now() + self._whole, **special},
         )
         return Opened(record, token)
 
@@ -109,20 +109,26 @@ class Sessions:
             return None
         return self._seat(record, 0)
 
-    async def by_claims(self, text: str, session: str, subject: str, expires: int) -> Seat | None:
+    async def by_claims(self, text: str, claims: Claims) -> Seat | None:
         """The seat of an access token that says all this, if its session still stands."""
         epoch = self.live.epoch.now()
-        try:
-            record = await self._found(UUID(session))
-        except ValueError:
+        record = await self.standing(claims.session)
+        if record is None or self.subject(record.account) != claims.subject:
             return None
-        if record is None or self.subject(record.account) != subject:
-            return None
-        seat = self._seat(record, expires * 1000)
+        seat = self._seat(record, claims.expires * 1000, claims.scope)
         self.live.take(text, seat, epoch)
         return seat
 
-    def _seat(self, record: Any, until: int) -> Seat:
+    async def standing(self, session: str) -> Any:
+        """The session of this id with its account and client; None where it is over."""
+        try:
+            return await self._found(UUID(session))
+        except ValueError:
+            return None
+
+    def _seat(self, record: Any, until: int, scope: str = "") -> Seat:
+        if record.kind == "app":
+            return self._seat_of_app(record, until, scope)
         now, account = clock.now(), record.account
         age = (now - record.authenticated).total_seconds()
         steps = frozenset(step for step in self._steps if age < step)
@@ -139,6 +145,17 @@ class Sessions:
         last = int(ends.timestamp() * 1000)
         return Seat(actor, self.csrf(record.id), min(last, until) if until else last)
 
+    def _seat_of_app(self, record: Any, until: int, scope: str) -> Seat:
+        """An app does what its token's scopes allow, and nothing with the account itself."""
+        account = record.account
+        actor = Actor(
+            id=self.subject(account),
+            roles=frozenset(account.roles),
+            scopes=frozenset(record.scopes).intersection(scope.split()),
+        )
+        ends = min(record.expires, record.seen + self._idle)
+        return Seat(actor, "", min(int(ends.timestamp() * 1000), until))
+
     def csrf(self, session: UUID) -> str:
         """What a page of ours must say along with the cookie; the cookie itself it can't read."""
         return keyed_digest(self._vault.key, "csrf", str(session))[:43]
@@ -151,7 +168,7 @@ class Sessions:
         """The session with its account, if neither is over."""
         db = self._database()
         try:
-            record: Any = await db.get(self._models.session, id_, expand=("account",))
+            record: Any = await db.get(self._models.session, id_, expand=("account", "client"))
         except NotFound:
             return None
         now = clock.now()
@@ -167,7 +184,12 @@ class Sessions:
     def _over(self, record: Any, now: datetime) -> bool:
         return bool(now >= record.expires or now - record.seen >= self._idle)
 
-    async def refresh(self, text: str) -> Opened:
+    async def of_refresh(self, text: str) -> Any:
+        """The standing session of a refresh token, be it the last one or one before; or None."""
+        token = read_token(REFRESH, text)
+        return None if token is None else await self._found(token.id)
+
+    async def refresh(self, text: str, kind: Kind = "bearer") -> Opened:
         """The session of a refresh token, with the token's successor. Raises Unauthorized.
 
         Only one of several that come with the same token gets one. A token that was replaced some
@@ -175,7 +197,7 @@ class Sessions:
         """
         token = read_token(REFRESH, text)
         record = None if token is None else await self._found(token.id)
-        if token is None or record is None or record.kind != "bearer":
+        if token is None or record is None or record.kind != kind:
             raise _not_known()
         if token.matches(record.digest):
             opened = await self._renewed(record, token)

@@ -194,7 +194,7 @@ class Settings:
         "", "who people may log in with, as google://ID:SECRET@, with commas between", secret=True
     )
     login_page: str = setting(
-        "", "a page of yours where browsers go whose log-in with others failed, with ?error=CODE"
+        "", "a page of yours to log in at: ?next=PATH is where to go then, ?error=CODE what failed"
     )
     app_redirects: str = setting(
         "", "where apps may be sent after a log-in with others, exactly, with commas between"

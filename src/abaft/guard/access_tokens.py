@@ -26,11 +26,12 @@ _HEADERS = frozenset({"alg", "kid", "typ"})
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid token says: who, where they are logged in, and until when."""
+    """What a valid token says: who, where they are logged in, until when, and what for."""
 
     subject: str
     session: str
     expires: int
+    scope: str = ""
 
 
 class AccessTokens:
@@ -39,8 +40,8 @@ class AccessTokens:
     def __init__(self, keys: SigningKeys, issuer: str, seconds: int) -> None:
         self._keys, self._issuer, self.seconds = keys, issuer, seconds
 
-    def make(self, subject: str, session: str, token_id: str) -> str:
-        """A token for the subject's session."""
+    def make(self, subject: str, session: str, token_id: str, **more: str) -> str:
+        """A token for the subject's session; `more` are claims that an app's has."""
         now = clock.unix_ms() // 1000
         key = self._keys.current
         claims = {
@@ -51,6 +52,7 @@ class AccessTokens:
             "jti": token_id,
             "iat": now,
             "exp": now + self.seconds,
+            **more,
         }
         header = {"alg": ALGORITHM, "typ": TYPE, "kid": key.kid}
         return str(jwt.encode(header, claims, key, algorithms=[ALGORITHM]))
@@ -81,10 +83,11 @@ class AccessTokens:
             return None
         if claims.get("iss") != self._issuer or claims.get("aud") != self._issuer:
             return None
-        subject, session = claims.get("sub"), claims.get("sid")
-        if not isinstance(subject, str) or not isinstance(session, str):
+        found = [claims.get("sub"), claims.get("sid"), claims.get("scope", "")]
+        if not all(isinstance(text, str) for text in found):
             return None
-        return Claims(subject, session, claims["exp"] + LEEWAY)
+        subject, session, scope = found
+        return Claims(subject, session, claims["exp"] + LEEWAY, scope)
 
 
 def _header(text: str) -> dict[str, Any] | None:

@@ -47,7 +47,7 @@ class Throttle:
         behind which a whole office may be logging in.
         """
         for subject in subjects:
-            await self._check(subject)
+            await self.check(subject)
         mine = [subject for subject in subjects if subject[0] != "address"]
         self._trying.update(mine)
         try:
@@ -78,10 +78,11 @@ class Throttle:
     async def spend(self, *subjects: Subject) -> None:
         """Counts it if there is room. Raises TooManyRequests where there is none."""
         for subject in subjects:
-            await self._check(subject)
+            await self.check(subject)
         await self.count(*subjects)
 
-    async def _check(self, subject: Subject) -> None:
+    async def check(self, subject: Subject) -> None:
+        """Raises TooManyRequests where there is no room."""
         waits = []
         for limit, name in self._each(subject):
             with _counting():

@@ -1,0 +1,259 @@
+"""The authorization endpoint: who is logged in agrees, or not, to what an app asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from abaft.auth.calls import Call, Reply
+from abaft.auth.codes import Codes
+from abaft.auth.context import Context
+from abaft.auth.live import Seat
+from abaft.auth.server.clients import Registered
+from abaft.auth.server.pages import page, said
+from abaft.auth.server.protocol import Found, Protocol, Refused
+from abaft.auth.server.scopes import Scopes
+from abaft.auth.server.tokens import PURPOSE, Clients
+from abaft.base import clock
+from abaft.base.errors import Conflict, Forbidden
+from abaft.db import Database
+from abaft.guard import csrf
+from abaft.guard.sign import sign, verify
+
+MINUTES = 1.0
+"""How long a code is good for: a program exchanges it at once."""
+_SAFE = "!#$%&'()*+,/:;=?@[]~"
+_SINCE = b"since"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """An authorization request that the protocol lets pass."""
+
+    query: Mapping[str, str]
+    client: Registered
+    redirect_uri: str
+    scope: str
+
+    @property
+    def prompts(self) -> frozenset[str]:
+        return frozenset(self.query.get("prompt", "").split())
+
+
+class AuthorizeFlows:
+    """Asks the browser's user, and sends them back with a code or an error."""
+
+    def __init__(
+        self, context: Context, codes: Codes, clients: Clients, scopes: Scopes, place: str
+    ) -> None:
+        self._context, self._codes, self._clients = context, codes, clients
+        self._scopes, self._place = scopes, place
+
+    async def ask(self, call: Call) -> Reply:
+        """The page that asks, or where it leads at once."""
+        try:
+            asking = await self._asking(call.query)
+        except Refused as error:
+            return self._refused(error, call.query)
+        wrong = _not_taken(asking)
+        if wrong is not None:
+            return self._back(asking, {"error": wrong[0], "error_description": wrong[1]})
+        seat = await self._seat(call)
+        if seat is None or self._too_old(asking, seat):
+            return self._to_login(asking, seat)
+        if await self._agreed(asking, seat):
+            return await self._given(call, asking, seat)
+        if "none" in asking.prompts:
+            return self._back(asking, {"error": "consent_required"})
+        return await self._page(asking, seat)
+
+    async def answered(self, call: Call) -> Reply:
+        """What the user has said on that page."""
+        query = dict(parse_qsl(call.body.get("asked", ""), keep_blank_values=True))
+        try:
+            asking = await self._asking(query)
+        except Refused as error:
+            return self._refused(error, query)
+        seat = await self._seat(call)
+        if seat is None or self._too_old(asking, seat):
+            return self._to_login(asking, seat)
+        vouched(self._context, call, seat)
+        if call.body.get("answer") != "yes":
+            await self._context.note("app_refused", call, _user(seat), asking.client.record.name)
+            return self._back(asking, {"error": "access_denied"})
+        await self._agree(call, asking, seat)
+        return await self._given(call, asking, seat)
+
+    async def _asking(self, query: Mapping[str, str]) -> Asking:
+        client = await self._clients.find(query.get("client_id", ""))
+        protocol = Protocol(Found(client), self._scopes.names)
+        redirect_uri, scope = protocol.asked(query)
+        assert client is not None
+        return Asking(query, client, redirect_uri, scope)
+
+    def _refused(self, error: Refused, query: Mapping[str, str]) -> Reply:
+        """Back to the client where it is known to be one, else a page: never to anywhere else."""
+        if error.location:
+            own = {"error": error.error, "error_description": error.detail or ""}
+            redirect_uri = query.get("redirect_uri") or error.location.partition("?")[0]
+            return self._sent(redirect_uri, own, query.get("state", ""))
+        return said("This doesn't work", error.detail or "The app has asked wrongly.", 400,
+                    error.error)  # fmt: skip
+
+    def _back(self, asking: Asking, values: Mapping[str, str]) -> Reply:
+        return self._sent(asking.redirect_uri, values, asking.query.get("state", ""))
+
+    def _sent(self, redirect_uri: str, values: Mapping[str, str], state: str) -> Reply:
+        """To the client, with who answers (RFC 9207)."""
+        given = {**values, "state": state, "iss": self._context.settings.base_url}
+        text = urlencode({name: value for name, value in given.items() if value})
+        url = redirect_uri + ("&" if "?" in redirect_uri else "?") + text
+        headers = (("location", quote(url, safe=_SAFE)), ("referrer-policy", "no-referrer"))
+        return Reply(303, None, headers)
+
+    async def _seat(self, call: Call) -> Seat | None:
+        """Who is logged in with this browser; who acts in another's name agrees to nothing."""
+        seat = await self._context.authenticator.by_cookie(call.headers.get("cookie", ""))
+        return None if seat is None or seat.actor.label else seat
+
+    def _too_old(self, asking: Asking, seat: Seat) -> bool:
+        """Whether the client wants them to have logged in later than they did."""
+        at = seat.actor.authenticated
+        assert at is not None
+        age = asking.query.get("max_age", "")
+        if age.isdigit() and clock.now() - at > timedelta(seconds=int(age[:9])):
+            return True
+        if "login" not in asking.prompts:
+            return False
+        since = verify(self._context.key, _SINCE, asking.query.get("since", ""))
+        return since is None or at.timestamp() * 1000 < int(since)
+
+    def _to_login(self, asking: Asking, seat: Seat | None) -> Reply:
+        """To the page of log-ins, from which they come back here."""
+        if "none" in asking.prompts:
+            return self._back(asking, {"error": "login_required"})
+        query = {**asking.query}
+        if "login" in asking.prompts and "since" not in query:
+            # What makes it true once they have: the request alone would ask for ever.
+            query["since"] = sign(self._context.key, _SINCE, str(clock.unix_ms()).encode())
+        here = f"{self._place}/authorize?{urlencode(query)}"
+        page_of_login = self._context.settings.login_page or "/account/login"
+        mark = "&" if "?" in page_of_login else "?"
+        again = {"again": "1"} if seat is not None else {}
+        location = page_of_login + mark + urlencode({"next": here, **again})
+        return Reply(303, None, (("location", location),))
+
+    async def _agreed(self, asking: Asking, seat: Seat) -> bool:
+        """Whether there is nothing to ask: they have agreed before, or it is one of our own."""
+        if "consent" in asking.prompts:
+            return False
+        if asking.client.record.trusted:
+            return True
+        if asking.client.record.method == "none" and not asking.redirect_uri.startswith("https:"):
+            # Another program could claim to be this one (RFC 8252, 8.6).
+            return False
+        known = await self._consent(asking, seat)
+        return known is not None and set(known.scopes).issuperset(asking.scope.split())
+
+    async def _consent(self, asking: Asking, seat: Seat) -> Any:
+        context = self._context
+        account = (await context.account_of(_user(seat))).id
+        model: Any = context.models.consent
+        client = asking.client.record.id
+        found = await context.db.list(
+            model, lambda row: (row.account.id == account) & (row.client.id == client), limit=1
+        )
+        return found[0] if found else None
+
+    async def _agree(self, call: Call, asking: Asking, seat: Seat) -> None:
+        """Keeps that they agreed, so that they aren't asked again."""
+        context, names = self._context, asking.scope.split()
+        account = await context.account_of(_user(seat))
+        known = await self._consent(asking, seat)
+
+        async def kept(db: Database) -> None:
+            if known is None:
+                model: Any = context.models.consent
+                await db.create(
+                    model, account=account.id, client=asking.client.record.id, scopes=names
+                )
+            else:
+                more = [*known.scopes, *(name for name in names if name not in known.scopes)]
+                await db.update(known, scopes=more)
+
+        said_of = f"{asking.client.record.name}: {asking.scope}"
+        try:
+            await context.noted("app_allowed", call, kept, _user(seat), said_of)
+        except Conflict:
+            # The same was said by another of their windows just now.
+            return
+
+    async def _given(self, call: Call, asking: Asking, seat: Seat) -> Reply:
+        """Back with a code, bound to the client, its redirect and its challenge."""
+        context, at = self._context, seat.actor.authenticated
+        account = await context.account_of(_user(seat))
+        assert at is not None
+        code = await self._codes.make(
+            PURPOSE,
+            account.user.email or "",
+            _user(seat),
+            MINUTES,
+            client=asking.client.id,
+            redirect_uri=asking.query.get("redirect_uri", ""),
+            challenge=asking.query["code_challenge"],
+            scope=asking.scope,
+            nonce=asking.query.get("nonce", ""),
+            auth_time=int(at.timestamp()),
+            generation=account.generation,
+        )
+        return self._back(asking, {"code": code})
+
+    async def _page(self, asking: Asking, seat: Seat) -> Reply:
+        account = await self._context.account_of(_user(seat))
+        client = asking.client.record
+        return page(
+            "consent.html",
+            sent_to=asking.redirect_uri,
+            title=client.name,
+            client=client.name,
+            app=self._context.settings.base_url.partition("://")[2],
+            user=account.user.email or account.user.name,
+            scopes=self._scopes.texts(asking.scope.split()),
+            place=asking.redirect_uri,
+            warn="Nobody has checked this app: allow only what you know." if client.dynamic else "",
+            action=f"{self._place}/authorize",
+            field="asked",
+            asked=urlencode(asking.query),
+            csrf=seat.csrf,
+        )
+
+
+def _not_taken(asking: Asking) -> tuple[str, str] | None:
+    """What is asked for and isn't to be had."""
+    query = asking.query
+    if "request" in query:
+        return "request_not_supported", ""
+    if "request_uri" in query:
+        return "request_uri_not_supported", ""
+    if query.get("response_mode", "query") != "query":
+        return "invalid_request", "response_mode is query"
+    if "none" in asking.prompts and len(asking.prompts) > 1:
+        return "invalid_request", "prompt=none goes with no other"
+    return None
+
+
+def vouched(context: Context, call: Call, seat: Seat) -> None:
+    """Raises Forbidden for a form that isn't from a page of ours, drawn for this session."""
+    scheme = "https" if context.settings.production else "http"
+    given = {**call.headers, csrf.HEADER: call.body.get("csrf", "")}
+    reason = csrf.refused(given, seat.csrf, context.settings.base_url, scheme)
+    if reason:
+        raise Forbidden(f"this form isn't to be believed: {reason}", code="csrf")
+
+
+def _user(seat: Seat) -> str:
+    assert seat.actor.id is not None
+    return seat.actor.id

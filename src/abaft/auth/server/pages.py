@@ -1,0 +1,59 @@
+"""The pages of the authorization server: forms without a script, each under a strict policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from abaft.auth.calls import Reply
+from abaft.guard.headers import page_policy
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8886; --main: #2457c5 }
+body { margin: 0; font: 1rem/1.5 system-ui, sans-serif }
+main { margin: 10vh auto; max-width: 26rem; padding: 2rem; border: 1px solid var(--line); border-radius: 1rem }
+h1 { margin: 0 0 1rem; font-size: 1.4rem; overflow-wrap: anywhere }
+.quiet { opacity: .75; font-size: .9rem; overflow-wrap: anywhere }
+.warn { border-left: 4px solid #c33; padding-left: .75rem }
+label { display: block; margin-bottom: .25rem }
+input:not([type=hidden]) { box-sizing: border-box; width: 100%; font: 1.4rem ui-monospace, monospace; padding: .5rem; margin-bottom: 1rem; text-align: center }
+button { font: inherit; padding: .6rem 1.4rem; margin: .5rem .5rem 0 0; border: 1px solid var(--line); border-radius: .5rem; background: none; cursor: pointer }
+button.main { background: var(--main); border-color: var(--main); color: #fff }
+button:focus-visible, input:focus-visible { outline: 3px solid var(--main); outline-offset: 2px }
+"""  # noqa: E501
+_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("abaft.auth.server", "pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+)
+
+
+def page(name: str, status: int = 200, sent_to: str = "", **values: Any) -> Reply:
+    """A page; what its form answers may lead to `sent_to`, which its policy has to know."""
+    text = _ENVIRONMENT.get_template(name).render(style=_STYLE, **values)
+    forms = " ".join(["'self'", *([_source(sent_to)] if sent_to else [])])
+    headers = (
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-security-policy", page_policy(f"style-src 'sha256-{_HASH}'", forms=forms)),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "same-origin"),
+    )
+    return Reply(status, None, headers, text)
+
+
+def _source(uri: str) -> str:
+    """The origin, or the scheme of a native app, as a policy names it."""
+    parts = urlsplit(uri)
+    if parts.scheme in ("http", "https"):
+        return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}:"
+
+
+def said(title: str, text: str, status: int = 200, code: str = "") -> Reply:
+    """A page that says something."""
+    return page("said.html", status, title=title, text=text, code=code)

@@ -105,6 +105,7 @@ def mongodb(url: str, side: Side) -> None:
                     for row in rows[start : start + _ROWS]
                 ]
                 collection.insert_many(some, ordered=False)
+            client.get_default_database().command("compact", table, force=True)
 
 
 def _kept(name: str, value: Any, side: Side) -> Any:

@@ -17,7 +17,8 @@ from pymongo.write_concern import WriteConcern
 
 from abaft.base.errors import SettingError
 from abaft.base.settings import Settings
-from abaft.store.mongo.documents import Document
+from abaft.store.base import Lost, StoreError
+from abaft.store.mongo.documents import STATE, Document
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.template import Query
 
@@ -46,6 +47,7 @@ class Server:
         self._settings = settings
         self.seconds = settings.query_timeout
         self.transactional = False
+        self.unites = False
 
     async def open(self) -> None:
         """Connects, and learns what the deployment can do. Raises Lost."""
@@ -63,9 +65,21 @@ class Server:
         self.database = self.client.get_database(
             self.name, codec_options=OPTIONS, write_concern=DURABLE
         )
+        self.unites = await self._unites()
 
     async def close(self) -> None:
         await self.client.close()
+
+    async def _unites(self) -> bool:
+        """Whether one command takes several pipelines."""
+        part: Query = {"$unionWith": {"coll": STATE, "pipeline": [{"$limit": 1}]}}
+        try:
+            await self.run(STATE, [{"$limit": 1}, part])
+        except Lost:
+            raise
+        except StoreError:
+            return False
+        return True
 
     def collection(self, name: str) -> AsyncCollection[dict[str, Any]]:
         return self.database[name]

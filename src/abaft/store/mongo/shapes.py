@@ -6,11 +6,9 @@ read by one query a relation for all records of a page.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-from bson import Decimal128
 
 from abaft.model import expr as e
 from abaft.model.spec import Model, One
@@ -28,11 +26,10 @@ from abaft.store.mongo.conditions import match, test, value
 from abaft.store.mongo.documents import Document, path
 from abaft.store.mongo.existing import stored_as
 from abaft.store.mongo.frame import Context, Frame, Pipe
+from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.template import Query, Values, compiled
-from abaft.store.mongo.values import speller, text_json
+from abaft.store.mongo.values import hashable, speller, text_json
 
-Run = Callable[[str, list[Query]], Awaitable[list[Document]]]
-"""Runs a pipeline on a collection."""
 OWNER = "_owner"
 Texts = list[str]
 
@@ -44,7 +41,7 @@ class Member(Protocol):
     def needs(self) -> tuple[str, ...]:
         """The members of the document that it is made of."""
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
+    async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         """The text for each document."""
 
 
@@ -58,15 +55,6 @@ def at(document: Document, place: str) -> Any:
     return found
 
 
-def hashable(value: Any) -> Hashable:
-    """A key of a document, to look records up by."""
-    if isinstance(value, dict):
-        return tuple(map(hashable, value.values()))
-    if isinstance(value, list):
-        return tuple(map(hashable, value))
-    return value.bid if isinstance(value, Decimal128) else value
-
-
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A value of the document's own."""
@@ -74,7 +62,7 @@ class Stored:
     needs: tuple[str, ...]
     spell: Callable[[Any], str]
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
+    async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         [place] = self.needs
         return [self.spell(document.get(place)) for document in documents]
 
@@ -87,7 +75,7 @@ class Nested:
     shape: Shape
     salt: str
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
+    async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         found = await self.shape.texts(documents, values, run)
         return [f"[{text},{text_json(self.salt)}]" for text in found]
 
@@ -137,7 +125,7 @@ class ToOne:
             return None
         return found[0] if len(found) == 1 else dict(zip(self.key, found, strict=True))
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
+    async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         keys = [self._id(document) for document in documents]
         found = {} if self.hidden else await self._found(keys, values, run)
         return [
@@ -148,14 +136,13 @@ class ToOne:
     def _held(self, document: Document) -> str:
         return "null" if self.held is None else self.held(document.get(self.columns[0]))
 
-    async def _found(self, keys: list[Any], values: Values, run: Run) -> dict[Hashable, str]:
+    async def _found(self, keys: list[Any], values: Values, run: Runs) -> dict[Hashable, str]:
         wanted = list({hashable(key): key for key in keys if key is not None}.values())
         if not wanted:
             return {}
         if not self.target.managed:
             wanted = stored_as(self.target, self.target.key[0], wanted)
-        stages = [{"$match": {"_id": {"$in": wanted}}}, *self.related.fill(values)]
-        records = await run(self.target.table, stages)
+        records = await run.keyed(self.target.table, wanted, self.related.fill(values))
         assert self.related.shape is not None
         texts = await self.related.shape.texts(records, values, run)
         return {hashable(row["_id"]): text for row, text in zip(records, texts, strict=True)}
@@ -234,7 +221,7 @@ class ToMany:
             return {self.columns[0]: {"$in": found}}
         return {"$or": [dict(zip(self.columns, key, strict=True)) for key in keys]}
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
+    async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         if self.hidden or not documents:
             return ["0" if self.counts else "[]"] * len(documents)
         stages = [{"$match": self._owners(documents, values)}, *self.fill(values)]
@@ -249,7 +236,7 @@ class ToMany:
             gathered[hashable(row[OWNER])].append(text)
         return [f"[{','.join(gathered[owner])}]" for owner in owners]
 
-    async def _texts(self, records: list[Document], values: Values, run: Run) -> Texts:
+    async def _texts(self, records: list[Document], values: Values, run: Runs) -> Texts:
         if self.related.shape is not None:
             return await self.related.shape.texts(records, values, run)
         return [self._key_text(row) for row in records]
@@ -318,7 +305,7 @@ class Shape:
         self,
         documents: Sequence[Document],
         values: Values,
-        run: Run,
+        run: Runs,
         hidden: frozenset[str] = frozenset(),
     ) -> Texts:
         """The JSON of each document, without the members that are hidden."""

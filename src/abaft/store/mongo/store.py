@@ -39,9 +39,11 @@ from abaft.store.mongo.kept import Answers, Progresses
 from abaft.store.mongo.loading import Loading, Refused, matching, numbers, telling
 from abaft.store.mongo.read import Read, compile_read
 from abaft.store.mongo.refusals import check_storable
+from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.schema import upgrade
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query
+from abaft.store.mongo.together import Together
 from abaft.store.mongo.unit import Unit
 from abaft.store.mongo.versions import compile_versions
 from abaft.store.mongo.write import Keepers, Write, created
@@ -74,11 +76,13 @@ class MongoStore(Transacting):
         self.answers = Answers()
         self.progresses = Progresses()
         self.endings = Endings()
+        self.reads = Together(self.server.run, self.endings)
         patience = max(settings.query_timeout, PATIENCE)
         self.writer = Writer(self._begin, patience, settings.query_timeout)
 
     async def open(self) -> None:
         await self.endings.unharmed(self.server.open())
+        self.reads.unites = self.server.unites
 
     async def close(self) -> None:
         await self.writer.stop()
@@ -122,15 +126,12 @@ class MongoStore(Transacting):
     def compile_write(self, plan: WritePlan) -> Write:
         return Write(self.keepers, plan)
 
-    async def _run(self, collection: str, stages: list[Query]) -> list[Document]:
-        return await self.server.run(collection, stages)
-
     async def _get(self, collection: str, key: Any) -> Document | None:
         with translating():
             return await self.server.collection(collection).find_one({"_id": {"$eq": key}})
 
     async def read(self, compiled: Read, values: Values) -> Rows:
-        return await self.endings.unharmed(compiled.rows(values, self._run))
+        return await compiled.rows(values, self.reads)
 
     async def write(self, compiled: Write, values: Values) -> Row | None:
         creates = (compiled, values) if compiled.several else None
@@ -144,7 +145,7 @@ class MongoStore(Transacting):
         return rows
 
     async def probe(self, compiled: Write, values: Values) -> dict[str, bool] | None:
-        return await self.endings.unharmed(compiled.probe(values, self._get, self._run))
+        return await self.endings.unharmed(compiled.probe(values, self._get, self.reads))
 
     async def run(self, program: Any) -> Any:
         return await self.writer.submit(program())
@@ -177,9 +178,10 @@ class MongoStore(Transacting):
         seconds: float,
         session: AsyncClientSession | None,
     ) -> AsyncGenerator[Row, None]:
-        async def run(collection: str, stages: list[Query]) -> list[Document]:
+        async def do(collection: str, stages: list[Query]) -> list[Document]:
             return await self.endings.unharmed(self.server.run(collection, stages, session))
 
+        run = Runs(do)
         if compiled.nothing(values):
             return
         if compiled.shape is None:

@@ -18,6 +18,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from abaft.store.base import Busy, QueryTimeout, ReferenceViolation
 from abaft.store.mongo.documents import CHANGES, STATE, Document
 from abaft.store.mongo.faults import translating
+from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.server import DURABLE, SNAPSHOT, Server
 from abaft.store.mongo.template import Query
 
@@ -37,6 +38,7 @@ class Unit:
         self.changes: list[Document] = []
         self.done: list[Before] = []
         self.seconds: float | None = None
+        self.run = Runs(self._run)
         self.deferring = False
         """Whether a relation to a record of the same model may lead to one that comes later."""
         self.later: list[tuple[str, Any]] = []
@@ -65,7 +67,7 @@ class Unit:
         self._number = int(state.get("feed", 0))
         self.fills = state.get("fills", {})
 
-    async def run(self, collection: str, stages: list[Query]) -> list[Document]:
+    async def _run(self, collection: str, stages: list[Query]) -> list[Document]:
         """The documents of a pipeline, as this transaction sees them."""
         if collection == CHANGES and self.session is not None:
             await self._tell_feed()

@@ -7,7 +7,7 @@ dates end at milliseconds. JSON is text too: no name in it can be taken for an o
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -185,3 +185,12 @@ def speller(kind: Kind) -> Spell:
     """What makes JSON text of BSON."""
     found = form(kind).spell
     return lambda value: "null" if value is None else found(value)
+
+
+def hashable(value: Any) -> Hashable:
+    """A key of a document, to look records up by."""
+    if isinstance(value, dict):
+        return tuple(map(hashable, value.values()))
+    if isinstance(value, list):
+        return tuple(map(hashable, value))
+    return value.bid if isinstance(value, Decimal128) else value

@@ -19,7 +19,7 @@ from abaft.store.mongo.linking import Link
 from abaft.store.mongo.placing import Placing
 from abaft.store.mongo.reckoning import result_of
 from abaft.store.mongo.recording import Recorder, change, joined
-from abaft.store.mongo.shapes import Run
+from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.spreading import Deletion, Marking
 from abaft.store.mongo.template import Values
 from abaft.store.mongo.unit import Unit
@@ -201,14 +201,14 @@ class Write:
             return True
         return await self.guards.after.holds(document, values, unit.run, stored=True)
 
-    async def _shown(self, document: Document, values: Values, run: Run) -> str | None:
+    async def _shown(self, document: Document, values: Values, run: Runs) -> str | None:
         """The record's JSON, where the actor may see what it has become."""
         if self.plan.action == "delete":
             return None
         seen = self.visible.always or await self.visible.holds(document, values, run, stored=True)
         return await self.guards.shown.of(document, values, run) if seen else None
 
-    async def probe(self, values: Values, get: Any, run: Run) -> dict[str, bool] | None:
+    async def probe(self, values: Values, get: Any, run: Runs) -> dict[str, bool] | None:
         """Why it was held off: "read", and each guard by name; None where there is no record."""
         if self.plan.action == "create":
             given = {name: values[f"set.{name}"] for name in self.plan.assigned}

@@ -1,0 +1,38 @@
+"""How pipelines are run: each by a command of its own, or several by one where that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from abaft.store.mongo.documents import Document
+from abaft.store.mongo.template import Query
+
+Do = Callable[[str, list[Query]], Coroutine[Any, Any, list[Document]]]
+
+
+def among(keys: Sequence[Any]) -> Query:
+    """The stage that leaves the documents of these keys."""
+    return {"$match": {"_id": {"$eq": keys[0]} if len(keys) == 1 else {"$in": list(keys)}}}
+
+
+class Runs:
+    """Runs pipelines on collections, one after the other: a transaction takes no two at once."""
+
+    def __init__(self, do: Do) -> None:
+        self._do = do
+
+    async def __call__(self, collection: str, stages: list[Query]) -> list[Document]:
+        return await self._do(collection, stages)
+
+    async def keyed(
+        self, collection: str, keys: Sequence[Any], rest: list[Query]
+    ) -> list[Document]:
+        """What a pipeline makes of the documents of these keys, each for itself."""
+        return await self._do(collection, [among(keys), *rest])
+
+    async def several(
+        self, shape: object, collection: str, pipelines: Sequence[list[Query]]
+    ) -> list[list[Document]]:
+        """What pipelines of few documents find; `shape` is the same for those that are alike."""
+        return [await self._do(collection, stages) for stages in pipelines]

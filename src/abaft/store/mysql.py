@@ -297,7 +297,7 @@ class MysqlStore(ServerStore[Connection]):
             finally:
                 connection.terminate()
 
-    async def changes(self, after: str, limit: int) -> list[Change]:
+    async def changes(self, after: str, limit: int, settled: bool = True) -> list[Change]:
         while await self._fetch(feed.UNNUMBERED):
             if not await self._number():
                 break

@@ -29,6 +29,7 @@ OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
 DURABLE = WriteConcern(w="majority", j=True)
 """What is written is on disk where most have it."""
 SNAPSHOT = ReadConcern("snapshot")
+LASTING = ReadConcern("majority")
 PATIENCE = 5_000
 """Milliseconds to find a server."""
 
@@ -104,7 +105,15 @@ class Server:
     ) -> list[Document]:
         """All documents of a pipeline, within its time."""
         with translating():
-            async with await self._found(collection, stages, session, seconds) as cursor:
+            found = self.collection(collection)
+            async with await self._found(found, stages, session, seconds) as cursor:
+                return await cursor.to_list()
+
+    async def lasting(self, collection: str, stages: list[Query]) -> list[Document]:
+        """All documents of a pipeline, of what no failover can undo."""
+        with translating():
+            found = self.collection(collection).with_options(read_concern=LASTING)
+            async with await self._found(found, stages) as cursor:
                 return await cursor.to_list()
 
     async def each(
@@ -116,19 +125,20 @@ class Server:
     ) -> AsyncGenerator[Document, None]:
         """The documents of a pipeline one by one."""
         with translating():
-            async with await self._found(collection, stages, session, seconds) as cursor:
+            found = self.collection(collection)
+            async with await self._found(found, stages, session, seconds) as cursor:
                 async for row in cursor:
                     yield row
 
     async def _found(
         self,
-        collection: str,
+        collection: AsyncCollection[dict[str, Any]],
         stages: list[Query],
-        session: AsyncClientSession | None,
-        seconds: float | None,
+        session: AsyncClientSession | None = None,
+        seconds: float | None = None,
     ) -> AsyncCommandCursor[Document]:
         limit = self.seconds if seconds is None else seconds
         options: dict[str, Any] = {"maxTimeMS": max(1, int(limit * 1000))} if limit else {}
-        return await self.collection(collection).aggregate(
+        return await collection.aggregate(
             stages, session=session, allowDiskUse=True, batchSize=1000, **options
         )

@@ -203,6 +203,9 @@ class MongoStore(Transacting):
         # A server alone has none to give: there each read is of a moment of its own.
         alone = not self.server.transactional
         async with self.server.client.start_session(snapshot=not alone) as session:
+            if not alone:
+                # It takes a read for the moment to be now.
+                await self.endings.unharmed(self.server.run(CHANGES, [{"$limit": 1}], session))
 
             async def rows(compiled: Read, values: Values) -> AsyncIterator[Row]:
                 async for row in self._rows(compiled, values, 0, None if alone else session):
@@ -210,10 +213,10 @@ class MongoStore(Transacting):
 
             yield rows
 
-    async def changes(self, after: str, limit: int) -> list[Change]:
+    async def changes(self, after: str, limit: int, settled: bool = True) -> list[Change]:
         where: Query = {"_id": {"$gt": Int64(after or 0)}}
         stages: list[Query] = [{"$match": where}, {"$sort": {"_id": 1}}, {"$limit": limit}]
-        found = await self.endings.unharmed(self.server.run(CHANGES, stages))
+        found = await self.endings.unharmed(self.server.lasting(CHANGES, stages))
         return [_change(row) for row in found]
 
     async def prune_changes(self, before: str) -> int:

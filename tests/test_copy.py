@@ -158,6 +158,8 @@ def test_what_changed_since_comes_with_the_next_run(two: tuple[str, str]) -> Non
     on(source, moved.fill)
     first = checksum(copy(source, target))
     on(source, change)
+    result = copy(source, target, "--verify")
+    assert (result.exit_code, "is behind" in said(result)) == (1, True), said(result)
     result = copy(source, target)
     assert "changes that were made meanwhile" in said(result)
     assert checksum(result) != first

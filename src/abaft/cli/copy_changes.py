@@ -133,9 +133,9 @@ class Changes:
     async def _brought(
         self, state: State, named: Named, moment: Moment, way: tuple[str, ...]
     ) -> None:
+        told, left = await self.notes.told(), named.count
         async with self.target.store.transaction(patient=True) as session:
             await self._walk(session, moment, way)
-            told, left = await self.notes.told(), named.count
             while left and (
                 changes := await self.source.store.changes(told.position, min(left, FEED))
             ):

@@ -127,6 +127,10 @@ class Connection:
 
     async def read(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
         """The rows of a statement that is likely to be asked for again."""
+        return (await self.bound(sql, args))[0] or ()
+
+    async def bound(self, sql: str, args: Sequence[Any]) -> tuple[Sequence[Row] | None, int]:
+        """As `run`, with the values beside the statement where that can be."""
         try:
             async with asyncio.timeout(self.limit):
                 bound = await self._bound.statement(sql, args)
@@ -136,10 +140,10 @@ class Connection:
                 raise refusal from error
             raise
         if result is None:
-            return await self.rows(await self.spelled(sql, args))
-        if result.warning_count:
+            return await self.run(await self.spelled(sql, args))
+        if result.warning_count and result.rows is not None:
             await self._refuse_what_was_cut()
-        return result.rows or ()
+        return result.rows, result.affected_rows
 
     async def rows(self, sql: str) -> list[Row]:
         """The rows of a statement that gives some."""

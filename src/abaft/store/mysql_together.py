@@ -18,14 +18,20 @@ from abaft.store.mysql_pool import Connection
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.write import WriteStatement
 
-_MOST = 50
+_MOST = 100
 """Writes at a time: all of them have a statement's time."""
+_STEPS = (100, 50, 20, 10, 5, 2, 1)
+"""How many new records a statement may have: so few different ones, a server keeps."""
+_BOUND = 5
+"""From how many on their values go beside the statement: as constants they would be read anew."""
 _LONGEST = 1 << 20
 """Characters at a time, which a server takes in any case."""
 _VALUES = re.compile(
     r"(INSERT INTO .+? VALUES )(\((?:[^()']|\([^()']*\))*\))\s*(RETURNING .*)?", re.DOTALL
 )
 NOTHING: Row = (None, None)
+Part = str | tuple[str, list[Any]]
+"""A statement with its values in it, or beside it."""
 Done = tuple[Sequence[Row] | None, int]
 """The rows that a statement gave, or how many it has written."""
 
@@ -160,12 +166,13 @@ async def fly(
     around: tuple[list[str], list[str]] = ([], []),
 ) -> list[Any]:
     """What each of the items gave, between statements that go `around` them."""
-    parts, legs = [*around[0]], []
+    parts: list[Part] = [*around[0]]
+    legs = []
     for run in flight:
         leg, asked = await _leg(connection, items, run, found)
         legs.append(leg)
         parts += asked
-    done = await _several(connection, parts + around[1])
+    done = await _several(connection, [*parts, *around[1]])
     start, given = len(around[0]), []
     for leg in legs:
         given += leg.found(done[start : start + leg.size])
@@ -175,14 +182,14 @@ async def fly(
 
 async def _leg(
     connection: Connection, items: Sequence[Item], run: range, found: Sequence[Any]
-) -> tuple[_Leg, list[str]]:
-    """A run, and its statements spelled."""
+) -> tuple[_Leg, list[Part]]:
+    """A run, and its statements."""
     item = items[run[0]]
     many = [items[place].bound(found) for place in run]
     if item.reads:
         [values] = many
-        asked = await _spelled(connection, item.compiled.statement.statement, values)
-        return _Leg(run, item, 0, 0, 1), [asked]
+        asked = [await _spelled(connection, item.compiled.statement.statement, values)]
+        return _Leg(run, item, 0, 0, 1), [*asked]
     compiled: WriteStatement = item.compiled
     writes = await _all(connection, compiled.statement, many)
     changes = [] if compiled.change is None else await _all(connection, compiled.change, many)
@@ -196,32 +203,54 @@ async def _spelled(connection: Connection, statement: Statement, values: Values)
     return await connection.spelled(statement.sql, statement.args(values))
 
 
-async def _all(connection: Connection, statement: Statement, many: Sequence[Values]) -> list[str]:
-    """The statement for each, as one where that can be and isn't too long."""
-    if len(many) > 1 and (made := _of_many(statement.sql, len(many))) is not None:
-        args = [value for values in many for value in statement.args(values)]
-        text = await connection.spelled(made, args)
-        if len(text) <= _LONGEST:
-            return [text]
-    return [await _spelled(connection, statement, values) for values in many]
+async def _all(connection: Connection, statement: Statement, many: Sequence[Values]) -> list[Part]:
+    """The statement for each, as few where that can be and isn't too long."""
+    parts: list[Part] = []
+    start = 0
+    for size in _STEPS:
+        made = _of_many(statement.sql, size) if size > 1 else None
+        while start + size <= len(many) and (made is not None or size == 1):
+            some = many[start : start + size]
+            start += size
+            if made is None:
+                parts.append(await _spelled(connection, statement, some[0]))
+            else:
+                parts += await _one(connection, statement, made, some)
+    return parts
+
+
+async def _one(
+    connection: Connection, statement: Statement, made: str, many: Sequence[Values]
+) -> list[Part]:
+    """The statement of many, unless it is too long."""
+    args = [value for values in many for value in statement.args(values)]
+    if sum(len(value) for value in args if isinstance(value, str | bytes)) > _LONGEST // 2:
+        return [await _spelled(connection, statement, values) for values in many]
+    if len(many) >= _BOUND:
+        return [(made, args)]
+    return [await connection.spelled(made, args)]
 
 
 @lru_cache(2_000)
 def _of_many(sql: str, count: int) -> str | None:
     """The insert of a row as one of so many; None where it is something else."""
     found = _VALUES.fullmatch(sql)
-    if found is None:
+    # What is given back is asked for once, with one set of values.
+    if found is None or "?" in (found[3] or ""):
         return None
     return f"{found[1]}{', '.join([found[2]] * count)} {found[3] or ''}"
 
 
-async def _several(connection: Connection, parts: Sequence[str]) -> list[Done]:
-    """What each gives, by as many round trips as their length takes."""
+async def _several(connection: Connection, parts: Sequence[Part]) -> list[Done]:
+    """What each gives, by as many round trips as their length and their values take."""
     done: list[Done] = []
-    start, length = 0, 0
-    for place, part in enumerate(parts):
-        if length and length + len(part) > _LONGEST:
-            done += await connection.several(parts[start:place])
-            start, length = place, 0
-        length += len(part)
-    return done + await connection.several(parts[start:])
+    texts: list[str] = []
+    for part in parts:
+        if texts and (not isinstance(part, str) or sum(map(len, texts)) + len(part) > _LONGEST):
+            done += await connection.several(texts)
+            texts = []
+        if isinstance(part, str):
+            texts.append(part)
+        else:
+            done.append(await connection.bound(*part))
+    return done + (await connection.several(texts) if texts else [])

@@ -216,7 +216,7 @@ class MysqlStore(ServerStore[Connection]):
             try:
                 rows = await together.fly(connection, items, flight, [], around)
             except BaseException as error:
-                if lands and gone(error):
+                if lands and isinstance(error, Exception) and gone(error):
                     raise translate_write(error, self._columns) from error
                 await steps.roll_back(connection)
                 raise

@@ -66,5 +66,5 @@ def _columns(builder: WriteBuilder, generated: str | None) -> list[Element]:
     stored = builder.stored()
     key = sa.null() if generated is None else stored.column(generated)
     reckoned = builder.reckoned(stored)
-    columns = [builder.shown(stored).label("j"), key.label("k")]
+    columns: list[Element] = [builder.shown(stored).label("j"), key.label("k")]
     return columns if reckoned is None else [*columns, reckoned.label("d")]

@@ -100,9 +100,9 @@ async def test_authz_1_records_read_at_once_are_those_of_each_actor(api: Api) ->
 
 async def test_authz_1_lists_read_at_once_are_those_of_each_actor(api: Api) -> None:
     asked = [
-        (f"/api/books?sort=-title&limit={limit}&expand=shelf,owner&count=exact&id[lt]={n}", actor)
+        (f"/api/books?sort=-title&limit={limit}&expand=shelf&count=exact&id[lt]={n}", actor)
         for n in (0, 7, 20, 41)
-        for limit in (0, 3, 50)
+        for limit in (1, 3, 50)
         for actor in ACTORS
     ]
     assert await both_ways(api, asked, 200) < len(asked)
@@ -110,9 +110,9 @@ async def test_authz_1_lists_read_at_once_are_those_of_each_actor(api: Api) -> N
 
 async def test_counts_groups_and_lists_of_many_are_as_if_alone(api: Api) -> None:
     paths = [
-        "/api/books?group=free&count_=count()",
+        "/api/books?group=free&aggregate=count",
         "/api/shelfs?expand=books",
-        "/api/books?limit=0&count=exact",
+        "/api/books?limit=1&count=exact",
         "/api/books?count=5&limit=2",
         "/api/books?title[contains]=book 1&sort=title",
     ]

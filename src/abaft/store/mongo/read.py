@@ -106,7 +106,7 @@ class Read:
         return _number(found)
 
     def _row(self, document: Document, text: str, count: int | None) -> Row:
-        row = (text, *(at(document, place) for place in self.order))
+        row = (text, *[at(document, place) for place in self.order])
         texts = [document.get(name) for name in self.marked]
         return (*row, *texts) if count is None else (*row, count, *texts)
 

@@ -24,8 +24,9 @@ from abaft.store.mongo.template import Query
 
 Options = CodecOptions[Mapping[str, Any]]
 OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
-    uuid_representation=UuidRepresentation.STANDARD
+    uuid_representation=UuidRepresentation.UNSPECIFIED
 )
+"""Of UUIDs we make the BSON, and of BSON the UUIDs, where they are needed."""
 DURABLE = WriteConcern(w="majority", j=True)
 """What is written is on disk where most have it."""
 SNAPSHOT = ReadConcern("snapshot")

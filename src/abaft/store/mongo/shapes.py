@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import orjson
+
 from abaft.model import expr as e
 from abaft.model.spec import Model, One
 from abaft.plan.types import (
@@ -28,7 +30,7 @@ from abaft.store.mongo.existing import stored_as
 from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.template import Query, Values, compiled
-from abaft.store.mongo.values import hashable, speller, text_json
+from abaft.store.mongo.values import hashable, shower, speller, text_json
 
 OWNER = "_owner"
 Texts = list[str]
@@ -47,6 +49,8 @@ class Member(Protocol):
 
 def at(document: Document, place: str) -> Any:
     """What is at a path; null where nothing is."""
+    if "." not in place:
+        return document.get(place)
     found: Any = document
     for part in place.split("."):
         if not isinstance(found, dict):
@@ -60,11 +64,14 @@ class Stored:
     """A value of the document's own."""
 
     needs: tuple[str, ...]
-    spell: Callable[[Any], str]
+    show: Callable[[Any], Any] | None
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
+    def column(self, documents: Sequence[Document]) -> list[Any]:
+        """What is shown of each, as orjson takes it."""
         [place] = self.needs
-        return [self.spell(document.get(place)) for document in documents]
+        if self.show is None:
+            return [document.get(place) for document in documents]
+        return [self.show(document.get(place)) for document in documents]
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +295,7 @@ class Shape:
     """What a selection shows: the members in order, each with what says whether it is shown."""
 
     def __init__(self, frame: Frame, selection: Selection) -> None:
-        self.members: list[tuple[str, Member, str | None]] = []
+        self.members: list[tuple[str, Member | Stored, str | None]] = []
         needs: list[str] = []
         for item in selection.items:
             member = _member(frame, item)
@@ -298,7 +305,7 @@ class Shape:
                 frame.pipe.add("$set", {shown: test(item.mask, [frame])})
                 needs.append(shown)
             needs += member.needs
-            self.members.append((f'"{item.name}":', member, shown))
+            self.members.append((item.name, member, shown))
         self.needs = tuple(dict.fromkeys(needs))
 
     async def texts(
@@ -309,18 +316,24 @@ class Shape:
         hidden: frozenset[str] = frozenset(),
     ) -> Texts:
         """The JSON of each document, without the members that are hidden."""
-        parts: list[Texts] = [[] for _ in documents]
+        parts: list[dict[str, Any]] = [{} for _ in documents]
         for name, member, shown in self.members:
-            if name[1:-2] in hidden:
+            if name in hidden:
                 continue
-            which = [n for n, row in enumerate(documents) if shown is None or row[shown] is True]
-            texts = await member.texts([documents[n] for n in which], values, run)
-            for place, text in zip(which, texts, strict=True):
-                parts[place].append(name + text)
-        return ["{" + ",".join(part) + "}" for part in parts]
+            rows, into = documents, parts
+            if shown is not None:
+                which = [n for n, row in enumerate(documents) if row[shown] is True]
+                rows, into = [documents[n] for n in which], [parts[n] for n in which]
+            if isinstance(member, Stored):
+                found = member.column(rows)
+            else:
+                found = [orjson.Fragment(text) for text in await member.texts(rows, values, run)]
+            for part, one in zip(into, found, strict=True):
+                part[name] = one
+        return [orjson.dumps(part).decode() for part in parts]
 
 
-def _member(frame: Frame, item: Item) -> Member:
+def _member(frame: Frame, item: Item) -> Member | Stored:
     match item:
         case CountItem(of=of):
             return ToMany(frame, of, counts=True)
@@ -334,11 +347,11 @@ def _member(frame: Frame, item: Item) -> Member:
     return _field(frame, item)
 
 
-def _field(frame: Frame, item: FieldItem) -> Member:
+def _field(frame: Frame, item: FieldItem) -> Stored:
     model = frame.model
     if item.value is None:
-        return Stored((path(model, item.name),), speller(model.fields[item.name].kind))
+        return Stored((path(model, item.name),), shower(model.fields[item.name].kind))
     kind = model.computed[item.name].field.kind
     name = frame.pipe.context.name("c")
     frame.pipe.add("$set", {name: value(item.value, [frame], kind)})
-    return Stored((name,), speller(kind))
+    return Stored((name,), shower(kind))

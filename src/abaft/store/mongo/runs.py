@@ -10,6 +10,9 @@ from abaft.store.mongo.template import Query
 
 Do = Callable[[str, list[Query]], Coroutine[Any, Any, list[Document]]]
 
+Owners = tuple[str, Sequence[Any]]
+"""A collection, and keys of documents there."""
+
 
 def among(keys: Sequence[Any]) -> Query:
     """The stage that leaves the documents of these keys."""
@@ -30,6 +33,15 @@ class Runs:
     ) -> list[Document]:
         """What a pipeline makes of the documents of these keys, each for itself."""
         return await self._do(collection, [among(keys), *rest])
+
+    async def owned(
+        self, collection: str, ties: Query, owners: Owners | None, rest: list[Query]
+    ) -> list[Document]:
+        """What a pipeline makes of the documents that lead to owners, in whose collection or none.
+
+        `owners` are known where what leads to them is held to be there, as foreign keys are.
+        """
+        return await self._do(collection, [{"$match": ties}, *rest])
 
     async def several(
         self, shape: object, collection: str, pipelines: Sequence[list[Query]]

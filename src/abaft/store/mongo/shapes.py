@@ -172,6 +172,8 @@ class ToMany:
         back = [] if linked is not None else self.source.one[self.many.back].columns
         self.columns = [path(self.source, name) for name in back]
         self.back = back[0] if back else ""
+        self.table = model.table
+        self.held = bool(back) and self.source.one[self.many.back].constraint
         self.key = [path(model, name) for name in model.key] if linked is None else []
         self.needs: tuple[str, ...] = tuple(self.key)
         self.related = Related(context, self.target, item)
@@ -231,8 +233,9 @@ class ToMany:
     async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         if self.hidden or not documents:
             return ["0" if self.counts else "[]"] * len(documents)
-        stages = [{"$match": self._owners(documents, values)}, *self.fill(values)]
-        records = await run(self.source.table, stages)
+        ties, rest = self._owners(documents, values), self.fill(values)
+        known = (self.table, [document["_id"] for document in documents]) if self.held else None
+        records = await run.owned(self.source.table, ties, known, rest)
         owners = [hashable([at(document, name) for name in self.key]) for document in documents]
         if self.counts:
             counted = {hashable(row["_id"]): str(row["n"]) for row in records}

@@ -106,15 +106,15 @@ class MongoStore(Transacting):
                     raise
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[Unit]:
+    async def _begin(self, expected: int, careful: bool) -> AsyncIterator[Unit]:
         """A transaction that its user commits; what isn't is undone."""
         if not self.server.transactional:
-            async with _undone(Journal(self.server)) as unit:
+            async with _undone(Journal(self.server), expected, careful) as unit:
                 yield unit
             return
         async with (
             self.server.client.start_session() as session,
-            _undone(Unit(self.server, session)) as unit,
+            _undone(Unit(self.server, session), expected, careful) as unit,
         ):
             yield unit
 
@@ -134,14 +134,17 @@ class MongoStore(Transacting):
         return await compiled.rows(values, self.reads)
 
     async def write(self, compiled: Write, values: Values) -> Row | None:
-        creates = (compiled, values) if compiled.several else None
+        alike = (compiled, values) if compiled.several or compiled.changing else None
         row: Row | None = await self.writer.submit(
-            lambda unit: compiled.run(unit, values), creates=creates
+            lambda unit: compiled.run(unit, values), alike=alike, expected=1
         )
         return row
 
     async def write_all(self, items: Sequence[Item]) -> list[Any]:
-        rows: list[Any] = await self.writer.submit(lambda unit: all_of(unit, items))
+        expected = sum(not item.reads for item in items)
+        rows: list[Any] = await self.writer.submit(
+            lambda unit: all_of(unit, items), expected=expected
+        )
         return rows
 
     async def probe(self, compiled: Write, values: Values) -> dict[str, bool] | None:
@@ -229,9 +232,9 @@ class MongoStore(Transacting):
 
 
 @asynccontextmanager
-async def _undone(unit: Unit) -> AsyncIterator[Unit]:
+async def _undone(unit: Unit, expected: int, careful: bool) -> AsyncIterator[Unit]:
     """Begins the transaction; what isn't committed is undone."""
-    await unit.begin()
+    await unit.begin(expected, careful)
     try:
         yield unit
     except BaseException:

@@ -269,17 +269,19 @@ async def test_who_stood_still_for_longer_than_its_turn_is_undone(url: str) -> N
 async def test_who_thinks_for_long_keeps_its_turn(url: str) -> None:
     await begin(url)
     apps = make_app(url), make_app(url)
+    begun = asyncio.Event()
     for app in apps:
         await app.start()
 
     async def think() -> None:
         async with apps[0].db(SYSTEM).transaction() as db:
             await db.update(await db.get(Page, 1), title="first")
+            begun.set()
             await asyncio.sleep(1)
             await db.update(await db.get(Page, 2), title="second")
 
     async def write() -> None:
-        await asyncio.sleep(0.3)
+        await begun.wait()
         page = await apps[1].db(SYSTEM).get(Page, 1)
         await apps[1].db(SYSTEM).update(page, title="third")
 

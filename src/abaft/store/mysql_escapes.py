@@ -26,17 +26,18 @@ def quotes(sql: str) -> bool:
 
 def mended(sql: str, rows: Sequence[Row]) -> list[Row]:
     """The rows of a statement with its JSON, which comes first, as other databases write it."""
-    return [_row(row) for row in rows] if quotes(sql) else [*rows]
+    if not quotes(sql):
+        return [*rows]
+    return [row if type(j := row[0]) is not str or _ESCAPED not in j else _row(row) for row in rows]
 
 
 def mended_row(sql: str, row: Row) -> Row:
     """One of them."""
-    return _row(row) if quotes(sql) else row
+    return mended(sql, [row])[0]
 
 
 def _row(row: Any) -> Row:
-    shown = row[0]
-    return (text(shown), *row[1:]) if type(shown) is str and _ESCAPED in shown else row
+    return (text(row[0]), *row[1:])
 
 
 def text(json: str) -> str:

@@ -137,6 +137,7 @@ def test_val_4_engines_answer_as_plain_python_does(engines: list[Engine]) -> Non
 
 @quick
 @given(world=worlds())
+@pytest.mark.slow
 def test_rules_mean_what_the_same_rules_by_hand_do(world: World) -> None:
     for record in world.all():
         rules = [rule.where for rule in type(record).__spec__.rules if not rule.fields]

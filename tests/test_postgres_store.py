@@ -158,6 +158,8 @@ async def test_of_many_writers_with_one_etag_exactly_one_wins(url: str) -> None:
         assert [change.action for change in await lib.feed()].count("update") == 1
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_locked_record_holds_up_nobody_but_its_own_writers(url: str) -> None:
     async with library(url, query_timeout=3.0) as lib:
         shelf = await lib.add_shelf("a")

@@ -47,6 +47,8 @@ async def test_a_transaction_lands_whole_or_not_at_all(url: str) -> None:
         assert await lib.store.sql("select count(*) n from shelfs", []) == [{"n": 4}]
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_an_idle_transaction_is_ended(url: str) -> None:
     async with library(url, query_timeout=0.3) as lib:
 

@@ -65,6 +65,7 @@ def test_load_1_hdr_3_what_is_not_plain_goes_the_usual_way(data: bytes) -> None:
     assert still_to_come(data, 1000) is None
 
 
+@pytest.mark.slow
 async def test_load_1_refusals_are_told_once_a_second() -> None:
     told: list[tuple[int, int]] = []
     admission = Admission(2, lambda *given: told.append(given))

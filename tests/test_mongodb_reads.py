@@ -162,7 +162,7 @@ async def shared() -> tuple[Together, _Server]:
 async def test_dos_5_who_fails_in_company_fails_alone(shared: tuple[Together, _Server]) -> None:
     together, _ = shared
     keys = ["a", "bad", "none", "b", "a"]
-    asked = (together.keyed("c", [key], []) for key in keys)
+    asked = (together.keyed("c", {key: key}, []) for key in keys)
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert isinstance(found[1], QueryTimeout)
     assert [found[0], found[2], found[3], found[4]] == [
@@ -176,7 +176,7 @@ async def test_authz_1_what_differs_in_more_than_the_key_is_asked_apart(
     together, server = shared
     rests = [[{"$match": {"owner": who}}] for who in ("ann", "bob", 1, True, "1", None)]
     asked = [(key, rest) for key in "abc" for rest in rests]
-    found = await asyncio.gather(*(together.keyed("c", [key], rest) for key, rest in asked))
+    found = await asyncio.gather(*(together.keyed("c", {key: key}, rest) for key, rest in asked))
     assert [(rows[0]["_id"], rows[0]["rest"]) for rows in found] == asked
     assert len(server.asked) == len(rests)
 
@@ -184,7 +184,7 @@ async def test_authz_1_what_differs_in_more_than_the_key_is_asked_apart(
 async def test_a_lost_server_is_told_to_all_at_once(shared: tuple[Together, _Server]) -> None:
     together, server = shared
     server.broken = True
-    asked = (together.keyed("c", [key], []) for key in "abc")
+    asked = (together.keyed("c", {key: key}, []) for key in "abc")
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert [type(error) for error in found] == [Lost] * 3
     assert len(server.asked) == 1
@@ -192,7 +192,7 @@ async def test_a_lost_server_is_told_to_all_at_once(shared: tuple[Together, _Ser
 
 async def test_who_leaves_takes_nobody_along(shared: tuple[Together, _Server]) -> None:
     together, _ = shared
-    tasks = [asyncio.create_task(together.keyed("c", [key], [])) for key in "abc"]
+    tasks = [asyncio.create_task(together.keyed("c", {key: key}, [])) for key in "abc"]
     await asyncio.sleep(0)
     tasks[0].cancel()
     found = await asyncio.gather(*tasks, return_exceptions=True)

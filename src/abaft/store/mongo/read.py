@@ -25,7 +25,7 @@ from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.search import find
 from abaft.store.mongo.shapes import Shape, at, projection, sorting
 from abaft.store.mongo.template import Bound, Fill, Query, Values, compiled
-from abaft.store.mongo.values import Convert, decoder
+from abaft.store.mongo.values import Convert, decoder, hashable
 
 ESTIMATED_UP_TO = 10_000
 """How far an estimate counts."""
@@ -89,9 +89,8 @@ class Read:
         if self.nothing(values):
             return []
         if self.keyed is not None:
-            return await run.keyed(
-                self.collection, [self.keyed.key.fill(values)], self.keyed.rest(values)
-            )
+            key = self.keyed.key.fill(values)
+            return await run.keyed(self.collection, {hashable(key): key}, self.keyed.rest(values))
         [found] = await run.several(self, self.collection, [self.find(values)])
         return found or await self._of_nothing(values, run)
 

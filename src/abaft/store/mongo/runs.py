@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import Any
 
 from abaft.store.mongo.documents import Document
@@ -10,13 +10,15 @@ from abaft.store.mongo.template import Query
 
 Do = Callable[[str, list[Query]], Coroutine[Any, Any, list[Document]]]
 
+Keys = Mapping[Hashable, Any]
+"""Keys of documents by what they are told apart by."""
 Owners = tuple[str, Sequence[Any]]
 """A collection, and keys of documents there."""
 
 
-def among(keys: Sequence[Any]) -> Query:
+def among(keys: list[Any]) -> Query:
     """The stage that leaves the documents of these keys."""
-    return {"$match": {"_id": {"$eq": keys[0]} if len(keys) == 1 else {"$in": list(keys)}}}
+    return {"$match": {"_id": {"$eq": keys[0]} if len(keys) == 1 else {"$in": keys}}}
 
 
 class Runs:
@@ -28,11 +30,9 @@ class Runs:
     async def __call__(self, collection: str, stages: list[Query]) -> list[Document]:
         return await self._do(collection, stages)
 
-    async def keyed(
-        self, collection: str, keys: Sequence[Any], rest: list[Query]
-    ) -> list[Document]:
+    async def keyed(self, collection: str, keys: Keys, rest: list[Query]) -> list[Document]:
         """What a pipeline makes of the documents of these keys, each for itself."""
-        return await self._do(collection, [among(keys), *rest])
+        return await self._do(collection, [among([*keys.values()]), *rest])
 
     async def owned(
         self, collection: str, ties: Query, owners: Owners | None, rest: list[Query]

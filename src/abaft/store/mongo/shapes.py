@@ -134,21 +134,25 @@ class ToOne:
 
     async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         keys = [self._id(document) for document in documents]
-        found = {} if self.hidden else await self._found(keys, values, run)
+        marks = [hashable(key) for key in keys]
+        found: dict[Hashable, str] = {}
+        wanted = {mark: key for mark, key in zip(marks, keys, strict=True) if key is not None}
+        if wanted and not self.hidden:
+            found = await self._found(wanted, values, run)
         return [
-            found.get(hashable(key)) or self._held(document)
-            for key, document in zip(keys, documents, strict=True)
+            found.get(mark) or self._held(document)
+            for mark, document in zip(marks, documents, strict=True)
         ]
 
     def _held(self, document: Document) -> str:
         return "null" if self.held is None else self.held(document.get(self.columns[0]))
 
-    async def _found(self, keys: list[Any], values: Values, run: Runs) -> dict[Hashable, str]:
-        wanted = list({hashable(key): key for key in keys if key is not None}.values())
-        if not wanted:
-            return {}
+    async def _found(
+        self, wanted: dict[Hashable, Any], values: Values, run: Runs
+    ) -> dict[Hashable, str]:
         if not self.target.managed:
-            wanted = stored_as(self.target, self.target.key[0], wanted)
+            sought = stored_as(self.target, self.target.key[0], [*wanted.values()])
+            wanted = {hashable(key): key for key in sought}
         records = await run.keyed(self.target.table, wanted, self.related.fill(values))
         assert self.related.shape is not None
         texts = await self.related.shape.texts(records, values, run)

@@ -21,7 +21,7 @@ from abaft.base import clock
 from abaft.store.base import Lost, StoreError
 from abaft.store.mongo.documents import Document
 from abaft.store.mongo.ending import Endings
-from abaft.store.mongo.runs import Do, Runs, among
+from abaft.store.mongo.runs import Do, Keys, Runs, among
 from abaft.store.mongo.server import OPTIONS
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.values import hashable
@@ -120,7 +120,7 @@ class Lane:
             return
         for ask, answer in zip(asks, found, strict=True):
             _settle(ask, answer)
-        self._learn((clock.monotonic() - began) / len(asks))
+        self._learn(clock.monotonic() - began, len(asks))
 
     async def _by_itself(self, ask: Ask) -> None:
         try:
@@ -130,14 +130,16 @@ class Lane:
         else:
             _settle(ask, answer)
 
-    def _learn(self, seconds: float) -> None:
-        self._cost += (seconds - self._cost) / 8
+    def _learn(self, seconds: float, size: int) -> None:
         if self._slow:
             self._slow -= 1
             if not self._slow:
                 self._cost = 0.0  # it may be quick again
-        elif self._cost > _SLOW:
-            self._slow = _SLOW_RUNS
+        elif size > 1:
+            # Of one alone it can't be told from the way there and back.
+            self._cost += (seconds / size - self._cost) / 8
+            if self._cost > _SLOW:
+                self._slow = _SLOW_RUNS
 
 
 class _Flight:
@@ -172,7 +174,9 @@ class KeyLane(Lane):
         return len(asks) >= MOST or sum(len(ask.what) for ask in asks) >= _KEYS
 
     async def _found(self, asks: list[Ask]) -> list[Answer]:
-        wanted = {hashable(key): key for ask in asks for key in ask.what}
+        wanted: dict[Hashable, Any] = {}
+        for ask in asks:
+            wanted |= ask.what
         stages = [among([*wanted.values()]), *self._rest]
         documents = await self._do(self.collection, stages)
         if len(asks) == 1:
@@ -225,13 +229,13 @@ class Together(Runs):
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._endings.leave(asyncio.ensure_future(work))
 
-    async def keyed(self, collection: str, keys: Sequence[Any], rest: list[Query]) -> Answer:
+    async def keyed(self, collection: str, keys: Keys, rest: list[Query]) -> Answer:
         place = collection, _bytes(rest)
         lane = self._by_key.get(place)
         if lane is None:
             self._forget()
             lane = self._by_key[place] = KeyLane(collection, self._do, self._begin, rest)
-        return await lane.ask(keys, tuple(hashable(key) for key in keys))
+        return await lane.ask(keys, tuple(keys))
 
     def _forget(self) -> None:
         """Lanes are made anew for nothing, so those at rest are let go now and then."""

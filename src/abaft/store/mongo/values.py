@@ -229,10 +229,10 @@ def speller(kind: Kind) -> Spell:
 
 def hashable(value: Any) -> Hashable:
     """A key of a document, to look records up by."""
+    if type(value) is Binary:
+        return bytes(value)  # which Python compares and hashes by itself
     if isinstance(value, dict):
         return tuple(map(hashable, value.values()))
     if isinstance(value, list):
         return tuple(map(hashable, value))
-    if isinstance(value, Binary):
-        return bytes(value), value.subtype
     return value.bid if isinstance(value, Decimal128) else value

@@ -205,3 +205,45 @@ async def test_without_union_lists_are_asked_one_by_one(shared: tuple[Together, 
     pipelines: list[list[dict[str, Any]]] = [[{"$match": {"n": n}}] for n in range(3)]
     assert await together.several(object(), "c", pipelines) == [[{"n": n}] for n in range(3)]
     assert len(server.asked) == 3
+
+
+async def test_dos_5_what_takes_long_goes_alone_for_a_while(
+    shared: tuple[Together, _Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, server = shared
+    monkeypatch.setattr("abaft.store.mongo.together._SLOW", 0.0)
+
+    async def round_of(keys: str) -> int:
+        server.asked.clear()
+        await asyncio.gather(*(together.keyed("c", {key: key}, []) for key in keys))
+        return len(server.asked)
+
+    assert await round_of("abcdef") < 6
+    assert await round_of("abcdef") == 6
+    for _ in range(256 // 6):
+        await round_of("abcdef")
+    monkeypatch.setattr("abaft.store.mongo.together._SLOW", 10.0)
+    assert await round_of("abcdef") < 6
+
+
+async def test_who_waits_for_something_long_waits_no_longer_than_a_moment() -> None:
+    begun: list[Any] = []
+    ended = asyncio.Event()
+
+    async def run(collection: str, stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        begun.append(stages)
+        await ended.wait()
+        return []
+
+    together = Together(run, Endings())
+    tasks = []
+    for key in "abcd":
+        tasks.append(asyncio.create_task(together.keyed("c", {key: key}, [])))
+        await asyncio.sleep(0.01)
+    assert len(begun) == 2
+    async with asyncio.timeout(5):
+        while len(begun) < 3:  # noqa: ASYNC110 - a timer begins it
+            await asyncio.sleep(0.01)
+    ended.set()
+    assert await asyncio.gather(*tasks) == [[]] * 4
+    assert len(begun) == 3

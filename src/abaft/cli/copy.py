@@ -70,7 +70,7 @@ def copy(words: Words, verify: Verify = False) -> None:
 async def _copy(app: App, source: End, target: End, verify: bool) -> bool:
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
-    signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(task.cancel))  # type: ignore[union-attr]
+    before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(task.cancel))  # type: ignore[union-attr]
     # Millions of values come and go in no circles: looking for some costs a tenth of the time.
     gc.disable()
     try:
@@ -85,6 +85,7 @@ async def _copy(app: App, source: End, target: End, verify: bool) -> bool:
                 seconds = clock.monotonic() - begun
     finally:
         gc.enable()
+        signal.signal(signal.SIGINT, before)
     return _report(source, target, outcome, seconds, verify)
 
 

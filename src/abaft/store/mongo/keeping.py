@@ -65,16 +65,19 @@ class Keeper:
         if any(values.get(name) is None for values in rows for name in self.model.key):
             return None
         documents = [self._made(values) for values in rows]
-        for values in rows:
-            record = self.documents.record(values)
-            if not all(holds(record, {}) for _, holds in self.checks):
-                return None
-        if not await self._all_free(unit, documents) or not await self._all_refer(unit, rows):
+        if not self._all_hold(rows) or not await self._all_free(unit, documents):
+            return None
+        if not await self._all_refer(unit, rows, self.model.fields):
             return None
         if self.counted:
             await self._number(unit, max(values[self.model.key[0]] for values in rows))
         await unit.insert_all(self.model.table, documents)
         return documents
+
+    def _all_hold(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the values meet the model's checks."""
+        records = [self.documents.record(values) for values in rows]
+        return all(holds(record, {}) for record in records for _, holds in self.checks)
 
     async def _all_free(self, unit: Unit, documents: list[Document]) -> bool:
         """Whether nothing that is to be unique is taken, by others or among themselves."""
@@ -97,9 +100,13 @@ class Keeper:
         """Whether keys aren't looked for: the server would tell, at the transaction's cost."""
         return self.unlike and not unit.careful
 
-    async def _all_refer(self, unit: Unit, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether all relations lead to records that are there already."""
+    async def _all_refer(
+        self, unit: Unit, rows: Sequence[Mapping[str, Any]], assigned: Collection[str]
+    ) -> bool:
+        """Whether all relations that are set lead to records that are there already."""
         for one in self.ones:
+            if not any(column in assigned for column in one.columns):
+                continue
             target = self.schema.models[one.target]
             held = [[values.get(column) for column in one.columns] for values in rows]
             keys = {
@@ -133,6 +140,25 @@ class Keeper:
         """What the stored document becomes. CheckViolation where that breaks a check."""
         self._check(values)
         return {**self._others(before), **self._made(values)}
+
+    async def replace_all(
+        self,
+        unit: Unit,
+        rows: Sequence[tuple[Document, Mapping[str, Any]]],
+        assigned: Collection[str],
+    ) -> bool:
+        """Changes records, each by what it was and all of its values, if nothing speaks against
+        any of them; whether it did."""
+        changed = [(before, {**self._others(before), **self._made(row)}) for before, row in rows]
+        for before, document in changed:
+            for _, places in self.uniques:
+                if any(_at(before, place) != _at(document, place) for place in places):
+                    return False
+        whole = [values for _, values in rows]
+        if not self._all_hold(whole) or not await self._all_refer(unit, whole, assigned):
+            return False
+        await unit.replace_all(self.model.table, changed)
+        return True
 
     def _made(self, values: Mapping[str, Any]) -> Document:
         document = self.documents.make(values)

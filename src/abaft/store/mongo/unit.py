@@ -9,7 +9,7 @@ again, looking for them too. A step that fails undoes itself alone, by what was 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from bson import Int64
@@ -162,12 +162,24 @@ class Unit:
 
     async def replace_all(self, collection: str, pairs: list[tuple[Document, Document]]) -> None:
         """Puts documents in the place of others of the same keys."""
+        if not pairs:
+            return
         await self._note(*((collection, before["_id"], before) for before, _ in pairs))
         with translating():
             await self.server.collection(collection).bulk_write(
                 [ReplaceOne({"_id": before["_id"]}, document) for before, document in pairs],
                 session=self.session,
             )
+
+    async def delete_all(self, collection: str, befores: Sequence[Document]) -> None:
+        for start in range(0, len(befores), SOME):
+            some = befores[start : start + SOME]
+            await self._note(*((collection, before["_id"], before) for before in some))
+            keys = [before["_id"] for before in some]
+            with translating():
+                await self.server.collection(collection).delete_many(
+                    {"_id": {"$in": keys}}, session=self.session
+                )
 
     async def delete(self, collection: str, before: Document) -> None:
         await self._note((collection, before["_id"], before))

@@ -55,7 +55,7 @@ def _mongod(program: Path) -> Iterator[str]:
 def _documentdb() -> Iterator[str]:
     from servers.documentdb import DocumentDb
 
-    server = DocumentDb(durable=True)
+    server = DocumentDb(durable=True, ordered=True)
     cores = os.sched_getaffinity(0)
     try:
         # What it starts stays on the core on which it is started.

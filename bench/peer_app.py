@@ -130,7 +130,10 @@ class PostPage(BaseModel):
 # A longer queue for connections, or SQLite's threads in plenty, measured slower for this app.
 POOL_SIZE = 5 if DATABASE_URL.startswith("sqlite") else 10
 
-engine = create_async_engine(DATABASE_URL, pool_size=POOL_SIZE, max_overflow=0)
+# asyncpg keeps prepared statements by itself, asyncmy when it is asked to.
+KEPT = {"stmt_cache_size": 100} if "asyncmy" in DATABASE_URL else {}
+
+engine = create_async_engine(DATABASE_URL, pool_size=POOL_SIZE, max_overflow=0, connect_args=KEPT)
 async_session = async_sessionmaker(engine, expire_on_commit=False)
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 from bson import DBRef, Int64
 from pymongo import MongoClient
+from pymongo.collection import Collection
 
 from bench import data
 from bench.mariadb import connect
@@ -96,7 +97,7 @@ def mongodb(url: str, side: Side) -> None:
     client: MongoClient[dict[str, Any]]
     with MongoClient(url, uuidRepresentation="standard") as client:
         for table, columns, rows in _tables(LAYOUTS[side]):
-            collection = client.get_default_database()[table]
+            collection: Collection[dict[str, Any]] = client.get_default_database()[table]
             # Beanie keeps a link by the name of its field.
             names = ("_id", *(name.removesuffix("_id") for name in columns[1:]))
             for start in range(0, len(rows), _ROWS):
@@ -105,6 +106,7 @@ def mongodb(url: str, side: Side) -> None:
                     for row in rows[start : start + _ROWS]
                 ]
                 collection.insert_many(some, ordered=False)
+            client.get_default_database().command("compact", table, force=True)
 
 
 def _kept(name: str, value: Any, side: Side) -> Any:

@@ -117,6 +117,8 @@ async def names(api: Api, query: str, actor: str | None) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_authz_2_authz_7_each_way_to_ask_by_a_computed_field(api: Api, name: str) -> None:
     wrong = []
     values = {row[name] for actor in ACTORS for row in known(actor).values()}

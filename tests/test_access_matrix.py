@@ -294,6 +294,8 @@ SERVERS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_authz_3_what_the_server_sets_is_set_by_no_way(api: Api) -> None:
     wrong = []
     for actor in ("owner", "admin"):

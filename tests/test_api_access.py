@@ -100,6 +100,8 @@ def matrix() -> Iterator[tuple[str, str | None, bool]]:
                 yield action, actor, public
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_authz_1_the_matrix_of_a_model_with_rules(api: Api) -> None:
     wrong = []
     for action, actor, public in matrix():
@@ -157,6 +159,8 @@ async def hide(api: Api) -> tuple[Any, Any]:
     return hidden, shown
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_authz_2_hidden_records_and_fields_show_nowhere(api: Api) -> None:
     hidden, shown = await hide(api)
     secrets = ["hidden doc", "secret team", '"salary"', "h1dden", str(hidden.id)]

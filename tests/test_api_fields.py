@@ -188,6 +188,8 @@ ASCENDING: dict[str, list[Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_each_kind_has_one_order(api: Api) -> None:
     for name, values in ASCENDING.items():
         for value in [*values[::2], *values[1::2], None, None]:

@@ -148,6 +148,8 @@ FOUND: list[tuple[str, list[str]]] = [
 ]
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_every_operator_finds_what_it_says(api: Api) -> None:
     wrong = []
     for query, expected in FOUND:
@@ -176,6 +178,8 @@ ORDERED: list[tuple[str, list[str]]] = [
 ]
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_every_order_is_walked_by_cursors_as_it_is_listed(api: Api) -> None:
     for sort, expected in ORDERED:
         assert await api.items(f"/api/books?sort={sort}", of="title") == expected, sort
@@ -200,6 +204,8 @@ async def walk(api: Api, url: str, between: Any = None) -> list[str]:
     return titles
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_walk_meets_each_lasting_record_once_while_others_come_and_go(api: Api) -> None:
     chance = random.Random(1)
     for number in range(30):
@@ -334,6 +340,8 @@ async def test_keys_have_a_written_form(api: Api) -> None:
     await play(api, rows)
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_head_options_and_etags(api: Api) -> None:
     book = (await api.items("/api/books?title=beta"))[0]["id"]
     for url in (f"/api/books/{book}", "/api/books?sort=title", f"/api/books/{book}?expand=writer"):

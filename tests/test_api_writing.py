@@ -298,6 +298,8 @@ async def test_if_match(api: Api) -> None:
     )
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_of_fifty_writers_with_one_etag_exactly_one_wins(api: Api) -> None:
     for method in ("PATCH", "PUT"):
         url, etag = await make(api, tags=[])
@@ -330,6 +332,8 @@ async def test_val_3_of_fifty_equal_creates_one_is_made(api: Api) -> None:
     assert refused["detail"] == "name and folder are together taken"
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_deleting_takes_restricts_or_empties(api: Api) -> None:
     top = (await api.ask("POST /api/folders", json={"name": "top"})).json()["id"]
     sub = (await api.ask("POST /api/folders", json={"name": "sub", "up": top})).json()["id"]

@@ -13,6 +13,7 @@ from abaft import before as before_
 from abaft.base.errors import ModelError
 from apps.memos import MODELS as NOTES
 from apps.open import Open
+from each import each
 from scenarios import Api, pointers, serving
 
 
@@ -189,7 +190,7 @@ async def test_faults_of_several_operations_are_told_at_once(api: Api) -> None:
     assert await api.items("/api/words") == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "status", "errors"),
     [
         (

@@ -48,6 +48,8 @@ COLUMN = {"mongodb": "field"}
 TABLE = {"mongodb": "collection"}
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 def test_from_nothing_to_the_second_and_back(database: str, engine: str, tmp_path: Path) -> None:
     table, column = TABLE.get(engine, "table"), COLUMN.get(engine, "column")
     first, second = write_app(tmp_path, FIRST), write_app(tmp_path, SECOND)
@@ -214,6 +216,8 @@ def test_production_is_not_served_while_migrations_wait(
     assert "abaft migrate diff" in said(behind)
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 def test_development_runs_what_is_safe(
     database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -140,6 +140,8 @@ def versions() -> list[type[Model]]:
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_an_upgrade_puts_another_condition_in_the_place_of_the_old(
     database_url: str,
 ) -> None:

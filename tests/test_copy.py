@@ -158,6 +158,8 @@ def test_what_changed_since_comes_with_the_next_run(two: tuple[str, str]) -> Non
     on(source, moved.fill)
     first = checksum(copy(source, target))
     on(source, change)
+    result = copy(source, target, "--verify")
+    assert (result.exit_code, "is behind" in said(result)) == (1, True), said(result)
     result = copy(source, target)
     assert "changes that were made meanwhile" in said(result)
     assert checksum(result) != first
@@ -237,6 +239,8 @@ def small(tmp_path: Path) -> tuple[str, str]:
     return app, url
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 def test_it_goes_only_into_a_database_without_records(
     small: tuple[str, str], engine: str, database_url: str
 ) -> None:
@@ -289,6 +293,8 @@ def test_what_the_destination_cant_hold_is_told_before_anything_moves(
     assert (result.exit_code, "Item.id" in said(result)) == (2, True), result.output
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 def test_a_server_that_is_away_is_told(small: tuple[str, str], tmp_path: Path) -> None:
     app, source = small
     away = f"postgresql://ann:secret@127.0.0.1:{free_port()}/x"
@@ -307,6 +313,7 @@ def test_a_source_that_the_models_dont_know_is_refused(
     assert (result.exit_code, "and the models differ" in said(result)) == (2, True), result.output
 
 
+@pytest.mark.slow
 def test_models_that_have_changed_between_two_runs_are_refused(
     small: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -351,6 +358,8 @@ PLANTED: dict[str, tuple[Any, dict[str, list[Any]], str]] = {
 
 
 @pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.slow
+@pytest.mark.everywhere
 def test_a_planted_difference_is_found(
     tmp_path: Path, engine: str, database_url: str, name: str
 ) -> None:

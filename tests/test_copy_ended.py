@@ -3,42 +3,102 @@
 import asyncio
 import os
 import random
+import re
 import signal
-import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
 
 from abaft import Actor, App, Settings
 from abaft.app import open_store
-from abaft.cli.copy_ends import place, shown
+from abaft.cli.copy_ends import End, make_end, opened, place, shown
+from abaft.cli.copy_state import Notes
 from abaft.cli.target import find
-from projects import clean_environment, command, run, said, write_app
-from test_copy import SMALL, checksum, copy
+from conftest import engines_of, fresh_database
+from projects import PATIENCE, clean_environment, run, said, write_app
+from servers.warm import Warm
+from test_copy import SMALL, checksum, copy, plant
 
-MOST = 12
+MOST = 8
 """How often a copy is ended before it is let go on."""
+BY = signal.SIGKILL, signal.SIGINT
+WRITERS, CHANGED = 4, 5_000
+"""Who writes beside a copy, and how many of the first records they change."""
+NEW = count(10**6)
+"""Keys of records that are made beside a copy."""
+KEPT = SMALL.replace("stamps=False", "stamps=False, history=True")
 
 
-def wide(tmp_path: Path, rows: int) -> tuple[str, str]:
-    """An application, and a database with many records of it."""
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "way" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker
+        engines = engines_of(metafunc.config, metafunc.module, marked)
+        ways = dict.fromkeys(way for one in engines for way in (("sqlite", one), (one, "sqlite")))
+        metafunc.parametrize("way", ways, indirect=True, ids=["-".join(way) for way in ways])
+
+
+@pytest.fixture
+def way(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """Two empty databases: SQLite and one of each engine, this way and that."""
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(fresh_database(name, request)) for name in request.param)
+        yield one, other
+
+
+def wide(tmp_path: Path, rows: int, url: str) -> str:
+    """An application, and many records of it in a database, each of which leads to the next."""
     app = write_app(tmp_path, SMALL)
     lines = "".join(
         f"{key},{key % 7},{key + 1 if key < rows else ''}\n" for key in range(1, rows + 1)
     )
     (tmp_path / "items.csv").write_text(f"id,n,above\n{lines}")
-    url = f"sqlite:///{tmp_path}/source.db"
     assert run("load", app, tmp_path / "items.csv", database=url).exit_code == 0
-    return app, url
+    return app
 
 
-def started(app: str, source: str, target: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command("copy", app, source, target), env=clean_environment(), stderr=subprocess.PIPE
-    )
+def kept(tmp_path: Path, url: str) -> str:
+    """The same, with its history from then on: a load of such is long."""
+    wide(tmp_path, 6_000, url)
+    app = write_app(tmp_path, KEPT)
+    # An app that is started on it brings the database up.
+    assert run("export", app, "items", database=url).exit_code == 0
+    return app
+
+
+class Copying:
+    """The command in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._output = TemporaryFile()  # noqa: SIM115 - closed by outcome()
+        self._process = Warm(
+            "abaft.cli",
+            ["copy", *arguments],
+            env=clean_environment(),
+            cwd=os.getcwd(),
+            output=self._output.fileno(),
+        )
+
+    def goes_on(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self, by: signal.Signals) -> None:
+        if self.goes_on():
+            os.kill(self._process.pid, by)
+
+    def outcome(self) -> tuple[int, str]:
+        """The exit status, and all that it said."""
+        with self._output:
+            status = self._process.wait(PATIENCE)
+            self._output.seek(0)
+            return status, self._output.read().decode()
 
 
 def feed_of(app: str, url: str) -> list[Any]:
@@ -55,65 +115,110 @@ def feed_of(app: str, url: str) -> list[Any]:
     return asyncio.run(go())
 
 
+async def come_so_far(end: End) -> Any:
+    """All that tells how far the copy into a database has come."""
+    notes = Notes(end.store)
+    [item] = end.schema.collections.values()
+    return await notes.state(), await notes.told(), await notes.stage(item)
+
+
+async def ended_in_its_midst(
+    app: str, source: str, target: str, by: signal.Signals, rest: float
+) -> tuple[int, str]:
+    """Starts a copy, and ends it a while after it has come further than where it began."""
+    end = make_end(find(app).app, target)
+    async with opened(end, make=True):
+        begun = await come_so_far(end)
+        copying = Copying(app, source, target)
+        while copying.goes_on() and await come_so_far(end) == begun:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(rest)
+        copying.end(by)
+    return copying.outcome()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGINT])
-def test_dur_a_copy_that_is_ended_at_any_moment_goes_on(
-    database_url: str, tmp_path: Path, ended_by: signal.Signals
-) -> None:
-    app, source = wide(tmp_path, 20_000)
+def test_dur_a_copy_that_is_ended_at_any_moment_goes_on(database_url: str, tmp_path: Path) -> None:
+    source = f"sqlite:///{tmp_path}/source.db"
+    app = wide(tmp_path, 20_000, source)
     chance = random.Random(7)
-    ended = 0
-    while True:
-        process = started(app, source, database_url)
-        assert process.stderr is not None
-        if ended < MOST:
-            # The first falls before a quick machine can be done, the rest where it happens to be.
-            time.sleep(chance.uniform(0.5, 2.5) if ended else 0.7)
-        if process.poll() is None and ended < MOST:
-            process.send_signal(ended_by)
-        told = process.stderr.read().decode()
-        process.stderr.close()
-        if process.wait() == 0:
+    for ended in range(MOST):
+        # The first falls before a quick machine can be done, the rest where it happens to be.
+        rest, by = chance.uniform(0, 0.2) if ended else 0, BY[ended % len(BY)]
+        code, told = asyncio.run(ended_in_its_midst(app, source, database_url, by, rest))
+        if code == 0 or "sha256 " in told:
             break
-        assert process.returncode in (-signal.SIGKILL, 130, -signal.SIGINT), told
-        ended += 1
+        assert code in (-signal.SIGKILL, 130), told
     assert ended > 0
+    checksum(copy(source, database_url, app=app))
     again = copy(source, database_url, app=app)
     assert "0 of 20,000 records" in said(again)
     assert checksum(copy(database_url, source, "--verify", app=app)) == checksum(again)
     assert feed_of(app, database_url) == feed_of(app, source)
 
 
-@pytest.mark.slow
-def test_what_is_written_while_it_is_copied_arrives(database_url: str, tmp_path: Path) -> None:
-    app, source = wide(tmp_path, 30_000)
-    process = started(app, source, database_url)
+async def write_on(arguments: tuple[str, ...], running: App) -> Copying:
+    """Copies, and writes as long as that goes on.
 
-    async def write(running: App) -> int:
-        item: Any = next(iter(running.schema.models.values())).cls
-        db, done = running.db(Actor(system=True)), 0
-        while process.poll() is None and done < 400:
-            key = 29_000 - done * 2
-            await db.create(item, n=done, above=key)
-            await db.update(await db.get(item, key), n=-1, above=None)
-            if done > 9 and not done % 9:
-                await db.update(await db.get(item, key - 2), above=None)
-                await db.delete(await db.get(item, key - 1))
+    Records lead to others that have just been made, so that none can be followed alone.
+    """
+    [model] = running.schema.collections.values()
+    item: Any = model.cls
+    db, until = running.db(Actor(system=True)), time.monotonic() + PATIENCE
+    copying = Copying(*arguments)
+
+    async def one(worker: int) -> int:
+        done, before = 0, None
+        while copying.goes_on() and time.monotonic() < until:
+            made = await db.create(item, id=next(NEW), n=done, above=before)
+            old = await db.get(item, (done * WRITERS + worker) % CHANGED + 1)
+            old = await db.update(old, n=-done, above=made)
+            if done % 3 == 2:
+                await db.update(old, above=None)
+                await db.delete(made)
+            else:
+                before = made
             done += 1
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.01)
         return done
 
-    found = find(app).app
-    written = asyncio.run(_within(found, source, write))
-    assert written > 50
-    assert process.stderr is not None
-    told = process.stderr.read().decode()
-    process.stderr.close()
-    assert process.wait() == 0, told
-    # What came once it had compared comes with the next run.
-    made = checksum(copy(source, database_url, app=app))
-    assert checksum(copy(source, database_url, "--verify", app=app)) == made
-    assert feed_of(app, database_url) == feed_of(app, source)
+    written = await asyncio.gather(*(one(worker) for worker in range(WRITERS)))
+    assert not copying.goes_on(), "it didn't come to its end"
+    assert min(written) > 0
+    return copying
+
+
+def beside_writers(app: str, source: str, target: str, *options: str) -> tuple[int, str]:
+    """What the command says while others write to the source all the time."""
+    arguments = app, source, target, *options
+    copying: Copying = asyncio.run(_within(find(app).app, source, partial(write_on, arguments)))
+    return copying.outcome()
+
+
+@pytest.mark.slow
+def test_what_is_written_while_it_is_copied_arrives(way: tuple[str, str], tmp_path: Path) -> None:
+    source, target = way
+    app = kept(tmp_path, source)
+    code, told = beside_writers(app, source, target)
+    assert code == 0, told
+    # What came later comes with the next run.
+    made = checksum(copy(source, target, app=app))
+    assert checksum(copy(source, target, "--verify", app=app)) == made
+    assert feed_of(app, target) == feed_of(app, source)
+
+
+@pytest.mark.slow
+def test_a_planted_difference_is_found_while_others_write(
+    database_url: str, tmp_path: Path
+) -> None:
+    target = f"sqlite:///{tmp_path}/target.db"
+    app = kept(tmp_path, database_url)
+    checksum(copy(database_url, target, app=app))
+    asyncio.run(plant(app, target, "update", {"n": [99], "id": [CHANGED + 17]}))
+    for options in (["--verify"], []):
+        code, told = beside_writers(app, database_url, target, *options)
+        found = re.findall("(different|missing|too many): (.*)", told)
+        assert (code, found) == (1, [("different", str(CHANGED + 17))]), told
 
 
 async def _within(app: App, url: str, work: Any) -> Any:

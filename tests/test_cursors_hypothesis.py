@@ -83,6 +83,8 @@ def test_inj_2_a_cursor_of_made_up_bytes_is_refused(client: Client, payload: byt
 
 @quick
 @given(data=st.data())
+@pytest.mark.slow
+@pytest.mark.everywhere
 def test_inj_2_a_cursor_that_was_changed_is_refused(client: Client, data: st.DataObject) -> None:
     for name in "xyz":
         client("PUT", f"/api/steps/{name}", json={"rank": 1})

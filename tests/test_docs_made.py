@@ -23,6 +23,7 @@ RENEW = os.environ.get("ABAFT_GOLDEN") == "1"
 @pytest.mark.parametrize(
     ("name", "made"), [("settings.md", settings_page), ("errors.md", errors_page)]
 )
+@pytest.mark.slow
 def test_the_page_is_made_of_the_code(name: str, made: Callable[[str], str]) -> None:
     path = DOCS / name
     wanted = made(path.read_text("utf-8"))
@@ -44,6 +45,7 @@ def test_every_code_is_explained_by_what_it_means_and_how_it_is_mended() -> None
         assert re.fullmatch(form, text, re.S), f"docs/errors.md: {code} lacks its meaning or mend"
 
 
+@pytest.mark.slow
 def test_every_code_of_a_single_value_is_in_the_table() -> None:
     page = (DOCS / "errors.md").read_text("utf-8")
     told = re.findall(r"^\| `(\w+)` \|", page, re.M)

@@ -14,6 +14,7 @@ import pytest
 from abaft import Invalid, Many, Ref, before, field
 from apps.open import Open
 from asking import emptied
+from each import each
 from loads import Loader
 from projects import said
 from scenarios import LINES, PACKED, Api, serving
@@ -85,7 +86,7 @@ async def stored(api: Api) -> Any:
     return [(await api.items(f"/api/{name}")) for name in ("shelves", "gauges", "tuned")]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@each("way", WAYS)
 async def test_val_2_no_body_brings_one_in(api: Api, way: str) -> None:
     request, headers, body = WAYS[way]
     before_, changes, wrong = await stored(api), await api.changes(), []
@@ -178,7 +179,7 @@ QUERIES = [
 ]
 
 
-@pytest.mark.parametrize("query", QUERIES)
+@each("query", QUERIES)
 async def test_val_2_no_query_asks_for_one(api: Api, query: str) -> None:
     answer = await api.ask(f"GET /api/gauges?{query}")
     assert answer.status_code == 400, answer.text

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from abaft import Many, Me, Model, Ref, User, allow, field
+from each import each
 from scenarios import Api, serving
 
 
@@ -117,7 +118,7 @@ async def test_authz_2_options_tell_nothing_of_what_is_hidden(api: Api) -> None:
     assert staff["comments_count"] == 6
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "code"),
     [
         ("comments(sort=nothing)", "unknown_field"),

@@ -82,6 +82,7 @@ async def test_dur_2_nothing_is_answered_that_the_disk_has_not_got() -> None:
         connection.close()
 
 
+@pytest.mark.slow
 async def test_dur_2_a_full_disk_refuses_writes_serves_reads_and_recovers() -> None:
     storm = Storm(writers=2)
     with TemporaryDirectory() as folder:

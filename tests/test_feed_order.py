@@ -40,6 +40,8 @@ async def storm(url: str, rounds: int, counters: int) -> None:
             await assert_told_in_order(dbs[0])
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_workers_that_fight_over_records_are_told_of_in_order(database_url: str) -> None:
     await storm(database_url, rounds=20, counters=5)
 
@@ -67,6 +69,8 @@ async def test_a_transaction_writes_a_record_as_often_as_it_likes(database_url: 
         assert await db.count(Counter) == 0
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_transaction_that_comes_late_is_told_to_try_again(postgres_url: str) -> None:
     """Its number is from before the write that it would overwrite."""
     async with workers(postgres_url) as (early, late):

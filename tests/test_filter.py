@@ -306,6 +306,8 @@ async def test_one_plan_serves_all_values(database_url: str) -> None:
         assert len(texts) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_authz_2_a_filter_knows_no_more_than_who_asks_may_read(database_url: str) -> None:
     async with serving(database_url, *MODELS) as api:
         await stock(api)

@@ -146,6 +146,7 @@ WORDS = """
 @given(st.text() | st.lists(st.sampled_from(WORDS.split()), max_size=14).map(" ".join))
 @example("1 " * 2000)
 @example("a = '\ud7ff\n")
+@pytest.mark.slow
 def test_no_text_is_a_defect(text: str) -> None:
     for ask in (parse_condition, parse_value):
         problems = ()

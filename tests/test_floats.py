@@ -86,6 +86,8 @@ def digits(text: str) -> str:
 @example(ODD)
 @example([-value for value in ODD])
 @example([42192206510140304.0, 84384413020280608.0])  # midway with 15 digits, told by 16
+@pytest.mark.slow
+@pytest.mark.everywhere
 def test_every_engine_spells_floats_so(
     api: tuple[Api, asyncio.Runner], values: list[float]
 ) -> None:

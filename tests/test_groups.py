@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from abaft import Me, Model, Ref, User, allow, field
+from each import each
 from scenarios import Api, serving
 
 
@@ -171,7 +172,7 @@ async def test_authz_2_groups_are_of_what_may_be_read(api: Api) -> None:
     assert staff == [{"carrier": "AA", "count": 3, "sum_cost": 3}]
 
 
-@pytest.mark.parametrize(
+@each(
     ("query", "code"),
     [
         ("group=carrier", "no_aggregate"),
@@ -199,6 +200,8 @@ async def test_what_is_wrong_is_told(api: Api, query: str, code: str) -> None:
     assert code in {problem["code"] for problem in answer.json()["errors"]}, answer.text
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_authz_2_the_planner_is_not_asked_of_what_is_hidden(api: Api, engine: str) -> None:
     rows = [
         {"number": 1000 + n, "distance": 5, "price": Decimal(1), "secret": True} for n in range(300)

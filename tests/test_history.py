@@ -149,6 +149,8 @@ async def test_what_a_version_shows_is_what_was_read(api: Api) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_authz_1_history_shows_no_version_that_could_not_be_read(api: Api) -> None:
     await make(api, title="Draft")
     await patch(api, title="Still a draft")
@@ -187,6 +189,8 @@ async def test_authz_6_rules_see_the_links_of_the_version_and_of_today(api: Api)
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_authz_2_masked_fields_and_hidden_targets_stay_so_in_versions(api: Api) -> None:
     await make(api, published=True, tags=["sun"])
     await api.db.update(await api.db.get(Post, "p"), rating=1, tags=["sun", "spy"])
@@ -201,6 +205,8 @@ async def test_authz_2_masked_fields_and_hidden_targets_stay_so_in_versions(api:
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_version_is_restored_by_an_ordinary_update(api: Api) -> None:
     await make(api, tags=["sun"], body={"a": 1}, pin="1234")
     await patch(api, title="Two", tags=["sea"], body={"b": 2, "a": None})
@@ -339,6 +345,8 @@ async def test_a_record_older_than_its_history_begins_with_what_was_stored(
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_programs_have_it_too(api: Api) -> None:
     ann = Actor(api.people["ann"].removeprefix("Test "))
     db = api.app.db(ann)

@@ -228,6 +228,8 @@ async def test_a_write_made_by_a_hook_has_its_own_hooks(database_url: str) -> No
         assert calls() == ["inner two"]
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_hook_meets_the_newest_record(api: Api) -> None:
     made = await api.db.create(Order, title="race", facts={"n": 0})
     urls = [f"PATCH /api/orders/{made.id}"] * 8

@@ -160,6 +160,8 @@ async def test_dur_5_keys_of_their_own_lose_no_update(database_url: str) -> None
         assert (await api.changes()).count("update Order") == 30
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_dur_5_one_that_is_under_way_is_told_of(database_url: str) -> None:
     """The first takes its time: who sends it again waits, and not for ever."""
     begun, go = asyncio.Event(), asyncio.Event()

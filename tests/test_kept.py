@@ -87,7 +87,7 @@ async def test_load_2_each_limit_there_is_has_no_statement_of_its_own(database_u
         tracemalloc.start()
         try:
             held = []
-            for limits in (range(1, 30), range(30, 100)):
+            for limits in (range(1, 20), range(20, 65)):
                 for limit in limits:
                     for _ in range(9):
                         answer = await api.ask(f"GET /api/wide?limit={limit}")

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from apps.notes import MODELS, Note, seed
+from each import each
 from scenarios import LINES, PACKED, Api, serving
 
 
@@ -69,7 +70,7 @@ async def test_beyond_what_may_be_skipped_the_cursor_leads_on(database_url: str)
         assert found == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize(
+@each(
     "query",
     [
         'text[ne]=a>; rel="evil", <b',

@@ -58,6 +58,8 @@ def shown(records: list[Any], rows: Rows) -> Rows:
 
 
 @pytest.mark.parametrize("case", SCENARIOS, ids=lambda case: case.name)
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_change_of_models(
     database_url: str, engine: str, tmp_path: Path, case: Scenario
 ) -> None:
@@ -118,6 +120,8 @@ def formatted(text: str) -> str:
     return subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_the_file_is_as_it_was(database_url: str, engine: str, tmp_path: Path) -> None:
     """Renewed by RENEW_GOLDEN=1 pytest tests/test_migrate_changes.py -k as_it_was"""
     [case] = [row for row in SCENARIOS if row.name == "all at once"]

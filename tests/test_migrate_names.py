@@ -59,6 +59,8 @@ async def test_what_others_have_made_is_let_be(
     assert not found.plan.changes
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_rename_is_never_dropped_and_made_anew(
     database_url: str, engine: str, tmp_path: Path
 ) -> None:
@@ -98,6 +100,8 @@ async def test_a_table_nobody_recorded_may_be_the_new_one(
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_what_development_made_is_written_down_and_noted(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -125,6 +129,8 @@ class Owner(Model):
     name: str = "o"
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_the_online_forms_of_postgresql(
     database_url: str, engine: str, tmp_path: Path
 ) -> None:
@@ -159,6 +165,8 @@ async def test_the_online_forms_of_postgresql(
 
 
 @pytest.mark.sql
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_tables_of_others_are_led_to_and_never_changed(
     database_url: str, engine: str, tmp_path: Path
 ) -> None:

@@ -133,6 +133,8 @@ async def fail(db):
 
 
 @pytest.mark.sql
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_of_several_at_once_one_does_it(
     database_url: str, engine: str, tmp_path: Path
 ) -> None:

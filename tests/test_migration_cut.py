@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
 
 from existing import fetch, run
-from servers.process import TESTS
+from servers.process import PATIENCE, TESTS
+from servers.warm import Warm
 
 pytestmark = pytest.mark.slow
 
@@ -38,24 +39,32 @@ async def shape(database: str) -> list[Any]:
     return [*[await fetch(database, sql) for sql in asked], notes]
 
 
-async def begin(database: str, form: str, step: int = 0) -> asyncio.subprocess.Process:
-    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "apps.migrating", database, form, str(step)),
-        env={**os.environ, "PYTHONPATH": path},
-        stdout=asyncio.subprocess.PIPE,
-    )
+class Started:
+    """An application that starts on that database, to be killed at a step."""
 
+    def __init__(self, database: str, form: str, step: int = 0) -> None:
+        self.output = TemporaryFile()  # noqa: SIM115 - closed when it has ended
+        path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+        self.process = Warm(
+            "apps.migrating",
+            [database, form, str(step)],
+            env={**os.environ, "PYTHONPATH": path},
+            cwd=str(TESTS),
+            output=self.output.fileno(),
+        )
 
-async def end(process: asyncio.subprocess.Process) -> int | None:
-    """How many statements it has carried out; None where it was killed."""
-    said, _ = await process.communicate()
-    assert process.returncode in (0, -signal.SIGKILL)
-    return int(said) if process.returncode == 0 else None
+    async def end(self) -> int | None:
+        """How many statements it has carried out; None where it was killed."""
+        status = await asyncio.to_thread(self.process.wait, PATIENCE)
+        with self.output:
+            self.output.seek(0)
+            said = self.output.read()
+        assert status in (0, -signal.SIGKILL), said
+        return int(said) if status == 0 else None
 
 
 async def with_notes(database: str) -> None:
-    assert await end(await begin(database, "old"))
+    assert await Started(database, "old").end()
     ids = [f"01980000-0000-7000-8000-{number:012d}" for number in range(ROWS)]
     rows = ", ".join(f"('{one}', 'note {number}')" for number, one in enumerate(ids))
     await run(database, f"insert into notes (id, text) values {rows}")
@@ -71,14 +80,14 @@ async def test_dur_3_rec_1_a_migration_that_is_killed_at_each_step(database_url:
     await with_notes(database_url)
     old = await shape(database_url)
     killed = 0
-    while (done := await end(await begin(database_url, "new", killed + 1))) is None:
+    while (done := await Started(database_url, "new", killed + 1).end()) is None:
         killed += 1
         found = await shape(database_url)
         if found != old:
             break  # it was done, and something after it was cut
         assert killed < 100
     assert killed > 5
-    again = await end(await begin(database_url, "new"))
+    again = await Started(database_url, "new").end()
     assert again == 0, "what was done is done again"
     assert done is None or done > 5
     assert await shape(database_url) != old
@@ -87,8 +96,8 @@ async def test_dur_3_rec_1_a_migration_that_is_killed_at_each_step(database_url:
 
 async def test_rec_1_of_those_that_begin_together_one_migrates(database_url: str) -> None:
     await with_notes(database_url)
-    begun = [await begin(database_url, "new") for _ in range(4)]
-    done = await asyncio.gather(*map(end, begun))
+    begun = [Started(database_url, "new") for _ in range(4)]
+    done = await asyncio.gather(*(one.end() for one in begun))
     assert sorted(done)[:3] == [0, 0, 0]
     assert max(done) > 5
     await check_notes(database_url)

@@ -19,6 +19,7 @@ from pymongo.database import Database
 from abaft import App, Many, Me, Model, Ref, Settings, allow, field
 from abaft.base.errors import ModelError, SchemaMismatch
 from conftest import chosen_engines
+from each import each
 from inspected import imported, models_of, written
 from scenarios import SECRET_KEY, Api, serving
 from servers.mongodb import MongoServer
@@ -200,7 +201,7 @@ FILTERS = {
 }
 
 
-@pytest.mark.parametrize("query", FILTERS)
+@each("query", FILTERS)
 async def test_filters_and_orders(api: Api, query: str) -> None:
     found = await got(api, f"/api/orders?fields=id&{query}")
     assert [row["id"] for row in found["items"]] == FILTERS[query]

@@ -52,6 +52,8 @@ async def _store(db: Any) -> None:
     await db.create(NAMED, name="b")
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_data_step_is_given_a_db(
     url: str, tmp_path: Path, database: Database[dict[str, Any]]
 ) -> None:
@@ -233,6 +235,8 @@ async def test_what_development_made_is_taken_up(
     assert database.things.count_documents({}) == 0
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_fail_5_what_old_code_writes_has_the_fields_of_newer_code(
     url: str, tmp_path: Path, database: Database[dict[str, Any]]
 ) -> None:

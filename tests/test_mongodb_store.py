@@ -104,6 +104,8 @@ async def test_others_are_held_to_the_models_too(api: Api, url: str) -> None:
             await notes.insert_one(kept | {"_id": Int64(kept["_id"] + 1)})
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_dos_2_a_record_has_no_more_bytes_than_a_document(url: str) -> None:
     async with serving(url, Note, settings={"max_body_bytes": 20_000_000}) as api:
         await api.ask("POST /api/notes", "admin", json={"facts": {"a": "x" * 9_000_000}})
@@ -206,6 +208,8 @@ class Count(Model, stamps=False):
     n: int = 0
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_several_apps_write_one_after_the_other(url: str) -> None:
     apps = [App(Count, database=url, sinks=()) for _ in range(3)]
     for app in apps:
@@ -246,6 +250,8 @@ async def test_a_server_alone_undoes_what_is_refused(url: str) -> None:
     assert (await _state(url))[2] == 0
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_who_stood_still_for_longer_than_its_turn_is_undone(url: str) -> None:
     await begin(url)
     late = make_app(url)
@@ -269,17 +275,19 @@ async def test_who_stood_still_for_longer_than_its_turn_is_undone(url: str) -> N
 async def test_who_thinks_for_long_keeps_its_turn(url: str) -> None:
     await begin(url)
     apps = make_app(url), make_app(url)
+    begun = asyncio.Event()
     for app in apps:
         await app.start()
 
     async def think() -> None:
         async with apps[0].db(SYSTEM).transaction() as db:
             await db.update(await db.get(Page, 1), title="first")
+            begun.set()
             await asyncio.sleep(1)
             await db.update(await db.get(Page, 2), title="second")
 
     async def write() -> None:
-        await asyncio.sleep(0.3)
+        await begun.wait()
         page = await apps[1].db(SYSTEM).get(Page, 1)
         await apps[1].db(SYSTEM).update(page, title="third")
 

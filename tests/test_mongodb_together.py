@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from pymongo import monitoring
@@ -16,6 +17,7 @@ from scenarios import Api, serving
 from servers.mongodb import MongoServer
 
 SENT: Counter[str] = Counter()
+OPERATORS = {"content-type": "application/vnd.abaft.operators+json"}
 
 
 class _Listener(monitoring.CommandListener):
@@ -39,6 +41,11 @@ class Shelf(Open):
     name: str = field(unique=True)
 
 
+class Mark(Open):
+    id: UUID = field(key=True)
+    name: str
+
+
 class Book(Open):
     title: str = field(unique=True)
     pages: int = 1
@@ -57,7 +64,7 @@ async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
     server: MongoServer = request.getfixturevalue("mongodb")
     monitoring.register(_Listener())
     with server.database() as url:
-        async with serving(url, Shelf, Book) as found:
+        async with serving(url, Shelf, Book, Mark) as found:
             yield found
 
 
@@ -133,3 +140,69 @@ async def test_one_may_lead_to_one_before_it(api: Api) -> None:
     assert two["before"] == three["before"] == one["id"]
     refused = await batch(api, book(4), book(5, before="01a209ba-c1c8-70fd-8d12-c41b4589ea6d"))
     assert refused.status_code == 422
+
+
+async def test_changes_that_come_at_once_are_made_together(api: Api) -> None:
+    made = await batch(api, *(book(number) for number in range(30)))
+    ids = [row["body"]["id"] for row in made.json()["results"]]
+    SENT.clear()
+    asked = [api.ask(f"PATCH /api/books/{key}", json={"pages": 7 + n}) for n, key in enumerate(ids)]
+    answers = await asyncio.gather(*asked)
+    assert SENT["update"] <= 8
+    assert [row.json()["pages"] for row in answers] == [*range(7, 37)]
+    found = await asyncio.gather(*(api.ask(f"GET /api/books/{key}") for key in ids))
+    assert [row.text for row in found] == [row.text for row in answers]
+    told = [row for row in await api.db.changes("", 500) if row.action == "update"]
+    assert sorted(row.data["pages"] for row in told) == [*range(7, 37)]
+    positions = [int(row.position) for row in await api.db.changes("", 500)]
+    assert positions == [*range(1, 61)]
+
+
+async def test_changes_of_one_record_at_once_come_one_after_the_other(api: Api) -> None:
+    made = (await api.ask("POST /api/books", json=book(0))).json()
+    path = f"PATCH /api/books/{made['id']}"
+    grown = await asyncio.gather(
+        *(api.ask(path, json={"pages": {"increment": 1}}, headers=OPERATORS) for _ in range(24))
+    )
+    assert {answer.status_code for answer in grown} == {200}, grown[0].text
+    assert sorted(answer.json()["pages"] for answer in grown) == [*range(2, 26)]
+    etag = (await api.ask(f"GET /api/books/{made['id']}")).headers["etag"]
+    asked = [api.ask(path, json={"pages": 100 + n}, headers={"if-match": etag}) for n in range(8)]
+    answers = await asyncio.gather(*asked)
+    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
+    [winner] = [answer.json()["pages"] for answer in answers if answer.status_code == 200]
+    assert (await api.ask(f"GET /api/books/{made['id']}")).json()["pages"] == winner
+
+
+async def test_a_change_that_is_refused_takes_no_other_along(api: Api) -> None:
+    made = await batch(api, *(book(number) for number in range(6)))
+    ids = [row["body"]["id"] for row in made.json()["results"]]
+    nobody = "01a209ba-c1c8-70fd-8d12-c41b4589ea6d"
+    pages = {ids[0]: 5, ids[1]: 0, nobody: 5, ids[2]: 6}
+    asked = (api.ask(f"PATCH /api/books/{key}", json={"pages": n}) for key, n in pages.items())
+    statuses = [answer.status_code for answer in await asyncio.gather(*asked)]
+    assert statuses == [200, 422, 404, 200]
+    listed = await api.items("/api/books?sort=title", of="pages")
+    assert listed == [5, 2, 6, 4, 5, 6]
+    taken = (api.ask(f"PATCH /api/books/{key}", json={"title": "same"}) for key in ids)
+    statuses = [answer.status_code for answer in await asyncio.gather(*taken)]
+    assert sorted(statuses) == [200] + [409] * 5
+
+
+async def test_a_key_that_is_there_already_is_a_conflict_of_its_own(api: Api) -> None:
+    there = str(uuid4())
+    made = await api.ask("POST /api/marks", json={"id": there, "name": "old"})
+    assert made.status_code == 201, made.text
+    keys = [str(uuid4()), there, str(uuid4()), str(uuid4())]
+    keys[3] = keys[2]
+    bodies = [{"id": key, "name": f"new {n}"} for n, key in enumerate(keys)]
+    answers = await asyncio.gather(*(api.ask("POST /api/marks", json=body) for body in bodies))
+    assert [answer.status_code for answer in answers] == [201, 409, 201, 409]
+    alone = await api.ask("POST /api/marks", json=bodies[1])
+    assert (alone.status_code, alone.text) == (409, answers[1].text)
+    assert await api.items("/api/marks?sort=name", of="name") == ["new 0", "new 2", "old"]
+    operations = [{"method": "POST", "path": "/marks", "body": body} for body in bodies]
+    refused = await api.ask("POST /api/batch", json={"operations": operations})
+    assert refused.status_code == 409, refused.text
+    positions = [int(row.position) for row in await api.db.changes("", 500)]
+    assert positions == [1, 2, 3]

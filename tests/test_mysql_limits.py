@@ -140,6 +140,8 @@ class Counter(Model, key="name", stamps=False):
 
 
 @pytest.mark.parametrize(("held", "status"), [(0.3, 200), (2.5, 503)])
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_fail_3_who_holds_a_record_is_waited_for_in_time(
     url: str, held: float, status: int
 ) -> None:

@@ -17,6 +17,7 @@ from abaft.base.errors import ModelError, SettingError, SetupError
 from abaft.model.build import build
 from abaft.store.base import Lost
 from abaft.store.mysql import MysqlStore
+from abaft.store.mysql_escapes import mended
 from abaft.store.mysql_inspect import held
 from abaft.store.mysql_pool import Address, Connection, Pool, server_of
 from abaft.store.sql.mysql import MysqlDialect
@@ -295,3 +296,10 @@ def test_servers_by_what_they_say_of_themselves() -> None:
     for old in ("10.6.9-MariaDB", "8.0.22", "5.7.44"):
         with pytest.raises(SetupError, match=r"abaft needs .* or newer: upgrade it, or let"):
             server_of(old)
+
+
+def test_escapes_have_small_letters_and_what_only_looks_like_one_stays() -> None:
+    row = (r'{"a":"\u000B\u001f\\u000B\\\u001A\"\u0000","b":"C:\\u00\\u001F"}', r"\u001F", 1)
+    told = r'{"a":"\u000b\u001f\\u000B\\\u001a\"\u0000","b":"C:\\u00\\u001F"}'
+    assert mended("SELECT json_quote(t) FROM t", [row, (None, 2)]) == [(told, *row[1:]), (None, 2)]
+    assert mended("SELECT t FROM t", [row]) == [row]

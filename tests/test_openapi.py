@@ -44,6 +44,7 @@ def test_the_document_is_as_it_was(document: dict[str, Any]) -> None:
     assert text == GOLDEN.read_text(), __doc__
 
 
+@pytest.mark.slow
 def test_the_document_is_openapi(document: dict[str, Any]) -> None:
     validate(document)
 
@@ -246,6 +247,7 @@ def test_limits_are_those_of_the_settings() -> None:
     assert sort["schema"]["maxItems"] == 2
 
 
+@pytest.mark.slow
 def test_a_document_grows_with_its_models_and_not_with_their_relations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

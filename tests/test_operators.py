@@ -300,6 +300,8 @@ async def test_operators_are_for_all_that_a_filter_finds(database_url: str) -> N
         assert sorted(await api.items("/api/things", of="views")) == [1, 12, 13]
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_many_at_once_lose_none(database_url: str) -> None:
     async with serving(database_url, *MODELS) as api:
         thing = await api.db.create(Thing, views=0)

@@ -142,6 +142,8 @@ async def test_authz_2_what_stays_as_it_was_made_cannot_be_tried(api: Api) -> No
     assert (await api.ask("PUT /api/letters/a", "ben", json={"text": "y"})).status_code == 200
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_authz_2_a_long_history_is_no_more_told_of_than_a_short_one(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,8 @@ async def test_pages_of_the_order_go_on(api: Api) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_lists_within_a_model_are_apart(api: Api) -> None:
     await put(api, "/api/cards", "cba", board="x")
     await put(api, "/api/cards", "fed", board="y")
@@ -228,6 +230,8 @@ async def test_what_a_move_takes(api: Api) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_many_moves_and_creates_at_once_lose_nothing(api: Api) -> None:
     names = [f"n{place:02}" for place in range(20)]
     for name in names:
@@ -246,6 +250,8 @@ async def test_many_moves_and_creates_at_once_lose_nothing(api: Api) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_list_is_numbered_anew_before_places_grow_too_long(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +318,8 @@ few = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 
 @few
 @given(steps)
+@pytest.mark.slow
+@pytest.mark.everywhere
 def test_random_moves_are_those_of_a_list(world: World, steps: list[tuple[str, int, int]]) -> None:
     world.run(walk(world.api, steps))
 

@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 import pytest
 
-from abaft.base import clock
 from abaft.base.digest import fingerprint
 from abaft.base.ids import uuid7
 from abaft.store.base import (
@@ -159,8 +158,10 @@ async def test_of_many_writers_with_one_etag_exactly_one_wins(url: str) -> None:
         assert [change.action for change in await lib.feed()].count("update") == 1
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_locked_record_holds_up_nobody_but_its_own_writers(url: str) -> None:
-    async with library(url, query_timeout=1.0) as lib:
+    async with library(url, query_timeout=3.0) as lib:
         shelf = await lib.add_shelf("a")
         held, free = await lib.add_book(shelf), await lib.add_book(shelf)
         async with lib.store.transaction() as session:
@@ -169,10 +170,9 @@ async def test_a_locked_record_holds_up_nobody_but_its_own_writers(url: str) -> 
                 lib.store.write(lib.turn, values("Book", free, "update", pages=i)) for i in (2, 3)
             ]
             stuck = lib.store.write(lib.turn, values("Book", held, "update", pages=6))
-            start = clock.monotonic()
             waiting = asyncio.ensure_future(outcomes(stuck))
             assert all(await asyncio.gather(*work))
-            assert clock.monotonic() - start < 0.7
+            assert not waiting.done(), "they were done while it waited"
             assert isinstance((await waiting)[0], Busy)
         assert (await lib.get(held))["pages"] == 5
 

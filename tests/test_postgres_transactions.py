@@ -47,6 +47,8 @@ async def test_a_transaction_lands_whole_or_not_at_all(url: str) -> None:
         assert await lib.store.sql("select count(*) n from shelfs", []) == [{"n": 4}]
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_an_idle_transaction_is_ended(url: str) -> None:
     async with library(url, query_timeout=0.3) as lib:
 
@@ -117,6 +119,25 @@ async def test_a_reader_of_the_feed_skips_no_commit_that_comes_late(url: str) ->
         await lib.store.sql("update abaft_changes set tx = (10 - seq)::text::xid8", [])
         await lib.store.sql("update abaft_changes set tx = '100' where tx = '9'", [])
         assert [change.position for change in await lib.feed()] == ["8.2", "100.1"]
+
+
+async def test_what_isnt_settled_is_told_to_who_asks_for_it(url: str) -> None:
+    async with library(url) as lib:
+        first = await lib.add_shelf("before both")
+        async with lib.store.transaction() as session:
+            await session.write(*lib.shelf("early number, late commit"))
+            second = await lib.add_shelf("late number, early commit")
+            settled = await lib.store.changes("", 10)
+            assert [change.id for change in settled] == [str(first)]
+            # What is committed can be seen, though one that comes later will stand before it.
+            seen = await lib.store.changes("", 10, settled=False)
+            assert [change.id for change in seen] == [str(first), str(second)]
+            behind = await lib.store.changes(settled[0].position, 10, settled=False)
+            assert behind == seen[1:]
+            assert await lib.store.changes(seen[1].position, 10, settled=False) == []
+        whole = await lib.store.changes("", 10)
+        assert [whole[0], whole[2]] == seen
+        assert whole == await lib.store.changes("", 10, settled=False)
 
 
 async def test_the_feed_of_concurrent_writers_is_read_once_and_whole(url: str) -> None:

@@ -62,6 +62,8 @@ async def api(database_url: str) -> AsyncIterator[Api]:
 STALE = {"if-match": '"0"'}
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_move_that_is_refused_leaves_all_places_as_they_were(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +122,8 @@ async def test_of_many_deletes_one_wins_and_is_told_once(api: Api) -> None:
 
 
 @pytest.mark.parametrize("kind", ["leaves", "books"])
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_a_delete_and_changes_at_once(api: Api, kind: str) -> None:
     """Whoever comes after the delete finds nothing: no update is told after it, none is lost."""
     key, number, model = {
@@ -153,6 +157,8 @@ async def changes_of(api: Api, model: str, name: str) -> AsyncIterator[str]:
         after = batch[-1].position
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_none_comes_into_what_is_deleted_at_once(api: Api) -> None:
     """A record is made before its owner is deleted, and goes along, or it is refused."""
     for round_ in range(10):

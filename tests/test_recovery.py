@@ -40,6 +40,10 @@ def fill(path: Path, megabytes: int) -> None:
     assert sum(sizes) > megabytes * 1_000_000
 
 
+# From nothing, imports and all: how long a start takes is what is held here.
+UVICORN = [sys.executable, "-m", "uvicorn", "apps.ledger:app", "--app-dir", str(TESTS)]
+
+
 def leave(path: Path, size: int) -> None:
     """What a kill or a crash of the machine may leave beside the file."""
     with Path(f"{path}-wal").open("ab") as log:
@@ -51,7 +55,7 @@ def leave(path: Path, size: int) -> None:
 async def test_rec_2_ready_in_time_with_a_large_file(tmp_path: Path) -> None:
     path = tmp_path / "test.db"
     storm = Storm()
-    with AppProcess(f"sqlite:///{path}") as server:
+    with AppProcess(f"sqlite:///{path}", command=UVICORN) as server:
         await prepare(server.url)
         async with httpx.AsyncClient(base_url=server.url) as client:
             body = {"writer": 98, "n": 1, "text": "x"}
@@ -65,7 +69,7 @@ async def test_rec_2_what_a_kill_leaves_behind_is_harmless(tmp_path: Path) -> No
     """A tail of the log that was half written, an index of it that is garbage, a stale journal."""
     path = tmp_path / "test.db"
     storm = Storm()
-    with AppProcess(f"sqlite:///{path}") as server:
+    with AppProcess(f"sqlite:///{path}", command=UVICORN) as server:
         await prepare(server.url)
         for size in (10, 24, 2_000, 4_120, 9_000):
             stop = asyncio.Event()

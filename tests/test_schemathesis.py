@@ -89,6 +89,7 @@ def in_turn(cases: Iterable[Case]) -> Iterator[tuple[str, Case]]:
     return zip(cycle(CURRENT.apps), cases, strict=False)
 
 
+@pytest.mark.slow
 def test_the_operations_are_those_of_the_document() -> None:
     assert [row.ok().label for row in whole().get_all_operations()] == LABELS
 
@@ -96,6 +97,7 @@ def test_the_operations_are_those_of_the_document() -> None:
 @pytest.mark.named
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.usefixtures("running")
+@pytest.mark.slow
 def test_val_1_the_api_does_as_it_says(label: str) -> None:
     there = operation(label)
     hold(on_each(examples(there)))
@@ -148,6 +150,7 @@ def journeys(rounds: int) -> None:
 
 @pytest.mark.named
 @pytest.mark.usefixtures("running")
+@pytest.mark.slow
 def test_val_1_one_request_after_another() -> None:
     travel(1)
 

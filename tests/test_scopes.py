@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from abaft import App, Many, Me, Model, Ref, User, allow, field, is_null, scope
 from abaft.base.errors import BadRequest, ModelError, RuleError
+from each import each
 from scenarios import Api, Scenario, play, serving
 
 
@@ -85,7 +86,7 @@ LISTS = {
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("query", LISTS)
+@each("query", LISTS)
 async def test_a_list_keeps_to_its_default_scopes_or_to_those_named(api: Api, query: str) -> None:
     page = (await api.ask(f"GET /api/books{query}")).json()
     assert "".join(book["title"] for book in page["items"]) == LISTS[query]

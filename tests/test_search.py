@@ -152,6 +152,8 @@ async def test_the_most_relevant_comes_first(api: Api) -> None:
     assert by_title == ["harbours", "storms", "sea"]
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_pages_by_cursor_are_the_whole_list(api: Api) -> None:
     for place in range(40):
         text = " ".join(["sea"] * (place % 7 + 1))
@@ -297,6 +299,7 @@ def test_xss_1_highlights_hold_no_tags_but_marks(text: str, query: str) -> None:
     assert "<mark>" in found
 
 
+@pytest.mark.slow
 def test_dos_3_the_text_of_a_search_is_read_in_time() -> None:
     """Time twice the text takes is about twice the time; so of the worst texts known."""
     from time import process_time

@@ -65,6 +65,7 @@ def test_load_1_hdr_3_what_is_not_plain_goes_the_usual_way(data: bytes) -> None:
     assert still_to_come(data, 1000) is None
 
 
+@pytest.mark.slow
 async def test_load_1_refusals_are_told_once_a_second() -> None:
     told: list[tuple[int, int]] = []
     admission = Admission(2, lambda *given: told.append(given))
@@ -128,13 +129,23 @@ def full(
         yield server
 
 
+async def _full(server: AppProcess) -> None:
+    """Waits until it refuses."""
+    status = b""
+    while status != b"503":
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(GET)
+        status = (await reader.readline()).split()[1]
+        writer.close()
+
+
 @asynccontextmanager
 async def occupied(server: AppProcess) -> AsyncIterator[None]:
     """While a request is under way whose body is still to come."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     head = b"PUT /api/counters/x HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     writer.write(head + b"content-length: 2\r\n\r\n")
-    await asyncio.sleep(0.2)
+    await _full(server)
     yield
     writer.write(b"{}")
     assert (await reader.readline()).split()[1] in (b"200", b"201")

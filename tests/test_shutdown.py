@@ -31,6 +31,14 @@ SERVERS = {
 }
 
 
+async def in_progress(folder: Path) -> None:
+    """Waits until both requests that take their time have begun."""
+    while True:
+        if (folder / "slow").exists() and (folder / "held").exists():
+            return
+        await asyncio.sleep(0.02)
+
+
 async def until_refused(url: str) -> None:
     """uvicorn's supervisor of several workers looks at its signals twice a second."""
     async with httpx.AsyncClient(base_url=url, timeout=0.3) as late:
@@ -43,15 +51,15 @@ async def until_refused(url: str) -> None:
 @pytest.mark.parametrize("kind", SERVERS)
 async def test_fail_5_sigterm_finishes_what_is_in_progress(kind: str, tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/test.db"
-    path = {"PYTHONPATH": str(TESTS)}
-    with AppProcess(database, command=SERVERS[kind], env=path) as server:
+    env = {"PYTHONPATH": str(TESTS), "ABAFT_TEST_IN_PROGRESS": str(tmp_path)}
+    with AppProcess(database, command=SERVERS[kind], env=env) as server:
         await prepare(server.url, 1)
         async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
-            slow = asyncio.create_task(client.get("/slow?seconds=2"))
-            held = asyncio.create_task(client.post("/held?seconds=2&name=0"))
-            await asyncio.sleep(0.5)
+            slow = asyncio.create_task(client.get("/slow?seconds=4"))
+            held = asyncio.create_task(client.post("/held?seconds=4&name=0"))
+            await in_progress(tmp_path)
             server.terminate()
-            await asyncio.wait_for(until_refused(server.url), 2)
+            await until_refused(server.url)
             assert not slow.done()
             assert (await slow).json() == 1
             assert (await held).json() == 1
@@ -61,16 +69,22 @@ async def test_fail_5_sigterm_finishes_what_is_in_progress(kind: str, tmp_path: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["serve", "serve two workers"])
-async def test_fail_5_who_takes_too_long_is_not_waited_for(kind: str, database_url: str) -> None:
-    env = {"PYTHONPATH": str(TESTS), "ABAFT_DRAIN_TIMEOUT": "1"}
+async def test_fail_5_who_takes_too_long_is_not_waited_for(
+    kind: str, database_url: str, tmp_path: Path
+) -> None:
+    env = {
+        "PYTHONPATH": str(TESTS),
+        "ABAFT_DRAIN_TIMEOUT": "1",
+        "ABAFT_TEST_IN_PROGRESS": str(tmp_path),
+    }
     with AppProcess(database_url, command=SERVERS[kind], env=env) as server:
         await prepare(server.url, 1)
         async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
             slow = asyncio.create_task(client.get("/slow?seconds=15"))
             held = asyncio.create_task(client.post("/held?seconds=15&name=0"))
-            await asyncio.sleep(0.5)
+            await in_progress(tmp_path)
             server.terminate()
-            with paced(5.0):
+            with paced(10.0):
                 assert await asyncio.to_thread(server.wait) in (0, -signal.SIGTERM)
             for outcome in await asyncio.gather(slow, held, return_exceptions=True):
                 # Nobody was told that it took place.

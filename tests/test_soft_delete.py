@@ -104,6 +104,8 @@ async def post(api: Api, slug: str, **options: Any) -> Any:
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_what_is_deleted_is_not_there_by_any_way(api: Api) -> None:
     x, y = await post(api, "x"), await post(api, "y")
     await play(
@@ -203,6 +205,8 @@ async def test_a_restore_brings_back_what_went_along_and_nothing_else(api: Api) 
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_what_restricts_keeps_a_record_as_long_as_it_is_there(api: Api) -> None:
     link = await api.db.create(Link, to="b")
     await play(
@@ -316,6 +320,8 @@ async def test_of_many_deletes_and_restores_at_once_one_takes_place(api: Api) ->
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_programs_see_and_restore_them_as_well(api: Api) -> None:
     y = await post(api, "y")
     async with api.db.transaction() as tx:

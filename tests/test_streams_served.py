@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,17 @@ def waves(module_database_url: str) -> str:
 
 
 @contextmanager
-def served(url: str, **settings: Any) -> Iterator[AppProcess]:
-    """Waves behind a real server."""
+def served(url: str, *options: str, **settings: Any) -> Iterator[AppProcess]:
+    """Waves behind a real server, with these options of uvicorn."""
     env = {f"ABAFT_{name.upper()}": str(value) for name, value in settings.items()}
     probe = "/api/waves?limit=1"
-    with AppProcess(url, app="apps.waves:app", env=env, probe=probe) as server:
+    with AppProcess(url, app="apps.waves:app", env=env, options=options, probe=probe) as server:
         yield server
 
 
-async def taken(url: str, pause: float, begun: asyncio.Event | None = None) -> None:
+async def taken(
+    url: str, pause: Callable[[], Awaitable[object]], begun: asyncio.Event | None = None
+) -> None:
     """Takes a stream's first part, then after a pause the rest."""
     headers = {"accept": LINES, "accept-encoding": "identity"}
     async with (
@@ -49,11 +52,13 @@ async def taken(url: str, pause: float, begun: asyncio.Event | None = None) -> N
         client.stream("GET", "/api/waves", headers=headers) as answer,
     ):
         assert answer.status_code == 200
-        async for _ in answer.aiter_raw():
-            if begun is not None:
-                begun.set()
-            await asyncio.sleep(pause)
-            pause = 0
+        parts = answer.aiter_raw()
+        await anext(parts)
+        if begun is not None:
+            begun.set()
+        await pause()
+        async for _ in parts:
+            pass
 
 
 @pytest.mark.slow
@@ -63,7 +68,7 @@ async def test_fail_2_a_server_cuts_the_connection_of_a_stream_that_failed(
     seconds = 3 if engine == "mongodb" else 0.5  # of a million records, to the first of them
     with served(waves, stream_timeout=seconds) as server:
         with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
-            await taken(server.url, seconds + 1)
+            await taken(server.url, partial(asyncio.sleep, seconds + 1))
         async with httpx.AsyncClient(base_url=server.url) as client:
             assert (await client.get("/api/waves/7")).status_code == 200
         assert "Cut: the stream was cut: it took longer than stream_timeout" in server.output()
@@ -74,7 +79,7 @@ async def test_dos_4_a_server_ends_the_stream_of_a_client_that_left(waves: str) 
     with served(waves, max_streams=1) as server:
         for _ in range(3):
             with suppress(TimeoutError):
-                await asyncio.wait_for(taken(server.url, 20), 0.5)
+                await asyncio.wait_for(taken(server.url, partial(asyncio.sleep, 20)), 0.5)
             async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
                 url, headers = "/api/waves?limit=2000", {"accept": LINES}
                 for _ in range(100):
@@ -90,15 +95,13 @@ async def test_dos_4_a_server_ends_the_stream_of_a_client_that_left(waves: str) 
 async def test_fail_5_a_server_that_stops_waits_no_longer_for_a_stream_than_for_others(
     waves: str,
 ) -> None:
-    with served(waves) as server:
-        server.kill()
-        server._command += ["--timeout-graceful-shutdown", "1"]
-        server.start()
-        begun = asyncio.Event()
-        taking = asyncio.create_task(taken(server.url, 4, begun))
+    with served(waves, "--timeout-graceful-shutdown", "1") as server:
+        begun, ended = asyncio.Event(), asyncio.Event()
+        taking = asyncio.create_task(taken(server.url, ended.wait, begun))
         await asyncio.wait_for(begun.wait(), 20)
         server.terminate()
-        assert await asyncio.to_thread(server.wait, 5) in (0, -signal.SIGTERM)
+        assert await asyncio.to_thread(server.wait) in (0, -signal.SIGTERM)
+        ended.set()
         with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
             await taking
 

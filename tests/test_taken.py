@@ -146,6 +146,8 @@ async def test_val_3_the_key_is_told_with_the_rest(api: Api) -> None:
 
 
 @pytest.mark.parametrize("request_of", ["PUT /api/seats/1,2", "POST /api/seats?upsert=row,place"])
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_val_3_raced_writes_of_one_record_all_take_place(api: Api, request_of: str) -> None:
     """Who comes second finds all its values taken: by the record that is meant."""
     seat = {"row": 1, "place": 2, "code": "c", "label": "l"}

@@ -10,6 +10,7 @@ import pytest
 from abaft import App, Many, Me, Model, Ref, allow, field
 from abaft.base.errors import RuleError
 from apps.open import Open
+from each import each
 from scenarios import Api, serving
 
 
@@ -127,7 +128,7 @@ QUERIES: list[tuple[str, list[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "where", "told"), QUERIES)
+@each(("asked", "where", "told"), QUERIES)
 async def test_all_that_is_wrong_with_a_query(
     api: Api, asked: str, where: list[str], told: str
 ) -> None:

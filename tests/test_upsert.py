@@ -239,6 +239,8 @@ async def race(api: Api, body: Any) -> Counter[int]:
     return Counter(answer.status_code for answer in await asyncio.gather(*sent))
 
 
+@pytest.mark.slow
+@pytest.mark.everywhere
 async def test_of_fifty_at_once_one_creates(database_url: str) -> None:
     async with serving(database_url, User, Label, Page) as api:
         assert await race(api, lambda n: {"slug": "a"}) == {201: 1, 200: 49}

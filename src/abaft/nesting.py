@@ -104,6 +104,11 @@ class Nesting:
         )
         values = {f"key.{name}": value for name, value in key.items()}
         shape = ReadShape(model.name, "one", where, pick=pick)
+        # What it shows before there is anything below it, nobody sees.
+        written = tree.intents[root]
+        assert isinstance(written, WriteIntent)
+        if written.action == "create":
+            tree.intents[root] = replace(written, pick=WHOLE)
         tree.again[root] = len(tree.intents)
         tree.intents.append(ReadIntent(shape, values, needs=needed(values)))
 

@@ -4,6 +4,8 @@ Settings come from the environment (`ABAFT_DATABASE` …).
 """
 
 import asyncio
+import os
+from pathlib import Path
 
 from abaft import App, Db, Many, Me, Model, allow, field
 
@@ -40,9 +42,19 @@ MODELS = (Label, Entry, Counter)
 app = App(*MODELS)
 
 
+IN_PROGRESS = os.environ.get("ABAFT_TEST_IN_PROGRESS")
+"""A folder where what takes its time leaves its mark when it has begun."""
+
+
+def begun(name: str) -> None:
+    if IN_PROGRESS:
+        (Path(IN_PROGRESS) / name).touch()
+
+
 @app.get("/slow")
 async def slow(seconds: float, db: Db) -> int:
     """Takes its time, then asks the database: what a draining server has to wait for."""
+    begun("slow")
     await asyncio.sleep(seconds)
     return await db.count(Counter)
 
@@ -53,5 +65,6 @@ async def held(seconds: float, name: str, db: Db) -> int:
     async with db.as_system().transaction() as inside:
         counter = await inside.get(Counter, name)
         counter = await inside.update(counter, value=counter.value + 1)
+        begun("held")
         await asyncio.sleep(seconds)
     return counter.value

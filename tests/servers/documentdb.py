@@ -32,6 +32,14 @@ _SETTINGS = {
     "max_connections": "300",
     "autovacuum": "off",
 }
+_ORDERED = {
+    "shared_preload_libraries": ",".join(
+        (_SETTINGS["shared_preload_libraries"], "pg_documentdb_extended_rum")
+    ),
+    "documentdb.rum_library_load_option": "require_documentdb_extended_rum",
+    "documentdb.alternate_index_handler_name": "extended_rum",
+}
+"""Indexes that bring documents in their order, as a mongod's do."""
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 # Outlives its owner: reads pids from a pipe until the owner's end closes, in whatever way.
@@ -59,9 +67,14 @@ def available() -> bool:
 
 
 class DocumentDb(Begun):
-    """A private server, without durability unless it is told to be `durable`; a context manager."""
+    """A private server, without durability unless it is told to be `durable`; a context manager.
 
-    def __init__(self, user: str = "", password: str = "", durable: bool = False) -> None:
+    With `ordered` its indexes serve sorts, as MongoDB's do and the engine's own don't by default.
+    """
+
+    def __init__(
+        self, user: str = "", password: str = "", durable: bool = False, ordered: bool = False
+    ) -> None:
         if not available():
             raise DocumentDbMissing(str(folder()))
         self.root = folder()
@@ -69,6 +82,9 @@ class DocumentDb(Begun):
         os.chown(self.data, USER, USER)
         self.login = (user, password)
         self.settings = _SETTINGS if durable else _SETTINGS | _FORGETFUL
+        self.ordered = ordered
+        if ordered:
+            self.settings = self.settings | _ORDERED
         self.postgres_port, self.port = free_port(), free_port()
         credentials = f"{user}:{password}@" if user else ""
         self.url = f"mongodb://{credentials}127.0.0.1:{self.port}"
@@ -92,6 +108,8 @@ class DocumentDb(Begun):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"DocumentDB did not start; its log ends:\n{self.log()}")
             time.sleep(0.1)
+        if self.ordered:
+            self._run(*psql, "create extension if not exists documentdb_extended_rum cascade")
         dsn = f"postgresql://abaft@127.0.0.1:{port}/postgres"
         gateway = [sys.executable, "-m", "servers.mongo_gateway", dsn, str(self.port)]
         tests = str(Path(__file__).parent.parent)

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import bson
+from bson.raw_bson import RawBSONDocument
 
 from servers.mongo_faults import Fault, fault_of, mended
 from servers.mongo_wire import Document
@@ -16,7 +17,7 @@ from servers.mongo_wire import Document
 if TYPE_CHECKING:
     from servers.mongo_gateway import Gateway
 
-_BSON = "::text::documentdb_core.bson"
+_BSON = "::documentdb_core.bson"
 _ENVELOPE = frozenset(
     {
         "lsid",
@@ -61,17 +62,13 @@ QUERIES = {
     "distinct": "documentdb_api.distinct_query",
     "validate": "documentdb_api.validate",
 }
+Command = Callable[[Document], Awaitable[Mapping[str, Any]]]
 OPEN = frozenset({"hello", "ismaster", "saslstart", "saslcontinue", "buildinfo", "ping"})
 """What may be asked before logging in."""
 
 
-def encoded(document: Any) -> str:
-    """A document as the engine reads it from text."""
-    return "BSONHEX" + bson.encode(document).hex()
-
-
-def decoded(text: str) -> Document:
-    return bson.decode(bytes.fromhex(text.removeprefix("BSONHEX")))
+def decoded(data: bytes) -> Document:
+    return bson.decode(data)
 
 
 class Backend:
@@ -98,7 +95,7 @@ class Client:
         self.backend: Backend | None = None
         self.begun: set[bytes] = set()
         self.login = None if gateway.scram is None else gateway.scram.login()
-        self.commands: dict[str, Callable[[Document], Awaitable[Document]]] = {
+        self.commands: dict[str, Command] = {
             "hello": self.hello,
             "ismaster": self.hello,
             "buildinfo": self.build_info,
@@ -119,6 +116,7 @@ class Client:
             "dropdatabase": self.drop_database,
             "listdatabases": self.list_databases,
             "explain": self.explain,
+            "compact": self.compact,
             **dict.fromkeys(FIRST_PAGES, self.first_page),
             **dict.fromkeys(WRITES, self.write),
             **dict.fromkeys(QUERIES, self.query),
@@ -156,9 +154,7 @@ class Client:
                 await self.abort(body)
             return fault.document()
 
-    async def within(
-        self, body: Document, command: Callable[[Document], Awaitable[Document]]
-    ) -> Document:
+    async def within(self, body: Document, command: Command) -> Mapping[str, Any]:
         """Runs the command, for no longer than it may take."""
         limit = body.get("maxTimeMS")
         if not limit or next(iter(body)).lower() == "getmore":
@@ -219,7 +215,7 @@ class Client:
         row = await (await self.of(body)).row(
             f"select * from {function}($1::text, $2{_BSON})",
             body.get("$db", "test"),
-            encoded(given),
+            bson.encode(given),
         )
         return decoded(row[0])
 
@@ -240,35 +236,34 @@ class Client:
             raise Fault(18, "this server asks for no password")
         return self.login.step(bytes(body["payload"]), body.get("mechanism"))
 
-    async def first_page(self, body: Document) -> Document:
+    async def first_page(self, body: Document) -> Mapping[str, Any]:
         function = FIRST_PAGES[next(iter(body)).lower()]
         number = secrets.randbits(62) + 1
         backend = await self.of(body)
         row = await backend.row(
-            "select cursorpage::text, continuation::text, cursorid "
-            f"from {function}($1::text, $2{_BSON}, $3)",
+            f"select cursorpage, continuation, cursorid from {function}($1::text, $2{_BSON}, $3)",
             body.get("$db", "test"),
-            encoded(plain(body)),
+            bson.encode(plain(body)),
             number,
         )
-        answer = decoded(row[0])
-        if row[1] is not None and answer["cursor"]["id"]:
-            self.gateway.cursors[int(answer["cursor"]["id"])] = row[1]
+        answer = RawBSONDocument(row[0])
+        if row[1] is not None and (number := answer["cursor"]["id"]):
+            self.gateway.cursors[int(number)] = row[1]
         return answer
 
-    async def get_more(self, body: Document) -> Document:
+    async def get_more(self, body: Document) -> Mapping[str, Any]:
         number = int(body["getMore"])
         if number not in self.gateway.cursors:
             raise Fault(43, f"cursor id {number} not found")
         continuation = self.gateway.cursors[number]
         row = await (await self.of(body)).row(
-            "select cursorpage::text, continuation::text "
+            "select cursorpage, continuation "
             f"from documentdb_api.cursor_get_more($1::text, $2{_BSON}, $3{_BSON})",
             body["$db"],
-            encoded(plain(body)),
+            bson.encode(plain(body)),
             continuation,
         )
-        answer = decoded(row[0])
+        answer = RawBSONDocument(row[0])
         if row[1] is None or not answer["cursor"]["id"]:
             del self.gateway.cursors[number]
         else:
@@ -299,19 +294,19 @@ class Client:
 
     async def change(self, body: Document) -> Document:
         row = await (await self.of(body)).row(
-            f"select documentdb_api.coll_mod($1, $2, $3{_BSON})::text",
+            f"select documentdb_api.coll_mod($1, $2, $3{_BSON})",
             body["$db"],
             body["collMod"],
-            encoded(plain(body)),
+            bson.encode(plain(body)),
         )
         return decoded(row[0])
 
     async def create_indexes(self, body: Document) -> Document:
         row = await (await self.of(body)).row(
             "select documentdb_api_internal.create_indexes_non_concurrently"
-            f"($1::text, $2{_BSON}, true)::text",
+            f"($1::text, $2{_BSON}, true)",
             body["$db"],
-            encoded(plain(body)),
+            bson.encode(plain(body)),
         )
         return mended(decoded(row[0]))
 
@@ -319,7 +314,7 @@ class Client:
         row = await (await self.of(body)).row(
             f"call documentdb_api.drop_indexes($1::text, $2{_BSON}, null)",
             body["$db"],
-            encoded(plain(body)),
+            bson.encode(plain(body)),
         )
         return decoded(row[0])
 
@@ -359,9 +354,23 @@ class Client:
                 break
         return {}
 
+    async def compact(self, body: Document) -> Document:
+        """As MongoDB's gives back room; the engine also counts what its planner goes by."""
+        backend = await self.of(body)
+        row = await backend.row(
+            "select collection_id from documentdb_api_catalog.collections"
+            " where database_name = $1 and collection_name = $2",
+            body["$db"],
+            body["compact"],
+        )
+        if row is None:
+            raise Fault(26, "collection does not exist")
+        await backend.execute(f"vacuum analyze documentdb_data.documents_{int(row[0])}")
+        return {"bytesFreed": 0}
+
     async def list_databases(self, body: Document) -> Document:
         row = await (await self.of(body)).row(
-            f"select documentdb_api.list_databases($1{_BSON})::text", encoded(plain(body))
+            f"select documentdb_api.list_databases($1{_BSON})", bson.encode(plain(body))
         )
         return decoded(row[0])
 
@@ -371,10 +380,10 @@ class Client:
         functions = {"find": "bson_aggregation_find", "aggregate": "bson_aggregation_pipeline"}
         if name not in functions:
             raise Fault(59, f"explain isn't offered for {name}")
-        spec = encoded(plain(asked)).replace("'", "")
+        spec = "BSONHEX" + bson.encode(plain(asked)).hex()
         row = await (await self.of(body)).row(
             f"explain (format json) select document from documentdb_api_catalog.{functions[name]}"
-            f"('{body['$db']}', '{spec}'{_BSON})"
+            f"('{body['$db']}', '{spec}'::text{_BSON})"
         )
         return {"queryPlanner": {"winningPlan": {"documentdb": row[0]}}, "command": asked}
 

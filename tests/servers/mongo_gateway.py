@@ -9,6 +9,7 @@ import contextlib
 import sys
 
 import asyncpg
+import uvloop
 
 from servers.mongo_commands import Backend, Client
 from servers.mongo_scram import Scram
@@ -26,7 +27,11 @@ class Gateway:
         self.spare: list[Backend] = []
 
     async def connect(self) -> Backend:
-        return Backend(await asyncpg.connect(self.dsn, statement_cache_size=0))
+        connection = await asyncpg.connect(self.dsn)
+        await connection.set_type_codec(
+            "bson", schema="documentdb_core", encoder=bytes, decoder=bytes, format="binary"
+        )
+        return Backend(connection)
 
     async def take(self) -> Backend:
         """A backend for a driver's connection or a transaction."""
@@ -71,4 +76,4 @@ async def main(dsn: str, port: int, user: str = "", password: str = "") -> None:
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:5]))
+        uvloop.run(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:5]))

@@ -41,7 +41,7 @@ async def read_message(stream: asyncio.StreamReader) -> Message:
 
 
 def _sections(data: bytes, end: int) -> Document:
-    """The command with its sequences of documents in it, which keep their bytes."""
+    """The command with its sequences of documents in it; what is within keeps its bytes."""
     body: Document = {}
     sequences: dict[str, list[RawBSONDocument]] = {}
     at = 4
@@ -50,7 +50,7 @@ def _sections(data: bytes, end: int) -> Document:
         [size] = struct.unpack_from("<i", data, at + 1)
         part = data[at + 1 : at + 1 + size]
         if kind == 0:
-            body = bson.decode(part)
+            body = dict(bson.decode(part, RAW))
         else:
             name, _, documents = part[4:].partition(b"\0")
             sequences[name.decode()] = bson.decode_all(documents, RAW)

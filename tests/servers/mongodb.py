@@ -39,6 +39,7 @@ ON_MONGODB = frozenset(
         "test_mongodb_gateway",
         "test_mongodb_inspect",
         "test_mongodb_migrate",
+        "test_mongodb_reads",
         "test_mongodb_store",
         "test_mongodb_together",
         "test_nested",

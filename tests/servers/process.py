@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,13 +13,17 @@ from tempfile import TemporaryFile
 import httpx
 
 from servers.begun import Begun
+from servers.warm import Warm
 
 TESTS = Path(__file__).parent.parent
 PATIENCE = 20.0
 
 
 class AppProcess(Begun):
-    """A server that this process started, and ends by its pid; a context manager."""
+    """A server that this process started, and ends by its pid; a context manager.
+
+    Without a `command` of its own it is a `Warm` one, with `options` of uvicorn.
+    """
 
     def __init__(
         self,
@@ -29,17 +32,18 @@ class AppProcess(Begun):
         app: str = "apps.ledger:app",
         env: Mapping[str, str] | None = None,
         command: Sequence[str] = (),
+        options: Sequence[str] = (),
         probe: str = "/api/counters?limit=1",
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        uvicorn = [sys.executable, "-m", "uvicorn", app, "--app-dir", str(TESTS)]
-        self._command = list(command) or [*uvicorn, "--log-level", "warning", "--no-access-log"]
-        self._command += ["--port", str(self.port)]
+        quiet = ["--log-level", "warning", "--no-access-log"]
+        self._uvicorn = [app, "--app-dir", str(TESTS), *quiet, *options, "--port", str(self.port)]
+        self._command = [*command, "--port", str(self.port)] if command else []
         self._env = {**os.environ, "ABAFT_DATABASE": database, **(env or {})}
         self._probe = probe
         self._output = TemporaryFile()  # noqa: SIM115 - closed by close()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Warm | None = None
         self.log = ""
 
     def begin(self) -> None:
@@ -57,7 +61,12 @@ class AppProcess(Begun):
         return self.process.pid
 
     def start(self, *, wait: bool = True) -> None:
-        self.process = subprocess.Popen(
+        self.process = self._popen() if self._command else self._warm()
+        if wait:
+            self.wait_until_ready()
+
+    def _popen(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             self._command,
             cwd=TESTS.parent,
             env=self._env,
@@ -66,8 +75,10 @@ class AppProcess(Begun):
             stderr=self._output,
             start_new_session=True,
         )
-        if wait:
-            self.wait_until_ready()
+
+    def _warm(self) -> Warm:
+        output = self._output.fileno()
+        return Warm("uvicorn", self._uvicorn, env=self._env, cwd=str(TESTS.parent), output=output)
 
     def wait_until_ready(self) -> float:
         """Seconds until it answers."""

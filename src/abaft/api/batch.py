@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, Literal, NotRequired
 from urllib.parse import quote
 
@@ -106,10 +107,14 @@ class Batch:
         self.pipeline = pipeline
         self.settings = settings
         self.find = find
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        """What checks a body: made for the first batch, as many an app never gets one."""
         make: Any = TypedDict
-        listed = Annotated[list[_Written], Field(max_length=settings.max_operations)]
+        listed = Annotated[list[_Written], Field(max_length=self.settings.max_operations)]
         body = make("Batch", {"operations": listed, "atomic": NotRequired[bool]})
-        self._adapter: TypeAdapter[Any] = TypeAdapter(with_config(_STRICT)(body))
+        return TypeAdapter(with_config(_STRICT)(body))
 
     async def answer(self, request: Request) -> Answer:
         """The results of all operations, in order."""

@@ -151,7 +151,7 @@ class Idempotency:
 
 def read_key(header: bytes) -> str:
     """The key that the header names. Raises BadRequest for what is none."""
-    text = header.decode("latin-1").strip()
+    text = header.decode("latin-1").strip(" \t")
     quoted = _QUOTED.fullmatch(text)
     if quoted:
         return quoted[1]

@@ -142,7 +142,11 @@ def parameters() -> dict[str, Any]:
         ),
         "Idempotency-Key": {
             **_header("Idempotency-Key", "Sent again with the same key, it takes place once."),
-            "schema": {"type": "string", "pattern": r"^[!#-+\--~]{1,255}$"},
+            "schema": {
+                "type": "string",
+                # Plain or quoted; blanks at its end are HTTP's.
+                "pattern": r'^([!#-+\--~]{1,255}|"[ !#-\[\]-~]{1,255}")[ \t]*$',
+            },
         },
     }
 

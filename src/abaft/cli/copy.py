@@ -16,9 +16,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from abaft.app import App
 from abaft.base import clock
 from abaft.cli.console import done, err, fail, note
-from abaft.cli.copy_ends import CopyError, End, check, make_end, opened, shown
+from abaft.cli.copy_ends import CopyError, End, check, make_end, opened, place, shown
 from abaft.cli.copy_job import Copy, Outcome, Told
-from abaft.cli.copy_verify import NAMED, Compared, checksum, compare
+from abaft.cli.copy_state import Notes
+from abaft.cli.copy_verify import NAMED, Compared, Comparing, checksum
 from abaft.cli.copy_write import Refused
 from abaft.cli.target import find, parted
 
@@ -69,7 +70,7 @@ def copy(words: Words, verify: Verify = False) -> None:
 async def _copy(app: App, source: End, target: End, verify: bool) -> bool:
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
-    signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(task.cancel))  # type: ignore[union-attr]
+    before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(task.cancel))  # type: ignore[union-attr]
     # Millions of values come and go in no circles: looking for some costs a tenth of the time.
     gc.disable()
     try:
@@ -78,15 +79,25 @@ async def _copy(app: App, source: End, target: End, verify: bool) -> bool:
             with _progress() as told:
                 begun = clock.monotonic()
                 if verify:
-                    outcome = Outcome(
-                        compared=await compare(source, target, lambda name, n: told(name, n, 0))
-                    )
+                    outcome = await _verify(source, target, told)
                 else:
                     outcome = await Copy(source, target, told).run()
                 seconds = clock.monotonic() - begun
     finally:
         gc.enable()
+        signal.signal(signal.SIGINT, before)
     return _report(source, target, outcome, seconds, verify)
+
+
+async def _verify(source: End, target: End, told: Told) -> Outcome:
+    """Holds them against each other; what came to the source since it was copied is set aside."""
+    notes = Notes(target.store)
+    state = await notes.state()
+    copied = state is not None and state.source == place(source.url)
+    since = (await notes.told()).position if copied else None
+    comparing = Comparing(source, target, lambda name, count: told(name, count, 0))
+    async with source.store.snapshot() as rows:
+        return Outcome(compared=await comparing.run(rows, since))
 
 
 def _tell_limits(app: App, target: End) -> None:
@@ -102,6 +113,15 @@ def _report(source: End, target: End, outcome: Outcome, seconds: float, verify: 
     for row in outcome.compared:
         _tell(row)
     total = sum(row.counts[0] for row in outcome.compared if not row.versions)
+    meanwhile = sum(row.meanwhile for row in outcome.compared)
+    if meanwhile:
+        note(
+            f"{meanwhile:,} records or versions not compared, for {source.shown} has changed them "
+            "since it was copied: they come with the next run"
+        )
+    if verify and meanwhile and not differing:
+        err.print(f"[bold red]✗[/] {escape(target.shown)} is behind {escape(source.shown)}")
+        return False
     if differing:
         err.print(
             f"[bold red]✗[/] {escape(source.shown)} and {escape(target.shown)} differ in "
@@ -123,7 +143,10 @@ def _report(source: End, target: End, outcome: Outcome, seconds: float, verify: 
 
 def _tell(row: Compared) -> None:
     if row.same:
-        err.print(f"  {row.name}  {row.counts[0]:,}  [dim]sha256 {row.digests[0][:16]}…[/]")
+        besides = f"  {row.meanwhile:,} of them not compared" if row.meanwhile else ""
+        err.print(
+            f"  {row.name}  {row.counts[0]:,}  [dim]sha256 {row.digests[0][:16]}…[/]{besides}"
+        )
         return
     err.print(
         f"  [red]{row.name}[/]  {row.counts[0]:,} and {row.counts[1]:,}; sha256 "

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from abaft.base.errors import Fault
-from abaft.cli.copy_changes import FEED, Changes
+from abaft.cli.copy_changes import Changes
 from abaft.cli.copy_ends import CopyError, End, models_of, place
+from abaft.cli.copy_feed import pages
 from abaft.cli.copy_order import Group, Part, groups
 from abaft.cli.copy_read import Reader
 from abaft.cli.copy_state import Notes, Stage, State, at
-from abaft.cli.copy_verify import Compared, compare
+from abaft.cli.copy_verify import Compared, Comparing
 from abaft.cli.copy_write import store
 from abaft.model import expr as e
 from abaft.model.spec import Model
@@ -22,8 +23,6 @@ from abaft.store.base import Session, Snapshot, StoreError
 
 Told = Callable[[str, int, int], None]
 """Is told of a model how many of how many records are done with."""
-_VERIFIED, _PAUSE = 5, 0.5
-"""How often what differs is looked at again, while others write to the source; and how soon."""
 T = TypeVar("T")
 
 
@@ -143,7 +142,7 @@ class Copy:
             stages = {model.name: await self.notes.stage(model) for model, *_ in self.changes.order}
             done = {name for name, stage in stages.items() if stage.phase != "rows"}
             if done:
-                await self.changes.prepare(done)
+                await self.changes.prepare(done, rows)
             for group in self.groups:
                 await self._group(rows, group, stages)
         async with self.target.store.transaction() as session:
@@ -237,16 +236,15 @@ class Copy:
         self.told(model.collection or model.name, count, self._totals[model.name])
 
     async def _prove(self, state: State) -> None:
-        """Follows the source until both have the same, as far as it stands still."""
-        for _ in range(_VERIFIED):
-            self.outcome.changes += await self.changes.follow(state)
-            self.outcome.compared = await compare(self.source, self.target, self._checked)
-            if all(row.same for row in self.outcome.compared):
-                await self._finish(state)
-                return
-            await asyncio.sleep(_PAUSE)
-            if not await self.source.store.changes((await self.notes.told()).position, 1):
-                return
+        """Follows the source up to a moment, and compares as of that: it needn't stand still."""
+        named = await self.changes.named()
+        async with self.source.store.snapshot() as rows:
+            await self.changes.follow(state, named, rows)
+            self.outcome.changes += named.count
+            comparing = Comparing(self.source, self.target, self._checked)
+            self.outcome.compared = await comparing.run(rows, named.last)
+        if all(row.same for row in self.outcome.compared):
+            await self._finish(state)
 
     def _fed(self, count: int) -> None:
         self._steps += 1
@@ -258,7 +256,7 @@ class Copy:
     async def _finish(self, state: State) -> None:
         """Keeps where the feed ends now: whatever comes behind is somebody else's."""
         end = state.end
-        while changes := await self.target.store.changes(end, FEED):
+        async for changes in pages(self.target, end):
             end = changes[-1].position
         async with self.target.store.transaction() as session:
             await self.notes.keep(session, replace(state, phase="done", end=end))

@@ -5,13 +5,26 @@ from __future__ import annotations
 import binascii
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 
 _SIZE = 16
 
 
+@lru_cache(16)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """What is reckoned of the key alone, which is most of the work for a short text."""
+    return hmac.new(key, digestmod="sha256")
+
+
+def _mac(key: bytes, purpose: bytes, payload: bytes) -> bytes:
+    made = _keyed(key).copy()
+    made.update(purpose + b"\0" + payload)
+    return made.digest()[:_SIZE]
+
+
 def sign(key: bytes, purpose: bytes, payload: bytes) -> str:
     """The payload with a 128-bit signature; `purpose` keeps kinds from standing for each other."""
-    mac = hmac.digest(key, purpose + b"\0" + payload, "sha256")[:_SIZE]
+    mac = _mac(key, purpose, payload)
     return urlsafe_b64encode(mac + payload).rstrip(b"=").decode("ascii")
 
 
@@ -23,7 +36,7 @@ def verify(key: bytes, purpose: bytes, text: str) -> bytes | None:
     except (ValueError, binascii.Error):
         return None
     mac, payload = data[:_SIZE], data[_SIZE:]
-    expected = hmac.digest(key, purpose + b"\0" + payload, "sha256")[:_SIZE]
+    expected = _mac(key, purpose, payload)
     # Comparing the text too refuses the second spellings that lenient base64 would take.
     same = hmac.compare_digest(mac, expected) and sign(key, purpose, payload) == text
     return payload if same else None

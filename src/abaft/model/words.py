@@ -10,8 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import cache, lru_cache
-
-import snowballstemmer  # type: ignore[import-untyped]
+from importlib import import_module
 
 SIMPLE = "simple"
 """The language of words as they are, without stems."""
@@ -118,10 +117,10 @@ def stemmer(language: str) -> Callable[[str], str]:
     """What makes the stem of a folded word; words that are met again cost a look-up."""
     if language == SIMPLE:
         return str
-    # Its function stemmer() may give the one in C, of whatever version that is.
-    stem: Callable[[str], str] = getattr(
-        snowballstemmer, f"{language.capitalize()}Stemmer"
-    )().stemWord
+    # Its function stemmer() may give the one in C, of whatever version that is. All languages come
+    # with the first, which an app without a search does not wait for.
+    made = getattr(import_module("snowballstemmer"), f"{language.capitalize()}Stemmer")
+    stem: Callable[[str], str] = made().stemWord
 
     @lru_cache(20_000)
     def kept(word: str) -> str:

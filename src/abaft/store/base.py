@@ -317,10 +317,17 @@ class Store(Session, Protocol):
         """The bell of this name; None where the database can't tell those who listen."""
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
-        """Reads that all see the data of one moment, and may take their time."""
+        """Reads that all see the data as it is now, and may take their time.
 
-    async def changes(self, after: str, limit: int) -> list[Change]:
-        """Change records after a position ("" for the first), in the order they became visible."""
+        A MongoDB server alone has no such moment: there each read sees what is there by then.
+        """
+
+    async def changes(self, after: str, limit: int, settled: bool = True) -> list[Change]:
+        """Change records after a position ("" for the first), in the order they became visible.
+
+        Those that aren't `settled` come as well, if asked for: they can be seen, but one that
+        comes later may come before them.
+        """
 
     async def prune_changes(self, before: str) -> int:
         """Deletes change records older than an RFC 3339 time; how many."""

@@ -16,14 +16,15 @@ from abaft.plan.change import Change
 from abaft.plan.types import ReadPlan, WritePlan
 from abaft.store import mysql_changes as feed
 from abaft.store import mysql_session as steps
+from abaft.store import mysql_together as together
 from abaft.store.base import Capabilities, Item, Pace, Row, Snapshot, Transaction, Values
 from abaft.store.mysql_errors import FAILURES, conflicts, gone, translate, translate_write
+from abaft.store.mysql_escapes import mended, mended_row
 from abaft.store.mysql_lane import Job, Lane
 from abaft.store.mysql_pool import Connection, Pool
 from abaft.store.mysql_schema import unique_columns, upgrade
 from abaft.store.mysql_search import Indexer
 from abaft.store.mysql_session import MysqlSession
-from abaft.store.mysql_together import plain
 from abaft.store.server_session import drive
 from abaft.store.sql.apart import compile_apart
 from abaft.store.sql.changes import change_statement
@@ -146,7 +147,7 @@ class MysqlStore(ServerStore[Connection]):
         statement = compiled.statement.statement
         if compiled.within is not None:
             await self._catch_up()
-        rows = await self._fetch(statement.sql, statement.args(values))
+        rows = mended(statement.sql, await self._bound(statement.sql, statement.args(values)))
         return steps.expected(rows) if compiled.statement.estimate else rows
 
     async def _catch_up(self) -> None:
@@ -157,7 +158,7 @@ class MysqlStore(ServerStore[Connection]):
             await self._whole(self.indexer.settle)
 
     async def write(self, compiled: WriteStatement, values: Values) -> Row | None:
-        if compiled.change is not self._change or not plain(compiled) or self.indexer.live:
+        if compiled.change is not self._change or not together.plain(compiled) or self.indexer.live:
             row: Row | None = await self._whole(
                 lambda connection: steps.write(connection, compiled, values)
             )
@@ -190,8 +191,37 @@ class MysqlStore(ServerStore[Connection]):
                 raise
 
     async def write_all(self, items: Sequence[Item]) -> list[Any]:
+        flights = [] if self.indexer.live else [*together.flights(items)]
+        flies = len(flights) == 1 and together.can_fly(items[0])
         settle = self.indexer.settle
-        rows: list[Any] = await self._whole(lambda one: steps.write_all(one, items, settle))
+
+        async def work(until: float, pace: Pace) -> list[Any]:
+            if flies and not pace:
+                return await self._flown(items, flights[0], until)
+            rows: list[Any] = await self._once(
+                lambda one: steps.write_all(one, items, settle), until, pace
+            )
+            return rows
+
+        found: list[Any] = await self._again(work)
+        return found
+
+    async def _flown(
+        self, items: Sequence[Item], flight: together.Flight, until: float
+    ) -> list[Any]:
+        """The rows of each of several that can be sent at once, with what begins and ends it."""
+        lands = together.lands(items, flight)
+        around = (["START TRANSACTION"], ["COMMIT"] if lands else [])
+        async with self._pool.hold(until) as connection:
+            try:
+                rows = await together.fly(connection, items, flight, [], around)
+            except BaseException as error:
+                if lands and isinstance(error, Exception) and gone(error):
+                    raise translate_write(error, self._columns) from error
+                await steps.roll_back(connection)
+                raise
+            if not lands:
+                await steps.commit(connection, self._columns)
         return rows
 
     async def probe(self, compiled: WriteStatement, values: Values) -> dict[str, bool] | None:
@@ -273,7 +303,7 @@ class MysqlStore(ServerStore[Connection]):
             try:
                 await connection.run(self._hurry(seconds))
                 async for row in connection.stream(sql):
-                    yield row
+                    yield mended_row(sql, row)
             except FAILURES as error:
                 raise self._translated(error) from error
             finally:
@@ -297,7 +327,7 @@ class MysqlStore(ServerStore[Connection]):
             finally:
                 connection.terminate()
 
-    async def changes(self, after: str, limit: int) -> list[Change]:
+    async def changes(self, after: str, limit: int, settled: bool = True) -> list[Change]:
         while await self._fetch(feed.UNNUMBERED):
             if not await self._number():
                 break
@@ -311,17 +341,28 @@ class MysqlStore(ServerStore[Connection]):
     async def _fetch(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
         """Rows of a read; tried again where the connection breaks."""
 
-        async def ask(until: float, pace: Pace) -> list[Row]:
+        async def ask(connection: Connection) -> list[Row]:
+            return await connection.rows(await connection.spelled(sql, args))
+
+        found: list[Row] = await self._asked(ask)
+        return found
+
+    async def _bound(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
+        """Rows of a compiled read, whose times come as such rather than as text."""
+        found: Sequence[Row] = await self._asked(lambda connection: connection.read(sql, args))
+        return found
+
+    async def _asked(self, work: Work) -> Any:
+        async def ask(until: float, pace: Pace) -> Any:
             async with self._pool.hold(until) as connection:
                 try:
-                    return await connection.rows(await connection.spelled(sql, args))
+                    return await work(connection)
                 except FAILURES as error:
                     if gone(error):
                         connection.terminate()
                     raise
 
-        found: list[Row] = await self._again(ask)
-        return found
+        return await self._again(ask)
 
     async def prune_changes(self, before: str) -> int:
         async with self._pool.hold(self._until()) as connection:

@@ -19,7 +19,7 @@ from abaft.base.errors import SettingError, SetupError
 from abaft.store import pool
 from abaft.store.base import AnswerTooLarge, Locked, Row, StoreError
 from abaft.store.mysql_errors import FAILURES, Columns, code, duplicate, gone
-from abaft.store.mysql_prepared import Prepared
+from abaft.store.mysql_prepared import Bound, Prepared
 from abaft.store.sql.mysql import Server
 
 MODES = (
@@ -87,6 +87,7 @@ class Connection:
         """What it is connected to."""
         prepared = Prepared(self.run, able=self.server.maria)
         self.spelled, self._origin = prepared.spelled, prepared.origin
+        self._bound = Bound(raw.prepare, able=self.server.maria)
         wait = "SET SESSION innodb_lock_wait_timeout = "
         self.hasty, self.patient = f"{wait}0", f"{wait}{_lock_seconds(seconds)}"
         """What lets it wait for locks: not at all, and as long as usual."""
@@ -114,12 +115,35 @@ class Connection:
                     result = raw._result
                     found.append((result.rows, result.affected_rows))
                     if not result.has_next:
-                        return found
+                        break
                     await raw.next_result()
+                if result.warning_count and result.rows is not None:
+                    await self._refuse_what_was_cut()
+                return found
         except errors.MySQLError as error:
             if (refusal := self._refusal(error, statements[len(found)])) is not None:
                 raise refusal from error
             raise
+
+    async def read(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
+        """The rows of a statement that is likely to be asked for again."""
+        return (await self.bound(sql, args))[0] or ()
+
+    async def bound(self, sql: str, args: Sequence[Any]) -> tuple[Sequence[Row] | None, int]:
+        """As `run`, with the values beside the statement where that can be."""
+        try:
+            async with asyncio.timeout(self.limit):
+                bound = await self._bound.statement(sql, args)
+                result = None if bound is None else await bound[0].execute(bound[1])
+        except errors.MySQLError as error:
+            if (refusal := self._refusal(error, sql)) is not None:
+                raise refusal from error
+            raise
+        if result is None:
+            return await self.run(await self.spelled(sql, args))
+        if result.warning_count and result.rows is not None:
+            await self._refuse_what_was_cut()
+        return result.rows, result.affected_rows
 
     async def rows(self, sql: str) -> list[Row]:
         """The rows of a statement that gives some."""

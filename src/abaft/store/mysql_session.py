@@ -25,6 +25,7 @@ from abaft.store.base import (
     Values,
 )
 from abaft.store.mysql_errors import Columns, conflicts, gone, translate, translate_write
+from abaft.store.mysql_escapes import mended, mended_row
 from abaft.store.mysql_load import Copy
 from abaft.store.mysql_pool import Connection
 from abaft.store.server_session import Refused, ServerSession, Step, drive
@@ -89,7 +90,7 @@ async def rows(connection: Connection, statement: Statement, values: Values) -> 
     sql = await connection.spelled(statement.sql, statement.args(values))
     found, count = await connection.run(sql)
     if found is not None:
-        return found
+        return mended(statement.sql, found)
     if statement.then is None or not count:
         return [together.NOTHING] * count
     return await rows(connection, statement.then, values)
@@ -99,7 +100,7 @@ async def stream(connection: Connection, compiled: Any, values: Values) -> Async
     """The rows of a compiled read, some at a time, within the connection's transaction."""
     statement: Statement = compiled.statement.statement
     async for row in connection.stream(filled(statement.sql, statement.args(values))):
-        yield row
+        yield mended_row(statement.sql, row)
 
 
 async def read(connection: Connection, compiled: Any, values: Values, settle: Settle) -> list[Row]:
@@ -159,7 +160,8 @@ async def write_at_once(
     sizes, parts = [], ["START TRANSACTION"]
     for compiled, values in writes:
         statement = compiled.statement
-        asked = [one for one in (statement, change, statement.then) if one is not None]
+        told = compiled.change if statement.certain else change
+        asked = [one for one in (statement, told, statement.then) if one is not None]
         parts += [await connection.spelled(one.sql, one.args(values)) for one in asked]
         sizes.append(len(asked))
     parts.append("COMMIT")
@@ -168,25 +170,28 @@ async def write_at_once(
     done = iter(await connection.several(parts))
     for _ in range(2 if len(writes) > 1 else 1):
         next(done)
-    return [_row([next(done) for _ in range(size)]) for size in sizes]
+    return [
+        _row(compiled.statement, [next(done) for _ in range(size)])
+        for (compiled, _), size in zip(writes, sizes, strict=True)
+    ]
 
 
-def _row(done: Sequence[tuple[Sequence[Row] | None, int]]) -> Row | None:
+def _row(statement: Statement, done: Sequence[together.Done]) -> Row | None:
     """The row of a write, of what its statements gave."""
     if not done[0][1]:
         return None
-    found = done[2][0] if len(done) > 2 else None
-    return found[0] if found else together.NOTHING
+    giving = statement if statement.certain else statement.then
+    found = None if giving is None else done[0 if statement.certain else 2][0]
+    return mended(giving.sql, found[:1])[0] if giving and found else together.NOTHING
 
 
 async def write_all(connection: Connection, items: Sequence[Item], settle: Settle) -> list[Any]:
     """The row, or rows, of each in order."""
     found: list[Any] = []
-    for run in together.runs(items):
-        first = items[run[0]]
-        if len(run) > 1:
-            many = [items[place].bound(found) for place in run]
-            found += await together.write_run(connection, first.compiled, run, many)
+    for flight in together.flights(items):
+        first = items[flight[0].start]
+        if together.can_fly(first):
+            found += await together.fly(connection, items, flight, found)
             continue
         values = first.bound(found)
         if first.reads:
@@ -194,7 +199,7 @@ async def write_all(connection: Connection, items: Sequence[Item], settle: Settl
         else:
             row = await write(connection, first.compiled, values)
         if first.held_off(row):
-            raise HeldOff(run[0])
+            raise HeldOff(flight[0].start)
         found.append(row)
     return found
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Generic, Protocol, TypeVar
 
 from abaft.base import clock
 from abaft.store.base import Busy, Lost
@@ -92,18 +92,14 @@ class Pool(Generic[C]):
         elif not self._hand_on(connection):
             self._idle.append(connection)
 
-    @asynccontextmanager
-    async def hold(self, until: float) -> AsyncIterator[C]:
+    def hold(self, until: float) -> Held[C]:
         """A connection for a while; one that was left in the middle of something isn't kept."""
-        connection = await self.acquire(until)
-        try:
-            yield connection
-        except BaseException as error:
-            if self._gone(error) or not isinstance(error, Exception):
-                connection.terminate()
-            raise
-        finally:
-            self.release(connection)
+        return Held(self, until)
+
+    def drop(self, connection: C, error: BaseException) -> None:
+        """Ends it if the error has, or has left it in the middle of something."""
+        if self._gone(error) or not isinstance(error, Exception):
+            connection.terminate()
 
     async def close(self, seconds: float) -> None:
         """Waits until what is in use comes back, and no longer than so."""
@@ -144,19 +140,22 @@ class Pool(Generic[C]):
         return False
 
     async def _turn(self, until: float) -> C | None:
-        future: asyncio.Future[C | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[C | None] = loop.create_future()
         self._waiting.append(future)
+        timer = loop.call_later(until - clock.monotonic(), _give_up, future)
         try:
-            async with asyncio.timeout(until - clock.monotonic()):
-                return await future
+            return await future
         except BaseException as error:
-            if future.done() and not future.cancelled():
+            if future.done() and not future.cancelled() and future.exception() is None:
                 # It came in the moment of giving up.
                 given = future.result()
                 self.release(given) if given is not None else self._hand_on(None)
             if isinstance(error, TimeoutError):
                 raise Busy("all connections to the database are in use") from None
             raise
+        finally:
+            timer.cancel()
 
     async def _dial(self, until: float) -> C:
         self._open += 1
@@ -183,3 +182,31 @@ class Pool(Generic[C]):
                     raise Lost(f"the database can't be reached: {error}") from error
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _give_up(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
+
+
+class Held(Generic[C]):
+    """Takes a connection of the pool, and gives it back; each read does."""
+
+    __slots__ = ("_connection", "_pool", "_until")
+
+    def __init__(self, pool: Pool[C], until: float) -> None:
+        self._pool = pool
+        self._until = until
+        self._connection: C | None = None
+
+    async def __aenter__(self) -> C:
+        self._connection = await self._pool.acquire(self._until)
+        return self._connection
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        assert self._connection is not None
+        try:
+            if error is not None:
+                self._pool.drop(self._connection, error)
+        finally:
+            self._pool.release(self._connection)

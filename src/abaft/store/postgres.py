@@ -339,14 +339,16 @@ class PostgresStore(ServerStore[Connection]):
         async with self._line.patient.hold(self._until()) as connection:
             try:
                 async with connection.transaction(isolation="repeatable_read", readonly=True):
-                    await connection.execute(_PATIENCE)
+                    # It takes a read for the moment to be now.
+                    await connection.execute(f"{_PATIENCE}; select 1")
                     yield partial(steps.stream, connection)
             except FAILURES as error:
                 raise self._translated(error) from error
 
-    async def changes(self, after: str, limit: int) -> list[Change]:
+    async def changes(self, after: str, limit: int, settled: bool = True) -> list[Change]:
         tx, seq = feed.position(after)
-        return [feed.change(row) for row in await self._fetch(feed.READ, tx, seq, limit)]
+        sql = feed.READ if settled else feed.READ_ALL
+        return [feed.change(row) for row in await self._fetch(sql, tx, seq, limit)]
 
     async def _fetch(self, sql: str, *args: Any) -> list[Any]:
         """Rows of a read of our own; tried again where the connection breaks."""

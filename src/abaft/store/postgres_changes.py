@@ -23,16 +23,18 @@ _PRUNED = 10_000
 
 # A number that this server has not given yet comes from another, by a restored dump. Its records
 # were set to 0 (see `mend`), so a position of that time goes on from there.
-READ = """
+_READ = """
 select tx::text as shown, seq, at, actor, model, record, action, data
 from abaft_changes
 where (tx, seq) > (
     case when $1::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
     then $1::text::xid8 else '0'::xid8 end,
     $2::bigint
-) and tx < pg_snapshot_xmin(pg_current_snapshot())
+) {only}
 order by abaft_changes.tx, abaft_changes.seq limit $3::bigint
 """
+_SETTLED = "and tx < pg_snapshot_xmin(pg_current_snapshot())"
+READ, READ_ALL = _READ.format(only=_SETTLED), _READ.format(only="")
 _PRUNE = """
 delete from abaft_changes where ctid = any(array(
     select ctid from abaft_changes where at < $1::text::timestamptz

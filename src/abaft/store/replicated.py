@@ -343,8 +343,8 @@ class ReplicatedStore:
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         return self.primary.snapshot()
 
-    async def changes(self, after: str, limit: int) -> list[Change]:
-        return await self.primary.changes(after, limit)
+    async def changes(self, after: str, limit: int, settled: bool = True) -> list[Change]:
+        return await self.primary.changes(after, limit, settled)
 
     async def prune_changes(self, before: str) -> int:
         return await self.primary.prune_changes(before)

@@ -319,7 +319,7 @@ class SqliteStore(Transacting):
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         return snapshot(self.path, self._pool)
 
-    async def changes(self, after: str, limit: int) -> list[Change]:
+    async def changes(self, after: str, limit: int, settled: bool = True) -> list[Change]:
         sql = (
             "select seq, at, actor, model, record, action, data from abaft_changes "
             "where seq > ? order by seq limit ?"

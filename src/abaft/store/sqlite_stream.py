@@ -95,7 +95,8 @@ class Stream:
 async def snapshot(path: str, threads: Executor) -> AsyncIterator[Snapshot]:
     """Reads within one transaction, one after the other, that may take their time."""
     stream = Stream(path, float("inf"), threads)
-    await stream.begin("begin", ())
+    # It takes a read for the moment to be now.
+    await stream.begin("begin; select 1 from sqlite_schema limit 1", ())
 
     async def rows(compiled: Any, values: Values) -> AsyncIterator[Row]:
         statement = compiled.statement.statement

@@ -98,15 +98,13 @@ LIMIT ?;
 
 -- expanded: /api/posts?expand=author,topics.parent,comments&fields=title
 -- me, me, me, limit
-SELECT concat('{"title":', (json_quote(t1.title) COLLATE utf8mb4_0900_bin), ',"author":', coalesce((SELECT concat('{"id":"', t2.id, '","name":', (json_quote(t2.name) COLLATE utf8mb4_0900_bin), CASE WHEN (t2.id = ?) THEN concat(',"email":', coalesce(json_quote(t2.email) COLLATE utf8mb4_0900_bin, 'null')) ELSE '' END, ',"created":"', replace(date_format(t2.created, '%Y-%m-%dT%H:%i:%s.%fZ'), '.000000Z', 'Z'), '","updated":"', replace(date_format(t2.updated, '%Y-%m-%dT%H:%i:%s.%fZ'), '.000000Z', 'Z'), '"}') AS anon_1
-FROM users AS t2
-WHERE t2.id = t1.author), concat('"', t1.author, '"')), ',"topics":', (SELECT concat('[', coalesce(group_concat(r_t3.j ORDER BY r_t3.n SEPARATOR ','), ''), ']') AS anon_2
-FROM (SELECT concat('{"name":', (json_quote(t3.name) COLLATE utf8mb4_0900_bin), ',"parent":', coalesce((SELECT concat('{"name":', (json_quote(t5.name) COLLATE utf8mb4_0900_bin), ',"parent":', coalesce(json_quote(t5.parent) COLLATE utf8mb4_0900_bin, 'null'), '}') AS anon_3
+SELECT concat('{"title":', (json_quote(t1.title) COLLATE utf8mb4_0900_bin), ',"author":', coalesce(CASE WHEN (t2.id IS NOT NULL) THEN concat('{"id":"', t2.id, '","name":', (json_quote(t2.name) COLLATE utf8mb4_0900_bin), CASE WHEN (t2.id = ?) THEN concat(',"email":', coalesce(json_quote(t2.email) COLLATE utf8mb4_0900_bin, 'null')) ELSE '' END, ',"created":"', replace(date_format(t2.created, '%Y-%m-%dT%H:%i:%s.%fZ'), '.000000Z', 'Z'), '","updated":"', replace(date_format(t2.updated, '%Y-%m-%dT%H:%i:%s.%fZ'), '.000000Z', 'Z'), '"}') END, concat('"', t1.author, '"')), ',"topics":', (SELECT concat('[', coalesce(group_concat(r_t3.j ORDER BY r_t3.n SEPARATOR ','), ''), ']') AS anon_1
+FROM (SELECT concat('{"name":', (json_quote(t3.name) COLLATE utf8mb4_0900_bin), ',"parent":', coalesce((SELECT concat('{"name":', (json_quote(t5.name) COLLATE utf8mb4_0900_bin), ',"parent":', coalesce(json_quote(t5.parent) COLLATE utf8mb4_0900_bin, 'null'), '}') AS anon_2
 FROM topics AS t5
 WHERE t5.name = t3.parent), coalesce(json_quote(t3.parent) COLLATE utf8mb4_0900_bin, 'null')), '}') AS j, row_number() OVER (ORDER BY t3.name ASC) AS n
 FROM post_topics AS t4 INNER JOIN topics AS t3 ON true = 1
 WHERE t4.post = t1.id AND t4.topic = t3.name ORDER BY t3.name ASC
-LIMIT 100) AS r_t3), ',"comments":', (SELECT concat('[', coalesce(group_concat(r_t6.j ORDER BY r_t6.n SEPARATOR ','), ''), ']') AS anon_4
+LIMIT 100) AS r_t3), ',"comments":', (SELECT concat('[', coalesce(group_concat(r_t6.j ORDER BY r_t6.n SEPARATOR ','), ''), ']') AS anon_3
 FROM (SELECT concat('{"id":"', t6.id, '","post":"', t6.post, '","text":', (json_quote(t6.text) COLLATE utf8mb4_0900_bin), ',"created":"', replace(date_format(t6.created, '%Y-%m-%dT%H:%i:%s.%fZ'), '.000000Z', 'Z'), '","updated":"', replace(date_format(t6.updated, '%Y-%m-%dT%H:%i:%s.%fZ'), '.000000Z', 'Z'), '"}') AS j, row_number() OVER (ORDER BY t6.id ASC) AS n
 FROM comments AS t6
 WHERE t6.post = t1.id AND ((SELECT t7.public
@@ -115,7 +113,7 @@ WHERE t7.id = t6.post) = 1 OR (SELECT t8.author
 FROM posts AS t8
 WHERE t8.id = t6.post) = ?) ORDER BY t6.id ASC
 LIMIT 100) AS r_t6), '}') AS c0, t1.id AS c1
-FROM posts AS t1
+FROM posts AS t1 LEFT OUTER JOIN users AS t2 ON t2.id = t1.author
 WHERE t1.public = 1 OR t1.author = ? ORDER BY t1.id ASC
 LIMIT ?;
 

@@ -19,7 +19,7 @@ from abaft.model.kinds import INT_MAX, INT_MIN, Kind, Number
 from abaft.model.spec import Field, Model, One, Schema
 from abaft.store.mongo.documents import NOCASE
 from abaft.store.mongo.template import Query
-from abaft.store.mongo.values import BSON, datetime_text, decode, form
+from abaft.store.mongo.values import BSON, binary, datetime_text, decode, form
 
 Expression = Any
 Make = Callable[[str, Kind], Expression]
@@ -107,7 +107,7 @@ FORMS: Mapping[str, Mapping[str, Row]] = {
         "date": (_moment, _date),
         "string": (_same, lambda value: [datetime_text(value)]),
     },
-    "uuid": {"binData": (_same, lambda value: [value])},
+    "uuid": {"binData": (_same, lambda value: [binary(value)])},
     "binary": {"binData": (_same, None)},
 }
 """By kind and type: how our form is made, and what is sought where a value of ours is asked for."""

@@ -26,6 +26,10 @@ class Conflicting(StoreError):
     """Another transaction came first: this one is over, and may be tried again."""
 
 
+class Overlooked(StoreError):
+    """What wasn't looked for is there: the transaction is over, and may be tried again looking."""
+
+
 @contextmanager
 def translating() -> Iterator[None]:
     """Turns the driver's errors into the store's."""

@@ -15,7 +15,8 @@ from abaft.store.mongo.documents import STATE, Document, Documents, id_of, value
 from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.local import is_local, local
 from abaft.store.mongo.reckoning import limits
-from abaft.store.mongo.shapes import Run, Shape
+from abaft.store.mongo.runs import Runs
+from abaft.store.mongo.shapes import Shape
 from abaft.store.mongo.template import Query, Values, compiled
 
 Answers = dict[str, bool]
@@ -49,7 +50,7 @@ class Condition:
         return self._local is not None
 
     async def holds(
-        self, document: Document, values: Values, run: Run, *, stored: bool = False
+        self, document: Document, values: Values, run: Runs, *, stored: bool = False
     ) -> bool:
         """Whether it holds; of a stored record the database looks at the one that it has."""
         if self._local is not None:
@@ -75,11 +76,11 @@ class Text:
         """Whether the database reckons nothing for it."""
         return self._stages is None
 
-    async def alike(self, documents: Sequence[Document], run: Run) -> list[str]:
+    async def alike(self, documents: Sequence[Document], run: Runs) -> list[str]:
         """Of several, for which the database reckons nothing."""
         return await self._shape.texts(documents, {}, run)
 
-    async def of(self, document: Document, values: Values, run: Run) -> str:
+    async def of(self, document: Document, values: Values, run: Runs) -> str:
         """Of a stored record; what it shows beside its own values the database reckons."""
         documents = [document]
         if self._stages is not None:
@@ -124,7 +125,7 @@ class Guards:
         """Whether any looks at a new record."""
         return self.asks_after or bool(self.targets)
 
-    async def of_stored(self, stored: Document, values: Values, run: Run) -> Answers:
+    async def of_stored(self, stored: Document, values: Values, run: Runs) -> Answers:
         """Those of the record as it is."""
         found: Answers = {}
         if not self.where.always:
@@ -139,7 +140,7 @@ class Guards:
         return found
 
     async def of_result(
-        self, stored: Mapping[str, Any] | None, result: Document, values: Values, run: Run
+        self, stored: Mapping[str, Any] | None, result: Document, values: Values, run: Runs
     ) -> Answers:
         """Those of the record as it will be."""
         found = {} if stored is None else limits(self.plan, stored, values)
@@ -150,7 +151,7 @@ class Guards:
         return found
 
     async def _reaches(
-        self, name: str, guard: Condition, result: Document, values: Values, run: Run
+        self, name: str, guard: Condition, result: Document, values: Values, run: Runs
     ) -> bool:
         """An assigned relation must be empty, or lead to a record that the actor may see."""
         one = self.model.one[name]

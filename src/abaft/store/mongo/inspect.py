@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
@@ -21,10 +22,13 @@ from abaft.store.base import Lost
 from abaft.store.description import Column, Description, ForeignKey, Table
 from abaft.store.mongo.documents import Document
 from abaft.store.mongo.sampling import Member, Sample, joined, sampled
-from abaft.store.mongo.server import OPTIONS, PATIENCE
+from abaft.store.mongo.server import PATIENCE
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.values import BSON
 
+_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
+    uuid_representation=UuidRepresentation.STANDARD
+)
 _SECONDS = 60_000
 _NUMBERS = ("int", "long", "double", "decimal")
 _SCALARS = ("string", "objectId", "bool", "date", *_NUMBERS)
@@ -72,7 +76,7 @@ async def inspect(url: str, size: int) -> Description:
         url, serverSelectionTimeoutMS=PATIENCE, connectTimeoutMS=PATIENCE, appname="abaft"
     )
     try:
-        database = client.get_database(name, codec_options=OPTIONS)
+        database = client.get_database(name, codec_options=_OPTIONS)
         listed = await database.list_collections()
         rows = sorted([row async for row in listed], key=lambda row: str(row["name"]))
         found = [

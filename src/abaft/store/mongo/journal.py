@@ -44,7 +44,7 @@ class Journal(Unit):
     def _log(self) -> Any:
         return self.server.collection(INTENTS)
 
-    async def begin(self) -> None:
+    async def begin(self, expected: int = 0, careful: bool = True) -> None:
         until = now() + LEASE
         if not await lease(self.server, WRITER, self.owner, LEASE):
             raise Conflicting("another writes")

@@ -38,6 +38,8 @@ class Keeper:
         self.uniques = [(row, self._place(row)) for row in model.unique_sets()]
         name = model.key[0]
         self.counted = model.fields[name].generated
+        self.unlike = len(model.key) == 1 and model.fields[name].kind.name == "uuid"
+        """Whether keys are such that no two writes make the same."""
 
     def _place(self, row: Unique) -> list[str]:
         """Where the documents have what the set is told apart by."""
@@ -50,6 +52,7 @@ class Keeper:
         name = self.model.key[0]
         if self.counted:
             values = {**values, name: await self._number(unit, values.get(name))}
+        self._check(values)
         document = self._made(values)
         await self._hold(unit, values, document, None, self.model.fields)
         await unit.insert(self.model.table, document)
@@ -62,20 +65,24 @@ class Keeper:
         if any(values.get(name) is None for values in rows for name in self.model.key):
             return None
         documents = [self._made(values) for values in rows]
-        for values in rows:
-            record = self.documents.record(values)
-            if not all(holds(record, {}) for _, holds in self.checks):
-                return None
-        if not await self._all_free(unit, documents) or not await self._all_refer(unit, rows):
+        if not self._all_hold(rows) or not await self._all_free(unit, documents):
+            return None
+        if not await self._all_refer(unit, rows, self.model.fields):
             return None
         if self.counted:
             await self._number(unit, max(values[self.model.key[0]] for values in rows))
         await unit.insert_all(self.model.table, documents)
         return documents
 
+    def _all_hold(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the values meet the model's checks."""
+        records = [self.documents.record(values) for values in rows]
+        return all(holds(record, {}) for record in records for _, holds in self.checks)
+
     async def _all_free(self, unit: Unit, documents: list[Document]) -> bool:
         """Whether nothing that is to be unique is taken, by others or among themselves."""
-        for places in (["_id"], *(places for _, places in self.uniques)):
+        sets = [places for _, places in self.uniques]
+        for places in sets if self._passes(unit) else [["_id"], *sets]:
             found = [[_at(document, place) for place in places] for document in documents]
             found = [values for values in found if None not in values]
             if len({repr(values) for values in found}) < len(found):
@@ -89,9 +96,17 @@ class Keeper:
                 return False
         return True
 
-    async def _all_refer(self, unit: Unit, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether all relations lead to records that are there already."""
+    def _passes(self, unit: Unit) -> bool:
+        """Whether keys aren't looked for: the server would tell, at the transaction's cost."""
+        return self.unlike and not unit.careful
+
+    async def _all_refer(
+        self, unit: Unit, rows: Sequence[Mapping[str, Any]], assigned: Collection[str]
+    ) -> bool:
+        """Whether all relations that are set lead to records that are there already."""
         for one in self.ones:
+            if not any(column in assigned for column in one.columns):
+                continue
             target = self.schema.models[one.target]
             held = [[values.get(column) for column in one.columns] for values in rows]
             keys = {
@@ -99,6 +114,7 @@ class Keeper:
                 for values in held
                 if None not in values
                 for key in [id_of(target, dict(zip(target.key, values, strict=True)))]
+                if not unit.made(target.table, key)
             }
             if unit.deferring and target.name == self.model.name:
                 unit.later += [(target.table, key) for key in keys.values()]
@@ -115,10 +131,34 @@ class Keeper:
         self, unit: Unit, before: Document, values: Mapping[str, Any], assigned: Collection[str]
     ) -> Document:
         """Changes a record; `values` are all of it."""
-        document = {**self._others(before), **self._made(values)}
+        document = self.changed(before, values)
         await self._hold(unit, values, document, before, assigned)
         await unit.replace(self.model.table, before, document)
         return document
+
+    def changed(self, before: Document, values: Mapping[str, Any]) -> Document:
+        """What the stored document becomes. CheckViolation where that breaks a check."""
+        self._check(values)
+        return {**self._others(before), **self._made(values)}
+
+    async def replace_all(
+        self,
+        unit: Unit,
+        rows: Sequence[tuple[Document, Mapping[str, Any]]],
+        assigned: Collection[str],
+    ) -> bool:
+        """Changes records, each by what it was and all of its values, if nothing speaks against
+        any of them; whether it did."""
+        changed = [(before, {**self._others(before), **self._made(row)}) for before, row in rows]
+        for before, document in changed:
+            for _, places in self.uniques:
+                if any(_at(before, place) != _at(document, place) for place in places):
+                    return False
+        whole = [values for _, values in rows]
+        if not self._all_hold(whole) or not await self._all_refer(unit, whole, assigned):
+            return False
+        await unit.replace_all(self.model.table, changed)
+        return True
 
     def _made(self, values: Mapping[str, Any]) -> Document:
         document = self.documents.make(values)
@@ -142,6 +182,12 @@ class Keeper:
                 await unit.replace(STATE, state, after)
         return number
 
+    def _check(self, values: Mapping[str, Any]) -> None:
+        record = self.documents.record(values)
+        for name, holds in self.checks:
+            if not holds(record, {}):
+                raise CheckViolation(name=f"ck_{self.model.table}_{name}"[:63])
+
     async def _hold(
         self,
         unit: Unit,
@@ -150,10 +196,6 @@ class Keeper:
         before: Document | None,
         assigned: Collection[str],
     ) -> None:
-        record = self.documents.record(values)
-        for name, holds in self.checks:
-            if not holds(record, {}):
-                raise CheckViolation(name=f"ck_{self.model.table}_{name}"[:63])
         await self._unique(unit, document, before)
         for one in self.ones:
             if before is None or any(column in assigned for column in one.columns):
@@ -162,7 +204,7 @@ class Keeper:
     async def _unique(self, unit: Unit, document: Document, before: Document | None) -> None:
         """Raises where what the document has is taken by another."""
         wanted: list[tuple[Query, tuple[str, ...]]] = []
-        if before is None:
+        if before is None and not self._passes(unit):
             key = tuple(self.model.fields[name].column for name in self.model.key)
             wanted.append(({"_id": {"$eq": document["_id"]}}, key))
         for row, places in self.uniques:
@@ -193,7 +235,7 @@ class Keeper:
         if target.name == self.model.name and (unit.deferring or key == document["_id"]):
             unit.later.append((target.table, key))
             return
-        if await unit.get(target.table, key) is None:
+        if not unit.made(target.table, key) and await unit.get(target.table, key) is None:
             raise ReferenceViolation(constraint=f"fk_{self.model.table}_{one.name}"[:63])
 
     async def referring(self, unit: Unit, one: One, key: Mapping[str, Any]) -> list[Document]:

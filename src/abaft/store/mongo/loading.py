@@ -17,7 +17,7 @@ from abaft.store.base import StoreError, Values
 from abaft.store.mongo.documents import STATE, Document, compared, id_of, key_of, path
 from abaft.store.mongo.recording import change
 from abaft.store.mongo.template import Query
-from abaft.store.mongo.unit import Unit
+from abaft.store.mongo.unit import SOME, Unit
 from abaft.store.mongo.values import encode
 from abaft.store.mongo.write import Keepers
 
@@ -41,8 +41,13 @@ class Loading:
             unit.deferring = False
 
     async def _run(self, unit: Unit) -> Refused:
-        if self.load.action == "create" and await self._all(unit):
+        mark = unit.mark()
+        if await _TOGETHER[self.load.action](self, unit):
+            for place in range(len(self.load.changes)):
+                unit.tell(self._told(place))
             return {}
+        # Something speaks against one of them: each by itself.
+        await unit.back(mark)
         refused: Refused = {}
         for place in range(len(self.load.rows)):
             error = await self._one(unit, place)
@@ -50,40 +55,60 @@ class Loading:
                 refused[place] = error
         return refused
 
-    async def _all(self, unit: Unit) -> bool:
+    def _rows(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.load.names, row, strict=True)) for row in self.load.rows]
+
+    async def _create_all(self, unit: Unit) -> bool:
         """Stores all at once, where nothing speaks against any."""
-        mark = unit.mark()
-        rows = [dict(zip(self.load.names, row, strict=True)) for row in self.load.rows]
+        rows = self._rows()
         if not rows or not await self.keeper.insert_all(unit, rows):
             return not rows
+        return await self._tie_all(unit, rows)
+
+    async def _update_all(self, unit: Unit) -> bool:
+        rows = self._rows()
+        found = await keyed(unit, self.model, rows)
+        if len(found) < len(rows):  # one that comes twice, or isn't there
+            return False
+        befores = [found[_key(self.model, values)] for values in rows]
+        whole = [
+            (before, self.keeper.values(before) | values)
+            for before, values in zip(befores, rows, strict=True)
+        ]
+        if not await self.keeper.replace_all(unit, whole, self.load.names):
+            return False
+        return await self._tie_all(unit, rows)
+
+    async def _delete_all(self, unit: Unit) -> bool:
+        found = await keyed(unit, self.model, self._rows())
+        await unit.delete_all(self.model.table, list(found.values()))
+        return True
+
+    async def _tie_all(self, unit: Unit, rows: list[dict[str, Any]]) -> bool:
+        """Ties the records to what they are given, where nothing speaks against any."""
+        keys = [values[self.model.key[0]] for values in rows]
         for name, lists in self.load.links.items():
             many = self.model.many[name]
             assert many.link is not None and many.forward is not None
-            link, at = self.keepers.of(self.schema.models[many.link]), self.model.key[0]
+            link = self.keepers.of(self.schema.models[many.link])
+            if self.load.action == "update":
+                await self._cut_all(unit, link.model, many.back, keys)
             pairs = [
-                {many.back: values[at], many.forward: theirs}
-                for values, keys in zip(rows, lists, strict=True)
-                for theirs in keys
+                {many.back: ours, many.forward: theirs}
+                for ours, listed in zip(keys, lists, strict=True)
+                for theirs in listed
             ]
             if pairs and not await link.insert_all(unit, pairs):
-                await unit.back(mark)
                 return False
-        for place in range(len(self.load.changes)):
-            unit.tell(self._told(place))
         return True
 
-    async def _again(self, unit: Unit, places: list[int]) -> Refused:
-        """Those whose relation led to a record that came later, as long as some are stored."""
-        while places:
-            refused = {}
-            for place in places:
-                error = await self._one(unit, place)
-                if error is not None:
-                    refused[place] = error
-            if len(refused) == len(places):
-                return refused
-            places = list(refused)
-        return {}
+    async def _cut_all(self, unit: Unit, link: Model, back: str, keys: list[Any]) -> None:
+        """Deletes what ties these records."""
+        kind, place = link.fields[back].kind, path(link, back)
+        for start in range(0, len(keys), SOME):
+            held = [encode(kind, key) for key in keys[start : start + SOME]]
+            found = await unit.find(link.table, {place: {"$in": held}})
+            await unit.delete_all(link.table, found)
 
     async def _one(self, unit: Unit, place: int) -> StoreError | None:
         mark = unit.mark()
@@ -140,6 +165,31 @@ class Loading:
                 await link.insert(unit, {many.back: ours, many.forward: theirs})
 
 
+_TOGETHER = {
+    "create": Loading._create_all,
+    "update": Loading._update_all,
+    "delete": Loading._delete_all,
+}
+
+
+def _key(model: Model, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(values[name] for name in model.key)
+
+
+async def keyed(
+    unit: Unit, model: Model, rows: Sequence[Mapping[str, Any]]
+) -> dict[tuple[Any, ...], Document]:
+    """The stored records of the keys that these rows have, some at a time."""
+    wanted = {_key(model, values): values for values in rows}
+    listed = [id_of(model, values) for key, values in wanted.items() if None not in key]
+    found: dict[tuple[Any, ...], Document] = {}
+    for start in range(0, len(listed), SOME):
+        where: Query = {"_id": {"$in": listed[start : start + SOME]}}
+        for document in await unit.find(model.table, where):
+            found[tuple(key_of(model, document).values())] = document
+    return found
+
+
 async def telling(unit: Unit, changes: Sequence[Change]) -> None:
     """Puts change records into the feed."""
     for row in changes:
@@ -156,12 +206,17 @@ async def telling(unit: Unit, changes: Sequence[Change]) -> None:
 
 async def matching(unit: Unit, match: Match) -> list[Matched | None]:
     """The stored record of each row, where there is one."""
-    return [await _matched(unit, match, row) for row in match.rows]
-
-
-async def _matched(unit: Unit, match: Match, row: Any) -> Matched | None:
+    rows = [dict(zip(match.names, row, strict=True)) for row in match.rows]
     model = match.model
-    given = dict(zip(match.names, row, strict=True))
+    nocase = any(model.fields[name].nocase for name in match.on)
+    if set(match.on) != set(model.key) or nocase or match.living:
+        return [await _matched(unit, match, given) for given in rows]
+    found = await keyed(unit, model, rows)
+    return [_shown(match, found.get(_key(model, given)), given) for given in rows]
+
+
+async def _matched(unit: Unit, match: Match, given: Mapping[str, Any]) -> Matched | None:
+    model = match.model
     where: Query = {
         compared(model, name): {"$eq": _part(model, name, given[name])} for name in match.on
     }
@@ -170,9 +225,13 @@ async def _matched(unit: Unit, match: Match, row: Any) -> Matched | None:
     if match.living:
         where[path(model, DELETED)] = {"$eq": None}
     found = await unit.find(model.table, where, 1)
-    if not found:
+    return _shown(match, found[0] if found else None, given)
+
+
+def _shown(match: Match, found: Document | None, given: Mapping[str, Any]) -> Matched | None:
+    if found is None:
         return None
-    return tuple(key_of(model, found[0]).values()), _same(model, found[0], given, match)
+    return tuple(key_of(match.model, found).values()), _same(match.model, found, given, match)
 
 
 def _part(model: Model, name: str, value: Any) -> Any:

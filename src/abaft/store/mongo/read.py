@@ -10,6 +10,7 @@ from bson import Int64
 
 from abaft.model import expr as e
 from abaft.model.highlight import MARKED
+from abaft.model.kinds import Number
 from abaft.model.spec import Model, Schema
 from abaft.plan.types import Grouped, Highlight, Order, ReadPlan, Term
 from abaft.store.base import Row, Rows
@@ -20,16 +21,21 @@ from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.functions import counted_as, reduced
 from abaft.store.mongo.guards import literal
 from abaft.store.mongo.local import is_local
+from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.search import find
-from abaft.store.mongo.shapes import Run, Shape, at, projection, sorting
+from abaft.store.mongo.shapes import Shape, at, projection, sorting
 from abaft.store.mongo.template import Bound, Fill, Query, Values, compiled
-from abaft.store.mongo.values import Convert, decoder
+from abaft.store.mongo.values import Convert, decoder, hashable
 
 ESTIMATED_UP_TO = 10_000
 """How far an estimate counts."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+PER_RECORD = frozenset(["$match", "$project", "$set", "$lookup", "$unwind", "$replaceWith"])
+"""Stages that make of each document what they would make of it alone."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Read:
     """A compiled read: rows of (json, what the order goes by…, count when asked)."""
 
@@ -46,8 +52,9 @@ class Read:
     """What is done with that row."""
     marked: tuple[str, ...] = ()
     """Where the beginnings of texts are, in which what a search finds is to be marked."""
+    keyed: Keyed | None = None
 
-    async def rows(self, values: Values, run: Run) -> Rows:
+    async def rows(self, values: Values, run: Runs) -> Rows:
         """What is found, by a function that runs pipelines."""
         if self.shape is None:
             return [(await self._counted(values, run),)]
@@ -55,46 +62,81 @@ class Read:
         return await self.shown(found, values, run, count)
 
     async def shown(
-        self, found: list[Document], values: Values, run: Run, count: int | None = None
+        self, found: list[Document], values: Values, run: Runs, count: int | None = None
     ) -> list[Row]:
         """The rows of some documents."""
         assert self.shape is not None
         texts = await self.shape.texts(found, values, run)
         return [self._row(*pair, count) for pair in zip(found, texts, strict=True)]
 
-    async def _both(self, values: Values, run: Run) -> tuple[list[Document], int | None]:
+    async def _both(self, values: Values, run: Runs) -> tuple[list[Document], int | None]:
         if self.count is None:
             return await self.found(values, run), None
-        # One after the other: a transaction takes no two commands at once.
-        found = await self.found(values, run)
         if self.empty is not None:
+            found = await self.found(values, run)
             return found, len(found)  # one group of all records, or none
-        return found, await self._counted(values, run)
+        if self.nothing(values):
+            return [], await self._counted(values, run)
+        pipelines = [self.find(values), self.count(values)]
+        found, counted = await run.several(self, self.collection, pipelines)
+        return found, _number(counted)
 
     def nothing(self, values: Values) -> bool:
         """Whether no record is asked for: a pipeline has no limit of none."""
         return self.plan.kind == "page" and values.get("limit") == 0
 
-    async def found(self, values: Values, run: Run) -> list[Document]:
+    async def found(self, values: Values, run: Runs) -> list[Document]:
         if self.nothing(values):
             return []
-        found = await run(self.collection, self.find(values))
+        if self.keyed is not None:
+            key = self.keyed.key.fill(values)
+            return await run.keyed(self.collection, {hashable(key): key}, self.keyed.rest(values))
+        [found] = await run.several(self, self.collection, [self.find(values)])
         return found or await self._of_nothing(values, run)
 
-    async def _of_nothing(self, values: Values, run: Run) -> list[Document]:
+    async def _of_nothing(self, values: Values, run: Runs) -> list[Document]:
         if self.empty is None or self.rest is None:
             return []
         return await run(STATE, [*literal(self.empty), *self.rest(values)])
 
-    async def _counted(self, values: Values, run: Run) -> int:
+    async def _counted(self, values: Values, run: Runs) -> int:
         assert self.count is not None
-        found = await run(self.collection, self.count(values))
-        return int(found[0]["n"]) if found else 0
+        [found] = await run.several(self, self.collection, [self.count(values)])
+        return _number(found)
 
     def _row(self, document: Document, text: str, count: int | None) -> Row:
-        row = (text, *(at(document, place) for place in self.order))
+        row = (text, *[at(document, place) for place in self.order])
         texts = [document.get(name) for name in self.marked]
         return (*row, *texts) if count is None else (*row, count, *texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A read of one record by its key: the key's place, and what else is done."""
+
+    key: Bound
+    rest: Fill
+
+
+def _keyed(plan: ReadPlan, stages: list[Query]) -> Keyed | None:
+    """The same by key, where it is one that equals no other spelling of it."""
+    if plan.kind != "one" or plan.source or plan.offset or len(plan.model.key) != 1:
+        return None
+    if any(not PER_RECORD.issuperset(stage) for stage in stages):
+        return None
+    if isinstance(plan.model.fields[plan.model.key[0]].kind, Number):
+        return None
+    match stages:
+        case [{"$match": {"_id": {"$eq": Bound() as key}, **others}}, *rest] if not others:
+            return Keyed(key, compiled(rest))
+        case [{"$match": {"$and": [{"_id": {"$eq": Bound() as key}}, *more], **others}}, *rest]:
+            if not others:
+                return Keyed(key, compiled([{"$match": {"$and": more}}, *rest]))
+    return None
+
+
+def _number(found: list[Document]) -> int:
+    return int(found[0]["n"]) if found else 0
 
 
 def compile_read(schema: Schema, plan: ReadPlan) -> Read:
@@ -122,6 +164,7 @@ def compile_read(schema: Schema, plan: ReadPlan) -> Read:
     decoders = tuple(decoder(step.kind) for step in plan.orders)
     find_ = compiled(pipe.stages)
     made = Read(plan, collection, find_, counts, shape, places, decoders, marked=marked)
+    made = replace(made, keyed=_keyed(plan, pipe.stages))
     if plan.source is None or any(not term.reduce for term in plan.source.terms):
         return made
     rest = compiled(pipe.stages[begun:])

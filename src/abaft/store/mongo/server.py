@@ -17,17 +17,20 @@ from pymongo.write_concern import WriteConcern
 
 from abaft.base.errors import SettingError
 from abaft.base.settings import Settings
-from abaft.store.mongo.documents import Document
+from abaft.store.base import Lost, StoreError
+from abaft.store.mongo.documents import STATE, Document
 from abaft.store.mongo.faults import translating
 from abaft.store.mongo.template import Query
 
 Options = CodecOptions[Mapping[str, Any]]
 OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
-    uuid_representation=UuidRepresentation.STANDARD
+    uuid_representation=UuidRepresentation.UNSPECIFIED
 )
+"""Of UUIDs we make the BSON, and of BSON the UUIDs, where they are needed."""
 DURABLE = WriteConcern(w="majority", j=True)
 """What is written is on disk where most have it."""
 SNAPSHOT = ReadConcern("snapshot")
+LASTING = ReadConcern("majority")
 PATIENCE = 5_000
 """Milliseconds to find a server."""
 
@@ -46,6 +49,7 @@ class Server:
         self._settings = settings
         self.seconds = settings.query_timeout
         self.transactional = False
+        self.unites = False
 
     async def open(self) -> None:
         """Connects, and learns what the deployment can do. Raises Lost."""
@@ -63,9 +67,21 @@ class Server:
         self.database = self.client.get_database(
             self.name, codec_options=OPTIONS, write_concern=DURABLE
         )
+        self.unites = await self._unites()
 
     async def close(self) -> None:
         await self.client.close()
+
+    async def _unites(self) -> bool:
+        """Whether one command takes several pipelines."""
+        part: Query = {"$unionWith": {"coll": STATE, "pipeline": [{"$limit": 1}]}}
+        try:
+            await self.run(STATE, [{"$limit": 1}, part])
+        except Lost:
+            raise
+        except StoreError:
+            return False
+        return True
 
     def collection(self, name: str) -> AsyncCollection[dict[str, Any]]:
         return self.database[name]
@@ -90,7 +106,15 @@ class Server:
     ) -> list[Document]:
         """All documents of a pipeline, within its time."""
         with translating():
-            async with await self._found(collection, stages, session, seconds) as cursor:
+            found = self.collection(collection)
+            async with await self._found(found, stages, session, seconds) as cursor:
+                return await cursor.to_list()
+
+    async def lasting(self, collection: str, stages: list[Query]) -> list[Document]:
+        """All documents of a pipeline, of what no failover can undo."""
+        with translating():
+            found = self.collection(collection).with_options(read_concern=LASTING)
+            async with await self._found(found, stages) as cursor:
                 return await cursor.to_list()
 
     async def each(
@@ -102,19 +126,20 @@ class Server:
     ) -> AsyncGenerator[Document, None]:
         """The documents of a pipeline one by one."""
         with translating():
-            async with await self._found(collection, stages, session, seconds) as cursor:
+            found = self.collection(collection)
+            async with await self._found(found, stages, session, seconds) as cursor:
                 async for row in cursor:
                     yield row
 
     async def _found(
         self,
-        collection: str,
+        collection: AsyncCollection[dict[str, Any]],
         stages: list[Query],
-        session: AsyncClientSession | None,
-        seconds: float | None,
+        session: AsyncClientSession | None = None,
+        seconds: float | None = None,
     ) -> AsyncCommandCursor[Document]:
         limit = self.seconds if seconds is None else seconds
         options: dict[str, Any] = {"maxTimeMS": max(1, int(limit * 1000))} if limit else {}
-        return await self.collection(collection).aggregate(
+        return await collection.aggregate(
             stages, session=session, allowDiskUse=True, batchSize=1000, **options
         )

@@ -6,11 +6,11 @@ read by one query a relation for all records of a page.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bson import Decimal128
+import orjson
 
 from abaft.model import expr as e
 from abaft.model.spec import Model, One
@@ -28,11 +28,10 @@ from abaft.store.mongo.conditions import match, test, value
 from abaft.store.mongo.documents import Document, path
 from abaft.store.mongo.existing import stored_as
 from abaft.store.mongo.frame import Context, Frame, Pipe
+from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.template import Query, Values, compiled
-from abaft.store.mongo.values import speller, text_json
+from abaft.store.mongo.values import hashable, shower, speller, text_json
 
-Run = Callable[[str, list[Query]], Awaitable[list[Document]]]
-"""Runs a pipeline on a collection."""
 OWNER = "_owner"
 Texts = list[str]
 
@@ -44,12 +43,14 @@ class Member(Protocol):
     def needs(self) -> tuple[str, ...]:
         """The members of the document that it is made of."""
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
+    async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         """The text for each document."""
 
 
 def at(document: Document, place: str) -> Any:
     """What is at a path; null where nothing is."""
+    if "." not in place:
+        return document.get(place)
     found: Any = document
     for part in place.split("."):
         if not isinstance(found, dict):
@@ -58,25 +59,19 @@ def at(document: Document, place: str) -> Any:
     return found
 
 
-def hashable(value: Any) -> Hashable:
-    """A key of a document, to look records up by."""
-    if isinstance(value, dict):
-        return tuple(map(hashable, value.values()))
-    if isinstance(value, list):
-        return tuple(map(hashable, value))
-    return value.bid if isinstance(value, Decimal128) else value
-
-
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A value of the document's own."""
 
     needs: tuple[str, ...]
-    spell: Callable[[Any], str]
+    show: Callable[[Any], Any] | None
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
+    def column(self, documents: Sequence[Document]) -> list[Any]:
+        """What is shown of each, as orjson takes it."""
         [place] = self.needs
-        return [self.spell(document.get(place)) for document in documents]
+        if self.show is None:
+            return [document.get(place) for document in documents]
+        return [self.show(document.get(place)) for document in documents]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +82,7 @@ class Nested:
     shape: Shape
     salt: str
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
+    async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         found = await self.shape.texts(documents, values, run)
         return [f"[{text},{text_json(self.salt)}]" for text in found]
 
@@ -137,25 +132,28 @@ class ToOne:
             return None
         return found[0] if len(found) == 1 else dict(zip(self.key, found, strict=True))
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
+    async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         keys = [self._id(document) for document in documents]
-        found = {} if self.hidden else await self._found(keys, values, run)
+        marks = [hashable(key) for key in keys]
+        found: dict[Hashable, str] = {}
+        wanted = {mark: key for mark, key in zip(marks, keys, strict=True) if key is not None}
+        if wanted and not self.hidden:
+            found = await self._found(wanted, values, run)
         return [
-            found.get(hashable(key)) or self._held(document)
-            for key, document in zip(keys, documents, strict=True)
+            found.get(mark) or self._held(document)
+            for mark, document in zip(marks, documents, strict=True)
         ]
 
     def _held(self, document: Document) -> str:
         return "null" if self.held is None else self.held(document.get(self.columns[0]))
 
-    async def _found(self, keys: list[Any], values: Values, run: Run) -> dict[Hashable, str]:
-        wanted = list({hashable(key): key for key in keys if key is not None}.values())
-        if not wanted:
-            return {}
+    async def _found(
+        self, wanted: dict[Hashable, Any], values: Values, run: Runs
+    ) -> dict[Hashable, str]:
         if not self.target.managed:
-            wanted = stored_as(self.target, self.target.key[0], wanted)
-        stages = [{"$match": {"_id": {"$in": wanted}}}, *self.related.fill(values)]
-        records = await run(self.target.table, stages)
+            sought = stored_as(self.target, self.target.key[0], [*wanted.values()])
+            wanted = {hashable(key): key for key in sought}
+        records = await run.keyed(self.target.table, wanted, self.related.fill(values))
         assert self.related.shape is not None
         texts = await self.related.shape.texts(records, values, run)
         return {hashable(row["_id"]): text for row, text in zip(records, texts, strict=True)}
@@ -178,6 +176,8 @@ class ToMany:
         back = [] if linked is not None else self.source.one[self.many.back].columns
         self.columns = [path(self.source, name) for name in back]
         self.back = back[0] if back else ""
+        self.table = model.table
+        self.held = bool(back) and self.source.one[self.many.back].constraint
         self.key = [path(model, name) for name in model.key] if linked is None else []
         self.needs: tuple[str, ...] = tuple(self.key)
         self.related = Related(context, self.target, item)
@@ -234,11 +234,12 @@ class ToMany:
             return {self.columns[0]: {"$in": found}}
         return {"$or": [dict(zip(self.columns, key, strict=True)) for key in keys]}
 
-    async def texts(self, documents: Sequence[Document], values: Values, run: Run) -> Texts:
+    async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         if self.hidden or not documents:
             return ["0" if self.counts else "[]"] * len(documents)
-        stages = [{"$match": self._owners(documents, values)}, *self.fill(values)]
-        records = await run(self.source.table, stages)
+        ties, rest = self._owners(documents, values), self.fill(values)
+        known = (self.table, [document["_id"] for document in documents]) if self.held else None
+        records = await run.owned(self.source.table, ties, known, rest)
         owners = [hashable([at(document, name) for name in self.key]) for document in documents]
         if self.counts:
             counted = {hashable(row["_id"]): str(row["n"]) for row in records}
@@ -249,7 +250,7 @@ class ToMany:
             gathered[hashable(row[OWNER])].append(text)
         return [f"[{','.join(gathered[owner])}]" for owner in owners]
 
-    async def _texts(self, records: list[Document], values: Values, run: Run) -> Texts:
+    async def _texts(self, records: list[Document], values: Values, run: Runs) -> Texts:
         if self.related.shape is not None:
             return await self.related.shape.texts(records, values, run)
         return [self._key_text(row) for row in records]
@@ -301,7 +302,7 @@ class Shape:
     """What a selection shows: the members in order, each with what says whether it is shown."""
 
     def __init__(self, frame: Frame, selection: Selection) -> None:
-        self.members: list[tuple[str, Member, str | None]] = []
+        self.members: list[tuple[str, Member | Stored, str | None]] = []
         needs: list[str] = []
         for item in selection.items:
             member = _member(frame, item)
@@ -311,29 +312,35 @@ class Shape:
                 frame.pipe.add("$set", {shown: test(item.mask, [frame])})
                 needs.append(shown)
             needs += member.needs
-            self.members.append((f'"{item.name}":', member, shown))
+            self.members.append((item.name, member, shown))
         self.needs = tuple(dict.fromkeys(needs))
 
     async def texts(
         self,
         documents: Sequence[Document],
         values: Values,
-        run: Run,
+        run: Runs,
         hidden: frozenset[str] = frozenset(),
     ) -> Texts:
         """The JSON of each document, without the members that are hidden."""
-        parts: list[Texts] = [[] for _ in documents]
+        parts: list[dict[str, Any]] = [{} for _ in documents]
         for name, member, shown in self.members:
-            if name[1:-2] in hidden:
+            if name in hidden:
                 continue
-            which = [n for n, row in enumerate(documents) if shown is None or row[shown] is True]
-            texts = await member.texts([documents[n] for n in which], values, run)
-            for place, text in zip(which, texts, strict=True):
-                parts[place].append(name + text)
-        return ["{" + ",".join(part) + "}" for part in parts]
+            rows, into = documents, parts
+            if shown is not None:
+                which = [n for n, row in enumerate(documents) if row[shown] is True]
+                rows, into = [documents[n] for n in which], [parts[n] for n in which]
+            if isinstance(member, Stored):
+                found = member.column(rows)
+            else:
+                found = [orjson.Fragment(text) for text in await member.texts(rows, values, run)]
+            for part, one in zip(into, found, strict=True):
+                part[name] = one
+        return [orjson.dumps(part).decode() for part in parts]
 
 
-def _member(frame: Frame, item: Item) -> Member:
+def _member(frame: Frame, item: Item) -> Member | Stored:
     match item:
         case CountItem(of=of):
             return ToMany(frame, of, counts=True)
@@ -347,11 +354,11 @@ def _member(frame: Frame, item: Item) -> Member:
     return _field(frame, item)
 
 
-def _field(frame: Frame, item: FieldItem) -> Member:
+def _field(frame: Frame, item: FieldItem) -> Stored:
     model = frame.model
     if item.value is None:
-        return Stored((path(model, item.name),), speller(model.fields[item.name].kind))
+        return Stored((path(model, item.name),), shower(model.fields[item.name].kind))
     kind = model.computed[item.name].field.kind
     name = frame.pipe.context.name("c")
     frame.pipe.add("$set", {name: value(item.value, [frame], kind)})
-    return Stored((name,), speller(kind))
+    return Stored((name,), shower(kind))

@@ -39,9 +39,11 @@ from abaft.store.mongo.kept import Answers, Progresses
 from abaft.store.mongo.loading import Loading, Refused, matching, numbers, telling
 from abaft.store.mongo.read import Read, compile_read
 from abaft.store.mongo.refusals import check_storable
+from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.schema import upgrade
 from abaft.store.mongo.server import Server
 from abaft.store.mongo.template import Query
+from abaft.store.mongo.together import Together
 from abaft.store.mongo.unit import Unit
 from abaft.store.mongo.versions import compile_versions
 from abaft.store.mongo.write import Keepers, Write, created
@@ -74,11 +76,13 @@ class MongoStore(Transacting):
         self.answers = Answers()
         self.progresses = Progresses()
         self.endings = Endings()
+        self.reads = Together(self.server.run, self.endings)
         patience = max(settings.query_timeout, PATIENCE)
         self.writer = Writer(self._begin, patience, settings.query_timeout)
 
     async def open(self) -> None:
         await self.endings.unharmed(self.server.open())
+        self.reads.unites = self.server.unites
 
     async def close(self) -> None:
         await self.writer.stop()
@@ -102,15 +106,15 @@ class MongoStore(Transacting):
                     raise
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[Unit]:
+    async def _begin(self, expected: int, careful: bool) -> AsyncIterator[Unit]:
         """A transaction that its user commits; what isn't is undone."""
         if not self.server.transactional:
-            async with _undone(Journal(self.server)) as unit:
+            async with _undone(Journal(self.server), expected, careful) as unit:
                 yield unit
             return
         async with (
             self.server.client.start_session() as session,
-            _undone(Unit(self.server, session)) as unit,
+            _undone(Unit(self.server, session), expected, careful) as unit,
         ):
             yield unit
 
@@ -122,29 +126,29 @@ class MongoStore(Transacting):
     def compile_write(self, plan: WritePlan) -> Write:
         return Write(self.keepers, plan)
 
-    async def _run(self, collection: str, stages: list[Query]) -> list[Document]:
-        return await self.server.run(collection, stages)
-
     async def _get(self, collection: str, key: Any) -> Document | None:
         with translating():
             return await self.server.collection(collection).find_one({"_id": {"$eq": key}})
 
     async def read(self, compiled: Read, values: Values) -> Rows:
-        return await self.endings.unharmed(compiled.rows(values, self._run))
+        return await compiled.rows(values, self.reads)
 
     async def write(self, compiled: Write, values: Values) -> Row | None:
-        creates = (compiled, values) if compiled.several else None
+        alike = (compiled, values) if compiled.several or compiled.changing else None
         row: Row | None = await self.writer.submit(
-            lambda unit: compiled.run(unit, values), creates=creates
+            lambda unit: compiled.run(unit, values), alike=alike, expected=1
         )
         return row
 
     async def write_all(self, items: Sequence[Item]) -> list[Any]:
-        rows: list[Any] = await self.writer.submit(lambda unit: all_of(unit, items))
+        expected = sum(not item.reads for item in items)
+        rows: list[Any] = await self.writer.submit(
+            lambda unit: all_of(unit, items), expected=expected
+        )
         return rows
 
     async def probe(self, compiled: Write, values: Values) -> dict[str, bool] | None:
-        return await self.endings.unharmed(compiled.probe(values, self._get, self._run))
+        return await self.endings.unharmed(compiled.probe(values, self._get, self.reads))
 
     async def run(self, program: Any) -> Any:
         return await self.writer.submit(program())
@@ -177,9 +181,10 @@ class MongoStore(Transacting):
         seconds: float,
         session: AsyncClientSession | None,
     ) -> AsyncGenerator[Row, None]:
-        async def run(collection: str, stages: list[Query]) -> list[Document]:
+        async def do(collection: str, stages: list[Query]) -> list[Document]:
             return await self.endings.unharmed(self.server.run(collection, stages, session))
 
+        run = Runs(do)
         if compiled.nothing(values):
             return
         if compiled.shape is None:
@@ -201,6 +206,9 @@ class MongoStore(Transacting):
         # A server alone has none to give: there each read is of a moment of its own.
         alone = not self.server.transactional
         async with self.server.client.start_session(snapshot=not alone) as session:
+            if not alone:
+                # It takes a read for the moment to be now.
+                await self.endings.unharmed(self.server.run(CHANGES, [{"$limit": 1}], session))
 
             async def rows(compiled: Read, values: Values) -> AsyncIterator[Row]:
                 async for row in self._rows(compiled, values, 0, None if alone else session):
@@ -208,10 +216,10 @@ class MongoStore(Transacting):
 
             yield rows
 
-    async def changes(self, after: str, limit: int) -> list[Change]:
+    async def changes(self, after: str, limit: int, settled: bool = True) -> list[Change]:
         where: Query = {"_id": {"$gt": Int64(after or 0)}}
         stages: list[Query] = [{"$match": where}, {"$sort": {"_id": 1}}, {"$limit": limit}]
-        found = await self.endings.unharmed(self.server.run(CHANGES, stages))
+        found = await self.endings.unharmed(self.server.lasting(CHANGES, stages))
         return [_change(row) for row in found]
 
     async def prune_changes(self, before: str) -> int:
@@ -224,9 +232,9 @@ class MongoStore(Transacting):
 
 
 @asynccontextmanager
-async def _undone(unit: Unit) -> AsyncIterator[Unit]:
+async def _undone(unit: Unit, expected: int, careful: bool) -> AsyncIterator[Unit]:
     """Begins the transaction; what isn't committed is undone."""
-    await unit.begin()
+    await unit.begin(expected, careful)
     try:
         yield unit
     except BaseException:

@@ -3,29 +3,47 @@
 One writer at a time: the first step takes the state document, which every other writer needs too.
 So what a write has read stays as it is until its end, and the feed's numbers are in the order of
 commits. No step asks the server for what it might refuse: that would end MongoDB's transaction; who
-writes looks first. A step that fails all the same undoes itself alone, by what was there before.
+writes looks first, but for keys that no two writes make: if one is there all the same, it is tried
+again, looking for them too. A step that fails undoes itself alone, by what was there before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from bson import Int64
-from pymongo import ReturnDocument
+from pymongo import ReplaceOne, ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from abaft.store.base import Busy, QueryTimeout, ReferenceViolation
+from abaft.store.base import Busy, QueryTimeout, ReferenceViolation, UniqueViolation
 from abaft.store.mongo.documents import CHANGES, STATE, Document
-from abaft.store.mongo.faults import translating
+from abaft.store.mongo.faults import Overlooked, translating
+from abaft.store.mongo.runs import Owners, Runs
 from abaft.store.mongo.server import DURABLE, SNAPSHOT, Server
 from abaft.store.mongo.template import Query
+from abaft.store.mongo.values import hashable
 
 WRITER = "writer"
 Before = tuple[str, Any, Document | None]
 """A collection, a document's key there, and the document as it was; None: there was none."""
 Mark = tuple[int, int, int]
 SOME = 1_000
+
+
+class UnitRuns(Runs):
+    """Runs pipelines in a transaction, but for those that can find nothing."""
+
+    def __init__(self, unit: Unit) -> None:
+        super().__init__(unit.find_by)
+        self._unit = unit
+
+    async def owned(
+        self, collection: str, ties: Query, owners: Owners | None, rest: list[Query]
+    ) -> list[Document]:
+        if owners is not None and self._unit.alone(collection, owners):
+            return []
+        return await super().owned(collection, ties, owners, rest)
 
 
 class Unit:
@@ -37,22 +55,31 @@ class Unit:
         self.changes: list[Document] = []
         self.done: list[Before] = []
         self.seconds: float | None = None
+        self.run = UnitRuns(self)
         self.deferring = False
         """Whether a relation to a record of the same model may lead to one that comes later."""
         self.later: list[tuple[str, Any]] = []
         """What must be there at the end: collections and keys."""
         self.fills: Mapping[str, Document] = {}
         """By collection, what documents have that are written by code older than a migration."""
+        self.careful = True
+        """Whether keys are looked for that no two writes ever make."""
+        self._new: set[tuple[str, Hashable]] = set()
+        self._touched: set[str] = set()
         self._number = 0
+        self._reserved = 0
         self._told = 0
 
-    async def take(self) -> None:
-        """The turn to write, and the number of the feed's last record."""
+    async def take(self, expected: int = 0) -> None:
+        """The turn to write, and the number of the feed's last record.
+
+        So many records are `expected` to join it: where that holds no more has to be noted.
+        """
         try:
             with translating():
                 state = await self.server.collection(STATE).find_one_and_update(
                     {"_id": WRITER},
-                    {"$inc": {"turn": Int64(1)}},
+                    {"$inc": {"turn": Int64(1), "feed": Int64(expected)}},
                     upsert=True,
                     return_document=ReturnDocument.AFTER,
                     session=self.session,
@@ -62,10 +89,11 @@ class Unit:
             # MongoDB refuses at once; what waits for a lock does so no longer.
             raise Busy("others keep writing") from error
         state = state or {}
-        self._number = int(state.get("feed", 0))
+        self._reserved = int(state.get("feed", 0))
+        self._number = self._reserved - expected
         self.fills = state.get("fills", {})
 
-    async def run(self, collection: str, stages: list[Query]) -> list[Document]:
+    async def find_by(self, collection: str, stages: list[Query]) -> list[Document]:
         """The documents of a pipeline, as this transaction sees them."""
         if collection == CHANGES and self.session is not None:
             await self._tell_feed()
@@ -85,19 +113,33 @@ class Unit:
         return found[0] if found else None
 
     async def insert(self, collection: str, document: Document) -> None:
-        await self._note((collection, document["_id"], None))
-        with translating():
-            await self.server.collection(collection).insert_one(
-                self._filled(collection, document), session=self.session
-            )
+        await self.insert_all(collection, [document])
 
     async def insert_all(self, collection: str, documents: list[Document]) -> None:
         await self._note(*((collection, document["_id"], None) for document in documents))
-        with translating():
-            await self.server.collection(collection).insert_many(
-                [self._filled(collection, document) for document in documents],
-                session=self.session,
-            )
+        filled = [self._filled(collection, document) for document in documents]
+        place = self.server.collection(collection)
+        try:
+            with translating():
+                if len(filled) == 1:
+                    await place.insert_one(filled[0], session=self.session)
+                else:
+                    await place.insert_many(filled, session=self.session)
+        except UniqueViolation as error:
+            if self.careful:
+                raise
+            raise Overlooked from error
+        self._new.update((collection, hashable(document["_id"])) for document in documents)
+
+    def alone(self, collection: str, owners: Owners) -> bool:
+        """Whether nothing there can lead to them: they are new, and it wasn't touched."""
+        return collection not in self._touched and all(
+            self.made(owners[0], key) for key in owners[1]
+        )
+
+    def made(self, collection: str, key: Any) -> bool:
+        """Whether this transaction has put the document of the key there."""
+        return (collection, hashable(key)) in self._new
 
     def _filled(self, collection: str, document: Document) -> Document:
         """The document, with the fields that only newer code knows."""
@@ -118,8 +160,30 @@ class Unit:
                 {"_id": before["_id"]}, document, session=self.session
             )
 
+    async def replace_all(self, collection: str, pairs: list[tuple[Document, Document]]) -> None:
+        """Puts documents in the place of others of the same keys."""
+        if not pairs:
+            return
+        await self._note(*((collection, before["_id"], before) for before, _ in pairs))
+        with translating():
+            await self.server.collection(collection).bulk_write(
+                [ReplaceOne({"_id": before["_id"]}, document) for before, document in pairs],
+                session=self.session,
+            )
+
+    async def delete_all(self, collection: str, befores: Sequence[Document]) -> None:
+        for start in range(0, len(befores), SOME):
+            some = befores[start : start + SOME]
+            await self._note(*((collection, before["_id"], before) for before in some))
+            keys = [before["_id"] for before in some]
+            with translating():
+                await self.server.collection(collection).delete_many(
+                    {"_id": {"$in": keys}}, session=self.session
+                )
+
     async def delete(self, collection: str, before: Document) -> None:
         await self._note((collection, before["_id"], before))
+        self._new.discard((collection, hashable(before["_id"])))
         with translating():
             await self.server.collection(collection).delete_one(
                 {"_id": before["_id"]}, session=self.session
@@ -128,6 +192,7 @@ class Unit:
     async def _note(self, *steps: Before) -> None:
         """What is about to be done."""
         self.done += steps
+        self._touched.update(name for name, _, _ in steps)
 
     def tell(self, change: Mapping[str, Any]) -> None:
         """What the feed is to be told once all has been done."""
@@ -140,6 +205,7 @@ class Unit:
     async def back(self, mark: Mark) -> None:
         """Undoes what came after the mark."""
         steps, told, later = mark
+        self._new.clear()  # what was made before the mark is looked for from now on
         del self.later[later:]
         if self.session is not None:
             await self._forget_new(steps)
@@ -192,10 +258,11 @@ class Unit:
             {"_id": Int64(number), **change} for number, change in enumerate(self.changes, first)
         ]
 
-    async def begin(self) -> None:
+    async def begin(self, expected: int = 0, careful: bool = True) -> None:
         assert self.session is not None
+        self.careful = careful
         await self.session.start_transaction(read_concern=SNAPSHOT, write_concern=DURABLE)
-        await self.take()
+        await self.take(expected)
 
     async def _tell_feed(self) -> list[Document]:
         """Puts into the feed what isn't there yet; all of it."""
@@ -210,10 +277,11 @@ class Unit:
         assert self.session is not None
         await self.settle()
         feed = await self._tell_feed()
-        with translating():
-            if feed:
+        last = self._number + len(feed)
+        if last != self._reserved:
+            with translating():
                 await self.server.collection(STATE).update_one(
-                    {"_id": WRITER}, {"$set": {"feed": feed[-1]["_id"]}}, session=self.session
+                    {"_id": WRITER}, {"$set": {"feed": Int64(last)}}, session=self.session
                 )
         await self.session.commit_transaction()
 

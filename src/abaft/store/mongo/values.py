@@ -7,7 +7,7 @@ dates end at milliseconds. JSON is text too: no name in it can be taken for an o
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -15,7 +15,8 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from bson import DBRef, Decimal128, Int64
+from bson import Binary, DBRef, Decimal128, Int64
+from bson.binary import UUID_SUBTYPE
 
 from abaft.base.floats import spell
 from abaft.model.documents import dump_json
@@ -80,8 +81,35 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def _uuid_json(value: Any) -> str:
-    return f'"{value}"'
+def binary(value: UUID | str) -> Binary:
+    """The BSON of a UUID. A key that a program read from JSON is text."""
+    return Binary((value if isinstance(value, UUID) else UUID(value)).bytes, UUID_SUBTYPE)
+
+
+def _uuid(value: bytes) -> UUID:
+    return UUID(bytes=value)
+
+
+def _uuid_text(value: bytes) -> str:
+    # Of many that are shown none has to become a UUID, which takes Python a while.
+    text = value.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _uuid_json(value: bytes) -> str:
+    return f'"{_uuid_text(value)}"'
+
+
+def _moment_text(value: str) -> str:
+    return value.replace(".000000Z", "Z")
+
+
+def _moment_json(value: str) -> str:
+    return f'"{_moment_text(value)}"'
+
+
+def _bool_json(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _duration_json(kind: Kind) -> Spell:
@@ -95,12 +123,12 @@ _FORMS: Mapping[str, Form] = {
     "url": _TEXT,
     "integer": Form("long", Int64, int, str),
     "float": Form("double", float, _same, spell),
-    "boolean": Form("bool", bool, _same, lambda value: "true" if value else "false"),
+    "boolean": Form("bool", bool, _same, _bool_json),
     "datetime": Form(
         "string",
         datetime_text,
         datetime.fromisoformat,
-        lambda value: _quoted(value.replace(".000000Z", "Z")),
+        _moment_json,
     ),
     "time": Form(
         "string",
@@ -108,8 +136,7 @@ _FORMS: Mapping[str, Form] = {
         time.fromisoformat,
         lambda value: _quoted(value.replace(".000000", "")),
     ),
-    # A key that a program read from JSON is text.
-    "uuid": Form("binData", lambda v: v if isinstance(v, UUID) else UUID(v), _same, _uuid_json),
+    "uuid": Form("binData", binary, _uuid, _uuid_json),
     "json": Form("string", dump_json, orjson.loads, _same),
 }
 
@@ -131,6 +158,8 @@ def _plain(value: Any) -> Any:
             return [_plain(part) for part in value]
         case datetime():
             return datetime_text(value).replace(".000000Z", "Z")
+        case Binary(subtype=4):
+            return _uuid_text(value)
         case bytes():
             return base64.b64encode(value).decode()
         case None | bool() | int() | float() | str():
@@ -181,7 +210,29 @@ def decoder(kind: Kind) -> Convert:
     return lambda value: None if value is None else found(value)
 
 
+def shower(kind: Kind) -> Convert | None:
+    """What makes of BSON a value that orjson spells as `speller` does; None: nothing has to."""
+    spell = form(kind).spell
+    if spell in (text_json, str, _quoted, _bool_json):
+        return None
+    if spell in (_uuid_json, _moment_json):
+        text: Spell = _uuid_text if spell is _uuid_json else _moment_text
+        return lambda value: None if value is None else text(value)
+    return lambda value: None if value is None else orjson.Fragment(spell(value))
+
+
 def speller(kind: Kind) -> Spell:
     """What makes JSON text of BSON."""
     found = form(kind).spell
     return lambda value: "null" if value is None else found(value)
+
+
+def hashable(value: Any) -> Hashable:
+    """A key of a document, to look records up by."""
+    if type(value) is Binary:
+        return bytes(value)  # which Python compares and hashes by itself
+    if isinstance(value, dict):
+        return tuple(map(hashable, value.values()))
+    if isinstance(value, list):
+        return tuple(map(hashable, value))
+    return value.bid if isinstance(value, Decimal128) else value

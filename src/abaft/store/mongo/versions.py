@@ -16,7 +16,8 @@ from abaft.store.mongo.conditions import Compiler, match, test
 from abaft.store.mongo.documents import CHANGES, STATE, Document, path
 from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.guards import literal
-from abaft.store.mongo.shapes import Run, Shape
+from abaft.store.mongo.runs import Runs
+from abaft.store.mongo.shapes import Shape
 from abaft.store.mongo.template import Bound, Query, Values, compiled
 from abaft.store.mongo.values import Convert, decoder, encode
 
@@ -28,7 +29,7 @@ class Versions:
     plan: ReadPlan
     decoders: tuple[Convert | None, ...] = (None, decoder(DateTime()), None, None)
 
-    async def rows(self, values: Values, run: Run) -> Rows:
+    async def rows(self, values: Values, run: Runs) -> Rows:
         where: Query = {
             "model": {"$eq": self.plan.model.name},
             "record": {"$eq": values["record"]},
@@ -64,7 +65,7 @@ class Version:
         self._shape = Shape(was, plan.selection)
         self._was = compiled(was.pipe.stages)
 
-    async def rows(self, values: Values, run: Run) -> Rows:
+    async def rows(self, values: Values, run: Runs) -> Rows:
         found = await run(self.model.table, self._now(values))
         if not found:
             return []

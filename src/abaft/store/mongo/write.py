@@ -12,6 +12,7 @@ from abaft.model.spec import POSITION, Model, Schema
 from abaft.plan.types import FieldItem, WritePlan
 from abaft.store.base import GuardFailed, HeldOff, Row, UniqueViolation
 from abaft.store.history import Before
+from abaft.store.mongo.changing import Changing
 from abaft.store.mongo.documents import Document, id_of, key_of, values_of
 from abaft.store.mongo.guards import Condition, Guards
 from abaft.store.mongo.keeping import Keeper
@@ -19,7 +20,7 @@ from abaft.store.mongo.linking import Link
 from abaft.store.mongo.placing import Placing
 from abaft.store.mongo.reckoning import result_of
 from abaft.store.mongo.recording import Recorder, change, joined
-from abaft.store.mongo.shapes import Run
+from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.spreading import Deletion, Marking
 from abaft.store.mongo.template import Values
 from abaft.store.mongo.unit import Unit
@@ -61,17 +62,44 @@ class Write:
     def several(self) -> bool:
         """Whether new records may be stored together: none is shown what came of another."""
         plan = self.plan
-        own = all(isinstance(row, FieldItem) and row.value is None for row in plan.selection.items)
         apart = self.placing or self.links or plan.late or self.model.history
         return bool(
             plan.action == "create"
-            and own
+            and self._own
             and not apart
             and not self.keeper.counted
             and self.guards.shown.alone
             and (self.visible.always or self.visible.alone)
             and (self.guards.after.always or self.guards.after.alone)
         )
+
+    @cached_property
+    def changing(self) -> Changing | None:
+        """What changes several records together, where each asks of nothing but its own."""
+        plan, guards = self.plan, self.guards
+        asked = (guards.where, guards.before, guards.after, self.visible)
+        told = self.model.history or self.model.internal
+        apart = self.placing or self.links or plan.late or plan.targets or self.marks or told
+        bound = {name for row, _ in self.keeper.uniques for name in row.fields}
+        bound |= {column for one in self.keeper.ones for column in one.columns}
+        bound |= set(self.model.key)
+        shown = [text for text in (guards.shown, guards.seen) if text is not None]
+        if (
+            plan.action != "update"
+            or apart
+            or not bound.isdisjoint(plan.assigned)
+            or not self._own
+            or not all(condition.always or condition.alone for condition in asked)
+            or not all(text.alone for text in shown)
+        ):
+            return None
+        return Changing(self)
+
+    @cached_property
+    def _own(self) -> bool:
+        """Whether nothing is shown but the record's own values."""
+        items = self.plan.selection.items
+        return all(isinstance(row, FieldItem) and row.value is None for row in items)
 
     async def create_all(self, unit: Unit, rows: Sequence[Values]) -> list[Row] | None:
         """Stores new records at once; None where something speaks against one of them."""
@@ -138,13 +166,13 @@ class Write:
         told = {**values, "change.record": self.model.written(key)}
         return await self._finish(unit, document, told, made, [])
 
-    def _result(self, stored: Document, values: Values) -> tuple[dict[str, Any], dict[str, Any]]:
+    def result(self, stored: Document, values: Values) -> tuple[dict[str, Any], dict[str, Any]]:
         """The record's values as they were, and as they will be."""
         held = values_of(self.model, stored)
         return held, held | result_of(self.plan, held, values)
 
     async def _change(self, unit: Unit, stored: Document, values: Values) -> Row | None:
-        held, result = self._result(stored, values)
+        held, result = self.result(stored, values)
         candidate = self.keeper.documents.make(result)
         answers = await self.guards.of_result(held, candidate, values, unit.run)
         if not all(answers.values()):
@@ -155,12 +183,12 @@ class Write:
         if going is not None:
             before += await going.before(unit)
         document = await self.keeper.replace(unit, stored, result, self.plan.assigned)
-        row = await self._finish(unit, document, self._reckoned(values, result), None, before)
+        row = await self._finish(unit, document, self.reckoned(values, result), None, before)
         if going is not None:
             await going.mark(unit, values)
         return row
 
-    def _reckoned(self, values: Values, result: Mapping[str, Any]) -> Values:
+    def reckoned(self, values: Values, result: Mapping[str, Any]) -> Values:
         """The values, with what operators made of fields among what the feed is told."""
         if self.plan.results is None:
             return values
@@ -201,14 +229,14 @@ class Write:
             return True
         return await self.guards.after.holds(document, values, unit.run, stored=True)
 
-    async def _shown(self, document: Document, values: Values, run: Run) -> str | None:
+    async def _shown(self, document: Document, values: Values, run: Runs) -> str | None:
         """The record's JSON, where the actor may see what it has become."""
         if self.plan.action == "delete":
             return None
         seen = self.visible.always or await self.visible.holds(document, values, run, stored=True)
         return await self.guards.shown.of(document, values, run) if seen else None
 
-    async def probe(self, values: Values, get: Any, run: Run) -> dict[str, bool] | None:
+    async def probe(self, values: Values, get: Any, run: Runs) -> dict[str, bool] | None:
         """Why it was held off: "read", and each guard by name; None where there is no record."""
         if self.plan.action == "create":
             given = {name: values[f"set.{name}"] for name in self.plan.assigned}
@@ -221,7 +249,7 @@ class Write:
         answers |= await self.guards.of_stored(stored, values, run)
         if self.plan.action == "delete" and not self.plan.assigned:
             return answers
-        held, result = self._result(stored, values)
+        held, result = self.result(stored, values)
         candidate = self.keeper.documents.make(result)
         return answers | await self.guards.of_result(held, candidate, values, run)
 

@@ -12,13 +12,17 @@ from pymongo.errors import PyMongoError
 
 from abaft.base import clock, ids
 from abaft.store.base import Busy, Crossed, Lost, StoreError, Unknown
-from abaft.store.mongo.faults import Conflicting, translated
+from abaft.store.mongo.faults import Conflicting, Overlooked, translated
 from abaft.store.mongo.template import Values
 from abaft.store.mongo.unit import Unit
 from abaft.store.mongo.write import Write, created
 
 Work = Callable[[Unit], Coroutine[Any, Any, Any]]
 MOST = 128
+COMPANY = 4
+"""Writes that share a commit from which on others are waited for."""
+LONGEST = 0.005
+"""Seconds that are waited for them at most."""
 PAUSE = 0.002
 """Seconds after the first transaction that was in another's way; then twice as long, and so on."""
 
@@ -27,13 +31,15 @@ PAUSE = 0.002
 class Job:
     """Work for the writer and where its outcome goes. `alone`: in a transaction of its own.
 
-    `creates` tells of a new record that may be stored together with others.
+    `alike` is a write that may be done together with others of its shape, `expected` how many
+    records the feed gets of it.
     """
 
     work: Work
     future: asyncio.Future[Any]
     alone: bool = False
-    creates: tuple[Write, Values] | None = None
+    alike: tuple[Write, Values] | None = None
+    expected: int = 0
 
 
 class RolledBack(StoreError):
@@ -43,35 +49,36 @@ class RolledBack(StoreError):
 class Writer:
     """Takes jobs in order; each is whole or not at all, and is answered once it is durable."""
 
-    def __init__(self, begin: Callable[[], Any], seconds: float, idle: float) -> None:
+    def __init__(self, begin: Callable[[int, bool], Any], seconds: float, idle: float) -> None:
         """`seconds` are for its turn to come, `idle` for the next step of who holds one."""
         self._begin = begin
         self._seconds = seconds
         self._idle = idle
         self._jobs: list[Job] = []
         self._task: asyncio.Task[None] | None = None
+        self._wanted = MOST
+        self._enough: asyncio.Future[None] | None = None
 
     async def submit(
         self,
         work: Work,
         *,
         alone: bool = False,
-        creates: tuple[Write, Values] | None = None,
+        alike: tuple[Write, Values] | None = None,
+        expected: int = 0,
     ) -> Any:
         """The work's result; StoreErrors and bugs come as they were raised."""
-        future = self.queue(work, alone, creates)
+        future = self.queue(Job(work, _future(), alone, alike, expected))
         # Who asked may leave: the write stands all the same.
         return await asyncio.shield(future)
 
-    def queue(
-        self, work: Work, alone: bool = False, creates: tuple[Write, Values] | None = None
-    ) -> asyncio.Future[Any]:
-        future = asyncio.get_running_loop().create_future()
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._jobs.append(Job(work, future, alone, creates))
+    def queue(self, job: Job) -> asyncio.Future[Any]:
+        self._jobs.append(job)
+        if len(self._jobs) >= self._wanted:
+            self._go_on()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
-        return future
+        return job.future
 
     async def stop(self) -> None:
         """Finishes what is queued."""
@@ -85,7 +92,25 @@ class Writer:
                 while size < min(MOST, len(self._jobs)) and not self._jobs[size].alone:
                     size += 1
             batch, self._jobs = self._jobs[:size], self._jobs[size:]
+            began = clock.monotonic()
             await self._finish(batch)
+            if size >= COMPANY:
+                await self._gather(size + len(self._jobs), (clock.monotonic() - began) / 4)
+
+    async def _gather(self, wanted: int, seconds: float) -> None:
+        """Waits a little for those who have just been answered: what they bring shares a commit."""
+        wanted = min(wanted, MOST)
+        if len(self._jobs) >= wanted:
+            return
+        loop = asyncio.get_running_loop()
+        self._wanted, self._enough = wanted, loop.create_future()
+        timer = loop.call_later(min(seconds, LONGEST), self._go_on)
+        await self._enough
+        timer.cancel()
+
+    def _go_on(self) -> None:
+        if self._enough is not None and not self._enough.done():
+            self._enough.set_result(None)
 
     async def _finish(self, batch: list[Job]) -> None:
         for job, outcome in zip(batch, await self._outcomes(batch), strict=True):
@@ -110,9 +135,13 @@ class Writer:
 
     async def _together(self, batch: list[Job]) -> list[Any]:
         until, pause = clock.monotonic() + self._seconds, PAUSE
+        careful = batch[0].alone
         while True:
             try:
-                return await self._transaction(batch)
+                return await self._transaction(batch, careful)
+            except Overlooked:
+                careful = True
+                continue
             except Conflicting as error:
                 if clock.monotonic() > until or batch[0].future.done():
                     raise Busy(f"others keep writing: {error}") from error
@@ -120,8 +149,8 @@ class Writer:
             await asyncio.sleep(pause * ids.fraction())
             pause = min(pause * 2, 0.2)
 
-    async def _transaction(self, batch: list[Job]) -> list[Any]:
-        async with self._begin() as unit:
+    async def _transaction(self, batch: list[Job], careful: bool) -> list[Any]:
+        async with self._begin(sum(job.expected for job in batch), careful) as unit:
             outcomes: list[Any] = []
             while len(outcomes) < len(batch):
                 rest = batch[len(outcomes) :]
@@ -146,7 +175,7 @@ class Writer:
     async def exclusive(self, patient: bool) -> AsyncIterator[Held]:
         """A transaction for who asks, step by step; others wait."""
         held = Held(None if patient else self._idle)
-        done = self.queue(held.work, alone=True)
+        done = self.queue(Job(held.work, _future(), alone=True))
         try:
             await asyncio.wait({done, held.begun}, return_when=asyncio.FIRST_COMPLETED)
         except BaseException:
@@ -168,16 +197,27 @@ class Writer:
         await done
 
 
+def _future() -> asyncio.Future[Any]:
+    """For an outcome that nobody may be left to ask for."""
+    future = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
+
+
 async def _several(jobs: list[Job], unit: Unit) -> list[Any] | None:
-    """The outcomes of the first jobs, where they create records of one shape."""
-    if jobs[0].creates is None:
+    """The outcomes of the first jobs, where they are writes of one shape."""
+    if jobs[0].alike is None:
         return None
-    write = jobs[0].creates[0]
+    write = jobs[0].alike[0]
     rows = []
     for job in jobs:
-        if job.creates is None or job.creates[0] is not write:
+        if job.alike is None or job.alike[0] is not write:
             break
-        rows.append(job.creates[1])
+        rows.append(job.alike[1])
+    if len(rows) < 2:
+        return None
+    if write.changing is not None:
+        return await write.changing.run(unit, rows)
     return await created(unit, write, rows)
 
 
@@ -186,7 +226,7 @@ async def _one(job: Job, unit: Unit, single: bool) -> Any:
     mark = unit.mark()
     try:
         return await job.work(unit)
-    except Conflicting:
+    except (Conflicting, Overlooked):
         raise
     except Exception as error:
         if single:

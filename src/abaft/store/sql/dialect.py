@@ -76,6 +76,10 @@ class Dialect(ABC):
     unchecked: tuple[str, str] | None = None
     """What puts the checks of keys off and on again, where keys can't spread a delete:
     InnoDB's go 15 levels deep, and restrict what another of them is about to take along."""
+    gives_inserted: bool = False
+    """Whether an INSERT gives back what it stored."""
+    joins_expanded: bool = False
+    """Whether relations that a page expands are joined: a subquery for each record costs more."""
     truths: tuple[str, str] = ("0", "1")
     """How a constant false and true are written."""
     functions: Mapping[str, Function]

@@ -57,6 +57,8 @@ class Frame:
         self.enclosing = (*enclosing, table) if table is not None else enclosing
         self.linked: dict[str, Element] = {}
         """Keys in place of a to-many relation's links: those of a record as it was."""
+        self.expanded: list[tuple[Any, Element]] | None = None
+        """Outer joins of what is shown besides, gathered here; None: subqueries show it."""
         self._reached: dict[e.Hop, Frame] = {}
 
     def column(self, name: str) -> Element:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -76,8 +76,20 @@ _NAMED_TYPES = {
 }
 
 
-def read_datetime(shown: str) -> datetime:
-    return datetime.fromisoformat(shown).replace(tzinfo=UTC)
+def read_datetime(shown: str | datetime) -> datetime:
+    """Of what a text has, or a kept statement gives."""
+    at = shown if isinstance(shown, datetime) else datetime.fromisoformat(shown)
+    return at.replace(tzinfo=UTC)
+
+
+def _read_date(shown: str | date) -> date:
+    return shown if isinstance(shown, date) else date.fromisoformat(shown)
+
+
+def _read_time(shown: str | timedelta) -> time:
+    return (
+        (datetime.min + shown).time() if isinstance(shown, timedelta) else time.fromisoformat(shown)
+    )
 
 
 _ENCODERS: dict[str, Encoder] = {
@@ -103,6 +115,7 @@ class MysqlDialect(Dialect):
     operators = OPERATORS
     reductions = REDUCTIONS
     partial = False
+    joins_expanded = True
     unchecked = ("SET SESSION foreign_key_checks = 0", "SET SESSION foreign_key_checks = 1")
     explain = "EXPLAIN FORMAT=JSON "
 
@@ -123,6 +136,10 @@ class MysqlDialect(Dialect):
         self.server = server
         self.compiling.maria = server.maria
         self.compiling.collation = server.collation
+
+    @property
+    def gives_inserted(self) -> bool:  # type: ignore[override]
+        return self.server.maria
 
     def type(self, kind: Kind) -> Any:
         if kind.stored and (found := form(kind)) is not None:
@@ -204,8 +221,8 @@ class MysqlDialect(Dialect):
         decoders: dict[str, Encoder] = {
             "boolean": bool,
             "datetime": read_datetime,
-            "date": date.fromisoformat,
-            "time": time.fromisoformat,
+            "date": _read_date,
+            "time": _read_time,
             "decimal": Decimal,
             "duration": lambda value: value * MICROSECOND,
             "uuid": kind.parse,
@@ -242,14 +259,9 @@ class MysqlDialect(Dialect):
         if isinstance(kind, Choice) and not kind.of_text:
             return sa.cast(element, sa.String)
         # What it gives has another collation, which doesn't mix with ours.
-        quoted = sa.collate(sa.func.json_quote(element, type_=sa.String), self.server.collation)
-        if not self.server.maria:
-            return quoted
-        if not isinstance(element, sa.ColumnClause):
-            # What is reckoned is reckoned once.
-            return _small(quoted)
-        escaped = sa.func.locate(_constant("\\u00"), quoted) > number(0)
-        return sa.case((escaped, _small(quoted)), else_=quoted)
+        # MariaDB's escapes are in capitals: `mysql_escapes` mends them once they have arrived.
+        quoted = sa.func.json_quote(element, type_=sa.String)
+        return sa.collate(quoted, self.server.collation)
 
     def list_encoder(self, kind: Kind) -> Encoder:
         encode = self.encoder(kind)
@@ -322,7 +334,8 @@ class MysqlDialect(Dialect):
         return sa.func.json_contains_path(element, text_literal("one"), path)
 
     def fingerprint(self, text: Element) -> Element:
-        return sa.func.left(sa.func.sha2(text, number(256)), number(32), type_=sa.String)
+        told = _small(text) if self.server.maria else text
+        return sa.func.left(sa.func.sha2(told, number(256)), number(32), type_=sa.String)
 
 
 LOCKS, SLOTS, TURN = "abaft_locks", 1_024, -1
@@ -351,7 +364,7 @@ _HIGH = ("0B", "0E", "0F", "1A", "1B", "1C", "1D", "1E", "1F")
 
 
 def _small(quoted: Element) -> Element:
-    """MariaDB's escapes, with small letters in them as everywhere else.
+    """MariaDB's escapes with small letters in them, where the text doesn't leave the database.
 
     What was a backslash itself is put aside meanwhile: JSON has no bare control characters.
     """

@@ -31,6 +31,8 @@ from abaft.store.sql.found import begin, texts
 from abaft.store.sql.frame import Frame, members
 from abaft.store.sql.statement import Statement
 
+_JOINED = 16
+"""Relations that one statement joins at most: MySQL takes 61 tables."""
 ESTIMATED_UP_TO = 10_000
 """How far an estimate counts where the database has no planner that tells."""
 
@@ -84,14 +86,17 @@ def read_query(context: Context, plan: ReadPlan, late: bool = False) -> sa.Selec
     where = [*frame.ties, *(condition(part, [frame]) for part in parts)]
     shows = plan.search.highlights if plan.search is not None else ()
     order_values = [folded(order.column, [frame]) for order in plan.orders]
-    shown = record_json(_plain(frame), plan.selection)
+    shown_frame = _plain(frame)
+    if context.dialect.joins_expanded and not late:
+        shown_frame.expanded = []
+    shown = record_json(shown_frame, plan.selection)
     first = [frame.column(name) for name in plan.model.key] if late else [shown]
     values: list[Element] = [*first, *order_values]
     if plan.count in ("exact", "bounded"):
         values.append(_counted(context, plan))
     labels: list[Element] = [value.label(f"c{place}") for place, value in enumerate(values)]
     labels += [] if late else texts(_plain(frame), shows)
-    query = sa.select(*labels).select_from(_source(frame)).where(*where)
+    query = sa.select(*labels).select_from(_source(frame, shown_frame)).where(*where)
     if plan.kind == "page":
         pairs = zip(order_values, plan.orders, strict=True)
         query = query.order_by(*(_sorted(value, order) for value, order in pairs))
@@ -120,9 +125,10 @@ def _plain(frame: Frame) -> Frame:
     return Frame(frame.context, frame.model, frame.table)
 
 
-def _source(frame: Frame) -> FromClause[Any]:
+def _source(frame: Frame, shown: Frame | None = None) -> FromClause[Any]:
     source: FromClause[Any] = frame.table if frame.origin is None else frame.origin
-    for table, on in frame.joins or ():
+    expanded = shown.expanded if shown is not None else None
+    for table, on in [*(frame.joins or ()), *(expanded or ())]:
         source = source.outerjoin(table, on)
     return source
 
@@ -251,6 +257,12 @@ def _one_json(frame: Frame, item: OneItem) -> Element:
     if item.guard == e.FALSE:
         return held
     inner, on = frame.step(e.Hop(item.name, None if item.guard == e.TRUE else item.guard))
+    if frame.expanded is not None and len(frame.expanded) < _JOINED:
+        frame.expanded.append((inner.table, on))
+        inner.expanded = frame.expanded
+        there = inner.column(inner.model.key[0]).is_not(None)
+        joined = sa.case((there, record_json(inner, item.selection)))
+        return sa.func.coalesce(joined, held, type_=sa.String)
     query = sa.select(record_json(inner, item.selection)).select_from(inner.table).where(on)
     found = query.correlate(*frame.enclosing).scalar_subquery()
     return sa.func.coalesce(found, held, type_=sa.String)

@@ -31,6 +31,8 @@ class Statement:
     """What must find a row before it is run, where it can't ask so itself."""
     then: Statement | None = None
     """What gives its rows once it has written some, where it has no RETURNING."""
+    certain: bool = False
+    """Whether it writes one record and gives its row by itself, or fails."""
 
     def args(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The driver's values, in the order of the text's placeholders."""

@@ -29,6 +29,7 @@ LATE_IMPORTS_MAY_BE_IN = "src/abaft/cli/*"
 LATE_IMPORTS: set[str] = {
     "src/abaft/guard/limits.py::limits.storage",
     "src/abaft/guard/limits.py::redis",
+    "src/abaft/model/rich.py::abaft.guard.sanitise",
     # The parser of a language that most requests don't speak.
     "src/abaft/language/parse.py::abaft.language",
     "src/abaft/auth/declared.py::abaft.auth.accounts",

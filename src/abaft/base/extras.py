@@ -26,6 +26,7 @@ _EXTRAS = {
             "jinja2",
         ),
     ),
+    "html": ("fields of HTML or Markdown need nh3", ("nh3",)),
     "redis": ("counts in Redis need its libraries", ("limits", "redis")),
     "migrate": ("this needs Alembic", ("alembic", "greenlet")),
 }

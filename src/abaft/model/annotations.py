@@ -17,6 +17,7 @@ from abaft.model import kinds
 from abaft.model.declare import Model
 from abaft.model.documents import Json
 from abaft.model.field import Many, Mark, Options, Sentinel, now
+from abaft.model.rich import rich_text
 from abaft.model.spec import DELETED, POSITION
 from abaft.model.times import Date, DateTime, Duration, Time
 
@@ -142,6 +143,8 @@ def _limited(model: str, name: str, kind: kinds.Kind, options: Options) -> kinds
                 "existing column, stored='numeric', 50"
             )
         kind = kinds.Number(places=places, digits=digits)
+    if options.flags.get("format"):
+        kind = rich_text(f"{model}.{name}", kind, options.flags["format"])
     for limit in limits:
         if limit not in type(kind).constraints:
             raise ModelError(f"{model}.{name}: {limit} is no constraint of {kind.name}")

@@ -37,7 +37,7 @@ from abaft.model.trace import trace
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
 RESERVED = {"highlights"}
 """Members of a record's JSON that no field can be."""
-_NO_FLAGS = ("column", "factory", "stored")
+_NO_FLAGS = ("column", "factory", "format", "stored")
 
 
 @dataclass(slots=True)

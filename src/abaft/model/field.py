@@ -127,6 +127,7 @@ def field(
     write_once: bool = False,
     search: bool | str = False,
     search_weight: int = 1,
+    format: Literal["", "html", "markdown"] = "",
     column: str | None = None,
     stored: str = "",
     on_delete: OnDelete = "restrict",
@@ -142,10 +143,9 @@ def field(
 
     `default` may be a value, `now`, `me` or `by_database`; `default_factory` is called for each
     record. `column` names an existing column, and `stored` how it holds its values where that
-    isn't abaft's own way (docs/inspect.md). `collate="nocase"` makes comparisons and
-    uniqueness blind to the case of A-Z. `search` marks text for full-text search: True, or the
-    language of its stems; what is found there counts `search_weight` times.
-
+    isn't abaft's own way (docs/inspect.md). `collate="nocase"` compares blind to the case of A-Z.
+    `search` marks text for full-text search: True, or the language of its stems; what is found
+    there counts `search_weight` times. `format` has what would run taken out of what is written.
     For a Ref: `on_delete` ("restrict", "cascade", "set null"); `constraint=False` leaves out the
     foreign key, so that a reference may lead nowhere; `via` names the fields of this model that
     already hold the target's key. For a Many: `back` names the target's Ref to this model;
@@ -174,6 +174,7 @@ def field(
         "write_once": write_once,
         "search": search,
         "search_weight": search_weight,
+        "format": format,
         "column": column,
         "stored": stored,
         "description": description,

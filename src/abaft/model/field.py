@@ -147,9 +147,8 @@ def field(
     `search` marks text for full-text search: True, or the language of its stems; what is found
     there counts `search_weight` times. `format` has what would run taken out of what is written.
     For a Ref: `on_delete` ("restrict", "cascade", "set null"); `constraint=False` leaves out the
-    foreign key, so that a reference may lead nowhere; `via` names the fields of this model that
-    already hold the target's key. For a Many: `back` names the target's Ref to this model;
-    `through` a linking model with a Ref to each side.
+    foreign key; `via` names the fields of this model that already hold the target's key. For a
+    Many: `back` names the target's Ref to this model; `through` a linking model of both.
     """
     if default_factory is not None:
         default = default_factory if default is UNSET else default

@@ -55,6 +55,7 @@ async def test_dur_5_a_request_that_is_sent_again_is_answered_again(database_url
         assert "idempotency-replayed" not in first.headers
         again = await api.ask("POST /api/orders", "ann", json={"code": "a"}, headers=keyed())
         assert again.headers.pop("idempotency-replayed") == "true"
+        assert again.headers.pop("ratelimit") != first.headers.pop("ratelimit")
         assert (again.status_code, again.content, again.headers) == (
             first.status_code,
             first.content,

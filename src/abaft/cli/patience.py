@@ -12,9 +12,16 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from abaft.base.errors import BadRequest, Fault, HeadTooLarge, RequestTimeout
 from abaft.base.settings import Settings
-from abaft.cli.lines import quicken
 from abaft.cli.shedding import Refusals, Said, still_to_come
 from abaft.guard.admission import STATE, Admission
+
+try:
+    from abaft.cli.lines import quicken
+except ImportError:  # without httptools uvicorn speaks by h11, whose way stays as it is
+
+    def quicken(cycle: Any) -> None:
+        """Leaves it as it is."""
+
 
 PIECE = 65_536
 """Bytes of a body that start its time anew."""
@@ -104,7 +111,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what is no HTTP, in our words."""
-        self._refuse(BadRequest("This is no request of HTTP/1.1 that can be read."))
+        self._refuse(BadRequest("This can't be read as a request of HTTP."))
 
     def shutdown(self) -> None:
         """Who has connected and not asked yet is answered: what they ask may be on its way."""

@@ -233,7 +233,8 @@ class Database(ManyRecords):
             raise BadRequest(
                 "the change feed knows no rules: use db.as_system()", code="change_feed"
             )
-        models, found = self._pipeline.schema.models, []
+        models = self._pipeline.schema.models
+        found: builtins.list[Change] = []
         with _told():
             while asked := limit - len(found):
                 rows = await self._pipeline.store.changes(after, asked)

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pymongo import monitoring
 
 from abaft import Many, Me, Model, Ref, User, allow, field
 from abaft.store.base import Lost, QueryTimeout
 from abaft.store.mongo.ending import Endings
 from abaft.store.mongo.together import Together
-from conftest import chosen_engines
-from scenarios import Api, serving
-from servers.mongodb import MongoServer
-
-SENT: Counter[str] = Counter()
-
-
-class _Listener(monitoring.CommandListener):
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        SENT[event.command_name] += 1
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        """Nothing to count."""
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """Nothing to count."""
+from commanded import SENT, commanded
+from scenarios import Api
 
 
 class Shelf(Model, stamps=False):
@@ -59,14 +43,9 @@ class Book(Model, stamps=False):
 
 @pytest.fixture
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
-    if "mongodb" not in chosen_engines(request.config):
-        pytest.skip("--engine leaves MongoDB out")
-    server: MongoServer = request.getfixturevalue("mongodb")
-    monitoring.register(_Listener())
-    with server.database() as url:
-        async with serving(url, Shelf, Book, User, people=["ann", "bob"]) as found:
-            await _fill(found)
-            yield found
+    async with commanded(request, Shelf, Book, User, people=["ann", "bob"]) as found:
+        await _fill(found)
+        yield found
 
 
 async def _fill(api: Api) -> None:

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from pymongo import monitoring
 
 from abaft import Me, Model, Ref, allow, check, field
-from conftest import chosen_engines
-from scenarios import Api, serving
-from servers.mongodb import MongoServer
+from commanded import SENT, commanded
+from scenarios import Api
 
-SENT: Counter[str] = Counter()
 OPERATORS = {"content-type": "application/vnd.abaft.operators+json"}
-
-
-class _Listener(monitoring.CommandListener):
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        SENT[event.command_name] += 1
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        """Nothing to count."""
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """Nothing to count."""
 
 
 class Open(Model, abstract=True, stamps=False):
@@ -59,13 +44,8 @@ class Book(Open):
 
 @pytest.fixture
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
-    if "mongodb" not in chosen_engines(request.config):
-        pytest.skip("--engine leaves MongoDB out")
-    server: MongoServer = request.getfixturevalue("mongodb")
-    monitoring.register(_Listener())
-    with server.database() as url:
-        async with serving(url, Shelf, Book, Mark) as found:
-            yield found
+    async with commanded(request, Shelf, Book, Mark) as found:
+        yield found
 
 
 async def batch(api: Api, *bodies: dict[str, Any], **more: Any) -> Any:

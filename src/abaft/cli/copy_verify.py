@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,6 +101,17 @@ def _spelled(key: tuple[Any, ...]) -> str:
     return ",".join(map(str, key))
 
 
+async def _next(walks: Iterable[AsyncGenerator[list[Any], None]]) -> list[list[Any]]:
+    """The next batch of each walk; whoever is cancelled meanwhile leaves none of them running."""
+    tasks = [asyncio.ensure_future(anext(walk, [])) for walk in walks]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
 class Comparing:
     """All models held against each other, in bounded memory; each side as of one moment."""
 
@@ -134,7 +145,7 @@ class Comparing:
         async with aclosing(walks[0]), aclosing(walks[1]):
             going = True
             while going:
-                some = await asyncio.gather(*(anext(walk, []) for walk in walks))
+                some = await _next(walks)
                 going = any(some)
                 for side, records in enumerate(some):
                     _take(pairs, side, records, hashes[side])

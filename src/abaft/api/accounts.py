@@ -33,6 +33,7 @@ class AccountTable(Protocol):
 
     endpoints: Sequence[Any]
     call: Any
+    authenticator: Any
 
 
 class AccountRoutes:

@@ -63,6 +63,10 @@ class Records:
         self.respond, self.hosts, self.rates = door.respond, door.hosts, door.rates
         self.observer = observer
         self.authenticators = authenticators
+        self.tokens = None if accounts is None else accounts.authenticator
+        self.due = self.tokens.epoch.due if self.tokens and self.tokens.epoch.asks else None
+        # Others come first, and may go by any header.
+        self.alone = all(getattr(row, "own", False) for row in authenticators)
         self.collections = pipeline.schema.collections
         self.admission = Admission(
             settings.queue_limit, lambda busy, refused: observer.emit(LoadShed(busy, refused))
@@ -213,6 +217,15 @@ class Records:
 
     async def actor(self, headers: dict[bytes, bytes], method: str = "") -> Actor:
         """Who asks; Unauthorized for credentials that nobody knows."""
+        if self.alone and b"authorization" not in headers and b"cookie" not in headers:
+            return ANONYMOUS
+        if self.due is not None and (due := self.due()) is not None:
+            await due
+        if self.alone and self.tokens is not None:
+            known: Actor | None = self.tokens.recall(headers, method)
+            if known is not None:
+                tenants = self.tenants
+                return known if tenants is None else await tenants.placed(known, Headers(headers))
         if self.authenticators:
             text = Headers(headers, method)
             for authenticator in self.authenticators:

@@ -16,8 +16,10 @@ from abaft.auth.admin_flows import (
 )
 from abaft.auth.calls import Call, Endpoint, Reply
 from abaft.auth.codes import Codes
+from abaft.auth.context import KEEPER
 from abaft.auth.declared import Declared
 from abaft.auth.devices import Devices
+from abaft.auth.ended import Ended
 from abaft.auth.epoch import epoch_of
 from abaft.auth.export import Export, ExportFlows
 from abaft.auth.factor_flows import Begun, Code, FactorFlows, Proof, Recovery
@@ -86,7 +88,8 @@ class Accounts:
     ) -> None:
         check(settings)
         keys = tuple(derived(secret, "accounts") for secret in secrets)
-        epoch = epoch_of(pipeline.store, settings.database, settings.session_recheck)
+        ended = Ended(pipeline, KEEPER, models)
+        epoch = epoch_of(pipeline.store, settings.database, settings.session_recheck, ended)
         self.live = Live(epoch)
         self.keys = SigningKeys(keys, _KEY_DAYS * 86_400)
         self.context = made_context(

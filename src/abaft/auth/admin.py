@@ -11,6 +11,8 @@ from abaft.base.actor import Actor
 class AdminToken:
     """One bearer token (RFC 6750) that stands above all rules."""
 
+    own = True
+
     def __init__(self, token: str) -> None:
         self._given = f"Bearer {token}".encode()
         self._actor = Actor(system=True, label="admin")

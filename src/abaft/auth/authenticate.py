@@ -20,6 +20,8 @@ SECURE, PLAIN = "__Host-session", "session"
 class AccountTokens:
     """Who a cookie or a bearer token stands for; a known one costs a look in a table."""
 
+    own = True
+
     def __init__(
         self,
         sessions: Sessions,
@@ -35,13 +37,14 @@ class AccountTokens:
         self._cookies = Live(sessions.live.epoch)
         self._origin, self._scheme = origin, "https" if secure else "http"
         self.cookie = SECURE if secure else PLAIN
+        self.epoch = sessions.live.epoch
         self.keys: Callable[[str, str], Awaitable[Seat | None]] | None = None
         """What finds the seat of an API key."""
 
     async def authenticate(self, headers: Mapping[str, str]) -> Actor | None:
         given = headers.get("authorization")
         if given is not None:
-            seat = self._live.find(given)
+            seat = self._live.find(given.encode("latin-1"))
             if seat is None:
                 with at_primary():
                     seat = await self._bearer(given)
@@ -49,20 +52,31 @@ class AccountTokens:
         cookies = headers.get("cookie")
         if cookies is None:
             return None
-        seat = self._cookies.find(cookies)
+        token = cookies.encode("latin-1")
+        seat = self._cookies.find(token)
         if seat is None:
-            epoch = self._live.epoch.now()
+            epoch = self.epoch.now()
             with at_primary():
                 seat = await self.by_cookie(cookies)
             if seat is None:
                 return None
-            # The header as a whole: to take it apart costs more than to find it.
-            self._cookies.take(cookies, seat, epoch)
+            self._cookies.take(token, seat, epoch)
         if getattr(headers, "method", "") not in csrf.SAFE:
             reason = csrf.refused(headers, seat.csrf, self._origin, self._scheme, self._trusted)
             if reason:
                 raise Forbidden(f"a cookie alone doesn't vouch for this: {reason}", code="csrf")
         return seat.actor
+
+    def recall(self, headers: Mapping[bytes, bytes], method: str) -> Actor | None:
+        """Who asks, if that is known by now; None: they have to authenticate."""
+        given = headers.get(b"authorization")
+        if given is not None:
+            seat = self._live.find(given)
+        elif method in csrf.SAFE and (given := headers.get(b"cookie")) is not None:
+            seat = self._cookies.find(given)
+        else:
+            return None
+        return None if seat is None else seat.actor
 
     async def by_cookie(self, cookies: str) -> Seat | None:
         """The seat of a Cookie header; one that opens nothing is as if it weren't there."""

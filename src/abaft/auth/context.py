@@ -173,7 +173,7 @@ class Context:
             done = await work(db)
             told = user if isinstance(user, str) else user(done)
             who = {"actor": call.actor.name, "user": told, "address": call.address}
-            await self.trail.add(db, what, session=session, detail=detail, **who)
+            await self.trail.add(db, what, session=session, detail=detail, ends=ends, **who)
             if ends:
                 await epoch.tell(unit.session)
             return done, told

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Protocol
 
+from abaft.auth.ended import Ended
 from abaft.base import ids
 from abaft.base.errors import SettingError
 from abaft.store.base import Bell, Session, Store
 
 TRUSTED = 5.0
 """Seconds, for what ends a session without telling: other programs, a network that has broken."""
+
+Number = int | str
 
 
 class Epoch(Protocol):
@@ -21,21 +25,29 @@ class Epoch(Protocol):
     """
 
     trusted: float
+    asks: bool
+    """Whether a request may have to wait for the number, by `due`."""
 
     async def open(self) -> None:
         """Takes what it needs, once the app starts."""
 
-    def now(self) -> int:
-        """The number: asked at every request."""
+    def due(self) -> Awaitable[None] | None:
+        """What a request that has come waits for before it goes by `now`; None: nothing."""
+
+    def now(self) -> Number:
+        """The number."""
 
     async def tell(self, session: Session) -> None:
-        """Within a transaction that ends sessions: what others hear once that has landed."""
+        """Within a transaction that ends sessions: what others hear once that has landed.
+
+        The same transaction has told the ledger.
+        """
 
     async def turn(self) -> None:
         """That transaction has landed: from here on no worker takes it for a live one."""
 
     async def announce(self) -> None:
-        """Both, where there was none to tell within."""
+        """All of it, where there was no transaction to tell within."""
 
     async def close(self) -> None:
         """Gives back what it holds."""
@@ -47,12 +59,17 @@ class LookedUp:
     What this worker ends is over in it at once.
     """
 
+    asks = False
+
     def __init__(self, seconds: float) -> None:
         self.trusted = seconds
         self._turns = 0
 
     async def open(self) -> None:
         """Needs nothing."""
+
+    def due(self) -> None:
+        return None
 
     def now(self) -> int:
         return self._turns
@@ -70,18 +87,58 @@ class LookedUp:
         """Holds nothing."""
 
 
-class Rung:
-    """For databases that tell all who listen: while nobody can be heard, each is looked up."""
+class InLedger:
+    """For databases that tell nobody: each request asks the ledger, along with all that wait."""
 
-    def __init__(self, bell: Bell) -> None:
-        self.trusted = TRUSTED
-        self._bell = bell
+    trusted = TRUSTED
+    asks = True
+
+    def __init__(self, ended: Ended) -> None:
+        self._ended = ended
+
+    async def open(self) -> None:
+        """Needs nothing."""
+
+    def due(self) -> Awaitable[None]:
+        return self._ended.ask()
+
+    def now(self) -> str:
+        return self._ended.number
+
+    async def tell(self, session: Session) -> None:
+        """Who asks finds it."""
+
+    async def turn(self) -> None:
+        """It is in the ledger."""
+
+    async def announce(self) -> None:
+        await self._ended.tell()
+
+    async def close(self) -> None:
+        await self._ended.close()
+
+
+class Rung:
+    """For databases that tell all who listen; while nobody can be heard, the ledger is asked."""
+
+    trusted = TRUSTED
+    asks = True
+
+    def __init__(self, bell: Bell, ended: Ended) -> None:
+        self._bell, self._ended = bell, ended
+        self._heard: int | None = None
 
     async def open(self) -> None:
         await self._bell.open()
 
-    def now(self) -> int:
-        return self._bell.heard()
+    def due(self) -> Awaitable[None] | None:
+        self._heard = heard = self._bell.heard()
+        return self._ended.ask() if heard is None else None
+
+    def now(self) -> Number:
+        # By what was last due: no request goes by an answer of the ledger that it didn't wait for.
+        heard = self._heard
+        return self._ended.number if heard is None else heard
 
     async def tell(self, session: Session) -> None:
         await session.run(self._bell.ring)
@@ -90,10 +147,12 @@ class Rung:
         await self._bell.rung()
 
     async def announce(self) -> None:
+        await self._ended.tell()
         await self._bell.announce()
 
     async def close(self) -> None:
         await self._bell.close()
+        await self._ended.close()
 
 
 class SharedFile:
@@ -104,6 +163,7 @@ class SharedFile:
     """
 
     trusted = TRUSTED
+    asks = False
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -125,6 +185,9 @@ class SharedFile:
         finally:
             os.close(handle)
         self._number = memoryview(self._memory).cast("Q")
+
+    def due(self) -> None:
+        return None
 
     def now(self) -> int:
         return self._number[0]
@@ -148,10 +211,12 @@ class SharedFile:
             self._memory = None
 
 
-def epoch_of(store: Store, database: str, seconds: float) -> Epoch:
+def epoch_of(store: Store, database: str, seconds: float, ended: Ended) -> Epoch:
     """The epoch of a database's sessions; `seconds` is what the setting `session_recheck` says."""
-    path = database.removeprefix("sqlite:///")
-    if store.capabilities.name == "sqlite" and path:
-        return SharedFile(Path(f"{path}-sessions"))
+    if store.capabilities.name == "sqlite":
+        path = database.removeprefix("sqlite:///")
+        return SharedFile(Path(f"{path}-sessions")) if path else LookedUp(seconds)
+    if seconds:
+        return LookedUp(seconds)
     bell = store.bell("abaft_sessions")
-    return LookedUp(seconds) if bell is None or seconds else Rung(bell)
+    return InLedger(ended) if bell is None else Rung(bell, ended)

@@ -86,7 +86,7 @@ class Keys:
         )
         ends = min(row.expires or now + timedelta(days=1), now + timedelta(days=1))
         seat = Seat(actor, "", int(ends.timestamp() * 1000))
-        live.take(header, seat, epoch)
+        live.take(header.encode("latin-1"), seat, epoch)
         return seat
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from abaft.auth.epoch import Epoch
+from abaft.auth.epoch import Epoch, Number
 from abaft.base import clock
 from abaft.base.actor import Actor
 
@@ -21,31 +21,30 @@ class Seat:
     until: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    seat: Seat
-    epoch: int
-    until: int
-
-
 class Live:
-    """Seats by token, each for as long as the epoch stands and its time has not come."""
+    """Seats by token, each for as long as the epoch stands and its time has not come.
+
+    A token is the bytes of its whole header: to take that apart costs more than to find it.
+    """
 
     def __init__(self, epoch: Epoch) -> None:
         self.epoch = epoch
-        self._taken: dict[str, _Taken] = {}
+        self._taken: dict[bytes, tuple[Seat, Number, int]] = {}
 
-    def find(self, token: str) -> Seat | None:
+    def find(self, token: bytes) -> Seat | None:
         """The seat that is known to be good; None: look it up."""
         taken = self._taken.get(token)
-        if taken is None or taken.epoch != self.epoch.now() or clock.unix_ms() >= taken.until:
+        if taken is None:
             return None
-        return taken.seat
+        seat, epoch, until = taken
+        if epoch != self.epoch.now() or clock.unix_ms() >= until:
+            return None
+        return seat
 
-    def take(self, token: str, seat: Seat, epoch: int) -> None:
+    def take(self, token: bytes, seat: Seat, epoch: Number) -> None:
         """Keeps what was looked up; `epoch` is the one from before that."""
         until = min(seat.until, clock.unix_ms() + int(self.epoch.trusted * 1000))
         self._taken.pop(token, None)
         if len(self._taken) >= KEPT:
             del self._taken[next(iter(self._taken))]
-        self._taken[token] = _Taken(seat, epoch, until)
+        self._taken[token] = (seat, epoch, until)

@@ -170,6 +170,8 @@ class Ledger(Own, abstract=True):
 
     turn: int = 0
     """Written first by who adds an event, so that of several at once one goes on."""
+    ended: int = 0
+    """Another number once sessions have ended: workers that nobody tells ask for it."""
     number: int = 0
     digest: str = field(default="", max_length=64)
     since: int = 0

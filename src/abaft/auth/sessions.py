@@ -116,7 +116,7 @@ class Sessions:
         if record is None or self.subject(record.account) != claims.subject:
             return None
         seat = self._seat(record, claims.expires * 1000, claims.scope)
-        self.live.take(text, seat, epoch)
+        self.live.take(text.encode("latin-1"), seat, epoch)
         return seat
 
     async def standing(self, session: str) -> Any:

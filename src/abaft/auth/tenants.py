@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from abaft.auth.epoch import Epoch, LookedUp
+from abaft.auth.epoch import Epoch, LookedUp, Number
 from abaft.base import clock
 from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import Forbidden
@@ -28,7 +28,7 @@ class _Found:
 
     tenant: str | None
     here: frozenset[str]
-    epoch: int
+    epoch: Number
     until: int
 
 

@@ -55,12 +55,15 @@ class Trail:
         async with self.turn:
             return await self._pipeline.whole(lambda unit: work(self._database(unit)))
 
-    async def add(self, db: Database, what: str, **values: str) -> None:
-        """Puts an event at the end; `db` is a transaction, which lands soon.
+    async def add(self, db: Database, what: str, *, ends: bool = False, **values: str) -> None:
+        """Puts an event at the end, which may be of what `ends` sessions; `db` is a transaction,
+        which lands soon.
 
         The ledger is written first: of several workers that do so at once one can go on.
         """
-        head: Any = await db.update(self._ledger(id=LEDGER), turn=ids.turn())
+        turn = ids.turn()
+        told = {"turn": turn, "ended": turn} if ends else {"turn": turn}
+        head: Any = await db.update(self._ledger(id=LEDGER), **told)
         event: dict[str, Any] = {
             "number": head.number + 1,
             "at": clock.now(),

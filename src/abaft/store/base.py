@@ -246,8 +246,8 @@ class Bell(Protocol):
     async def close(self) -> None:
         """Listens no more."""
 
-    def heard(self) -> int:
-        """A number that differs after each ring, and at each call while nothing can be heard."""
+    def heard(self) -> int | None:
+        """A number that differs after each ring, and each silence; None: nothing can be heard."""
 
     def ring(self) -> Program:
         """The program that rings, once its transaction has landed."""

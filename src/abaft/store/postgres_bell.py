@@ -53,10 +53,8 @@ class PostgresBell:
                 await self._keeping
             self._keeping = None
 
-    def heard(self) -> int:
-        if clock.monotonic() >= self._good:
-            self._number += 1
-        return self._number
+    def heard(self) -> int | None:
+        return self._number if clock.monotonic() < self._good else None
 
     def ring(self) -> Program:
         yield Statement(_NOTIFY.format(self._channel), ()), {}

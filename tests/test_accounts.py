@@ -12,6 +12,7 @@ import pytest
 import abaft
 from abaft import Actor, App, Model, Settings, User, allow, field
 from abaft.base.errors import ModelError
+from abaft.guard.passwords import Passwords
 from accounts import PASSWORD, world
 from existing import fetch
 from scenarios import SECRET_KEY, pointers
@@ -107,6 +108,24 @@ async def test_authn_1_hashes_are_argon2id_and_renewed_at_the_next_login(databas
         account = await context.by_email(ann.email)
         assert account.password.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
         assert account.password != weak
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+async def test_authn_1_hashes_from_elsewhere_are_known(lanes: int) -> None:
+    """Both libraries read what the other has made, and more lanes than one."""
+    from argon2 import PasswordHasher
+
+    passwords, words = Passwords(1), "pass\u00e9 \U0001f511 with spaces"
+    try:
+        theirs = PasswordHasher(2, 19_456, lanes)
+        assert theirs.verify(await passwords.hashed(words), words)
+        assert await passwords.verify(theirs.hash(words), words)
+        assert not await passwords.verify(theirs.hash(words), f"{words}.")
+        assert passwords.outdated(theirs.hash(words)) is (lanes != 1)
+        assert not await passwords.verify("$argon2id$v=19$m=1,t=1,p=1$x$y", words)
+        assert not await passwords.verify("no hash at all", words)
+    finally:
+        passwords.close()
 
 
 async def test_authn_3_nobody_learns_who_has_an_account(database_url: str) -> None:

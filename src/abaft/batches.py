@@ -238,7 +238,7 @@ def _item(draft: Draft | ReadIntent, ready: Ready, actor: Actor) -> Item:
 
 
 def _reading(intent: ReadIntent, ready: Ready, actor: Actor) -> Item:
-    me = actor.known()
+    me = actor.known
 
     def values(rows: Sequence[Any]) -> Mapping[str, Any]:
         return {**_values(intent.values, lambda place: rows[place][1]), **me}

@@ -373,6 +373,5 @@ def _plan_read(schema: Schema, settings: Settings, access: Access, shape: ReadSh
 
 def with_actor(values: Mapping[str, Any], actor: Actor) -> Mapping[str, Any]:
     """The values with what is known of the actor among them."""
-    if actor.id is None and actor.tenant is None:
-        return values
-    return {**values, **actor.known()}
+    known = actor.known
+    return {**values, **known} if known else values

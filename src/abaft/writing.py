@@ -90,7 +90,7 @@ class Draft:
         for name, value in self.intent.key.items():
             bound[f"key.{name}"] = value
         bound.update(self.intent.where_values)
-        bound.update(actor.known())
+        bound.update(actor.known)
         bound["etags"] = self.intent.etags
         if self.model.order:
             anchor = {f"anchor.{name}": value for name, value in self.intent.anchor.items()}

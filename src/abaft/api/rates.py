@@ -91,7 +91,7 @@ class Rates:
 
     async def who(self, actor: Actor) -> Sequence[Header]:
         """Counts a request by who asks. Raises TooManyRequests."""
-        if actor.id is None or self._roles & actor.roles:
+        if actor.id is None or (self._roles and self._roles & actor.roles):
             return ()
         if actor.key:
             return await self._key.spend(actor.key) if self._key is not None else ()

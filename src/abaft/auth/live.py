@@ -37,9 +37,7 @@ class Live:
         if taken is None:
             return None
         seat, epoch, until = taken
-        if epoch != self.epoch.now() or clock.unix_ms() >= until:
-            return None
-        return seat
+        return seat if epoch == self.epoch.now() and clock.unix_ms() < until else None
 
     def take(self, token: bytes, seat: Seat, epoch: Number) -> None:
         """Keeps what was looked up; `epoch` is the one from before that."""

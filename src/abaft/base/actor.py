@@ -42,6 +42,8 @@ class Actor:
     here: frozenset[str] = frozenset()
     key: str = ""
     kind: ActorKind = field(init=False, repr=False)
+    known: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    """What plans are told of the actor: the values of the parameters `me` and `tenant`."""
 
     def __post_init__(self) -> None:
         name: Literal["anonymous", "user", "system"] = "anonymous"
@@ -57,6 +59,9 @@ class Actor:
         if self.tenant is not None:
             marks = marks | {TENANT, *(HERE + role for role in self.here)}
         object.__setattr__(self, "kind", (name, marks))
+        told = {"me": self.id, "tenant": self.tenant}
+        known = {key: value for key, value in told.items() if value is not None}
+        object.__setattr__(self, "known", known)
 
     @property
     def anonymous(self) -> bool:
@@ -92,11 +97,6 @@ class Actor:
         if mark.startswith(FRESH):
             return self.fresh(seconds=int(mark.removeprefix(FRESH)))
         return mark in self.kind[1]
-
-    def known(self) -> dict[str, str]:
-        """What plans are told of the actor: the values of the parameters `me` and `tenant`."""
-        known = {} if self.id is None else {"me": self.id}
-        return known if self.tenant is None else {**known, "tenant": self.tenant}
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ _EXTRAS = {
             "httpx",
             "joserfc",
             "cryptography",
+            "nacl",
             "pyotp",
             "webauthn",
             "limits",

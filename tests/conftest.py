@@ -14,6 +14,7 @@ import pytest
 
 from abaft.base import clock
 from abaft.base.heap import settle_heap
+from abaft.guard import passwords
 from counting import CASES
 from servers.mariadb import MariadbServer, PrivateMariadb, ordinary_mariadb
 from servers.mongodb import ON_MONGODB, MongoServer, ordinary_mongodb
@@ -33,6 +34,10 @@ LEFT_OUT = "LEFT OUT: "  # begins the reason of every skip that the closing summ
 
 MONGODB = pytest.StashKey[str]()
 SHARED = "cases"  # under xdist: what each process counted
+
+# What a hash is to cost is shown by the tests that ask for `real_hashes`; the others wait for none.
+_COST = {"MEMORY_KIB": passwords.MEMORY_KIB, "PASSES": passwords.PASSES}
+passwords.MEMORY_KIB, passwords.PASSES = 8, 1
 
 # Timing is never a test.
 hypothesis.settings.register_profile("abaft", deadline=None, print_blob=True)
@@ -274,6 +279,13 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
     monkeypatch.setattr(clock, "now", lambda: real() + passed[0])
     monkeypatch.setattr(clock, "unix_ms", lambda: real_ms() + int(passed[0].total_seconds()) * 1000)
     return go
+
+
+@pytest.fixture
+def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed at the cost that they have for users."""
+    for name, value in _COST.items():
+        monkeypatch.setattr(passwords, name, value)
 
 
 @pytest.fixture

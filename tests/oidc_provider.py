@@ -77,7 +77,8 @@ class Provider:
 
     def rotate(self) -> None:
         """Another key signs from now on, and is the only one that is published."""
-        self.keys = [next(_KEYS)]
+        before = [key.thumbprint() for key in self.keys]
+        self.keys = [next(key for key in _KEYS if key.thumbprint() not in before)]
 
     def settings(self, **options: Any) -> OIDC:
         """This provider, as an app declares it."""
@@ -87,8 +88,8 @@ class Provider:
     def visit(self, url: str) -> dict[str, str]:
         """What a browser brings back that was sent to this URL, and whose user agreed."""
         parts = urlsplit(url)
-        assert f"{parts.scheme}://{parts.netloc}" == self.url, url
-        assert parts.path == "/authorize", url
+        where = parts._replace(query="", fragment="").geturl()
+        assert where == f"{self.url}/authorize", url
         query = dict(parse_qsl(parts.query))
         assert query["client_id"] == CLIENT
         assert query["code_challenge_method"] == "S256"
@@ -233,6 +234,21 @@ async def provider() -> AsyncIterator[Provider]:
     found = Provider()
     async with served(found) as url:
         found.url = url
+        yield found
+
+
+@asynccontextmanager
+async def providers(count: int) -> AsyncIterator[list[Provider]]:
+    """That many, each at a path of its own."""
+    found = [Provider() for _ in range(count)]
+
+    async def one_of(scope: Any, receive: Any, send: Any) -> None:
+        number, _, path = scope["path"].removeprefix("/").partition("/")
+        await found[int(number)]({**scope, "path": f"/{path}"}, receive, send)
+
+    async with served(one_of) as url:
+        for number, row in enumerate(found):
+            row.url = f"{url}/{number}"
         yield found
 
 

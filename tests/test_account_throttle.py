@@ -173,6 +173,7 @@ async def test_authn_3_as_much_is_done_for_who_is_not_known(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("real_hashes")
 async def test_authn_3_the_time_tells_nothing(database_url: str) -> None:
     async with world(database_url) as found:
         await found.joined()
@@ -191,6 +192,7 @@ async def test_authn_3_the_time_tells_nothing(database_url: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("real_hashes")
 async def test_dos_5_a_flood_of_logins_keeps_nobody_waiting(database_url: str) -> None:
     async with world(database_url) as found:
         ann = await found.joined(session="bearer")

@@ -5,17 +5,26 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
 from abaft.base import clock
-from accounts import ORIGIN, Person, world
+from accounts import ORIGIN, Person, World, world
+from each import each
 
 ACCESS = "access_token"
+
+
+@pytest.fixture
+async def found(database_url: str) -> AsyncIterator[World]:
+    async with world(database_url) as found:
+        yield found
 
 
 def parts(token: str) -> list[dict[str, Any]]:
@@ -81,7 +90,7 @@ async def test_tok_1_what_is_not_signed_by_us_opens_nothing(database_url: str) -
         assert await ann.known()
 
 
-@pytest.mark.parametrize(
+@each(
     ("changed", "valid"),
     [
         ({}, True),
@@ -104,22 +113,21 @@ async def test_tok_1_what_is_not_signed_by_us_opens_nothing(database_url: str) -
     ],
 )
 async def test_tok_2_each_claim_is_held_to(
-    database_url: str, changed: dict[str, Any], valid: bool
+    found: World, changed: dict[str, Any], valid: bool
 ) -> None:
-    async with world(database_url) as found:
-        ann = await found.joined(session="bearer")
-        header, claims = parts(ann.tokens[ACCESS])
-        now = clock.unix_ms() // 1000
-        for name, value in changed.items():
-            target = header if name == "typ" else claims
-            target[name] = now + value if isinstance(value, int) else value
-            if value is None:
-                del target[name]
-        key = found.api.app.accounts.keys.current
-        ann.tokens[ACCESS] = jwt.encode(header, claims, key, algorithms=["Ed25519"])
-        if "typ" in changed and "typ" not in header:
-            ann.tokens[ACCESS] = unsigned(header, claims)
-        assert await ann.known() is valid
+    ann = await found.joined(uuid4().hex, session="bearer")
+    header, claims = parts(ann.tokens[ACCESS])
+    now = clock.unix_ms() // 1000
+    for name, value in changed.items():
+        target = header if name == "typ" else claims
+        target[name] = now + value if isinstance(value, int) else value
+        if value is None:
+            del target[name]
+    key = found.api.app.accounts.keys.current
+    ann.tokens[ACCESS] = jwt.encode(header, claims, key, algorithms=["Ed25519"])
+    if "typ" in changed and "typ" not in header:
+        ann.tokens[ACCESS] = unsigned(header, claims)
+    assert await ann.known() is valid
 
 
 async def test_tok_3_none_stands_for_another(database_url: str) -> None:
@@ -297,7 +305,7 @@ async def test_tok_7_cookies_are_closed_to_scripts_and_siblings(database_url: st
         )
 
 
-@pytest.mark.parametrize(
+@each(
     ("headers", "allowed"),
     [
         ({}, True),
@@ -320,17 +328,16 @@ async def test_tok_7_cookies_are_closed_to_scripts_and_siblings(database_url: st
     ],
 )
 async def test_csrf_1_a_cookie_alone_writes_nothing(
-    database_url: str, headers: dict[str, str], allowed: bool
+    found: World, headers: dict[str, str], allowed: bool
 ) -> None:
-    async with world(database_url) as found:
-        ann = await found.joined()
-        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        kept = {"origin": ORIGIN, "x-csrf-token": ann.csrf, "content-type": "application/json"}
-        sent = [(n.encode(), v.encode()) for n, v in kept.items() if n not in headers] + raw
-        for url in ("/api/notes", "/api/batch", "/api/auth/password"):
-            answer = await ann.client.post(url, content=b'{"text": "x"}', headers=sent)
-            assert (answer.status_code not in (403, 415)) is allowed, (url, answer.text)
-        assert len((await ann.ask("GET /api/notes")).json()["items"]) == int(allowed)
+    ann = await found.joined(uuid4().hex)
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    kept = {"origin": ORIGIN, "x-csrf-token": ann.csrf, "content-type": "application/json"}
+    sent = [(n.encode(), v.encode()) for n, v in kept.items() if n not in headers] + raw
+    for url in ("/api/notes", "/api/batch", "/api/auth/password"):
+        answer = await ann.client.post(url, content=b'{"text": "x"}', headers=sent)
+        assert (answer.status_code not in (403, 415)) is allowed, (url, answer.text)
+    assert len((await ann.ask("GET /api/notes")).json()["items"]) == int(allowed)
 
 
 async def test_csrf_1_another_session_s_token_is_none(database_url: str) -> None:

@@ -94,6 +94,7 @@ async def test_authn_2_every_character_counts(database_url: str, password: str) 
         assert (await ann.login(password[:-1])).status_code == 401
 
 
+@pytest.mark.usefixtures("real_hashes")
 async def test_authn_1_hashes_are_argon2id_and_renewed_at_the_next_login(database_url: str) -> None:
     from argon2 import PasswordHasher
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,7 +14,7 @@ from joserfc.jwk import RSAKey
 
 from abaft.base import clock
 from accounts import World, world
-from oidc_provider import Provider, Tab, provider
+from oidc_provider import Provider, Tab, provider, providers
 from scenarios import pointers
 
 pytestmark = pytest.mark.named
@@ -151,25 +152,34 @@ REFUSED: dict[str, tuple[Wrong, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", REFUSED)
-async def test_oauth_1_what_comes_back_wrong_opens_nothing(database_url: str, name: str) -> None:
-    wrong, code = REFUSED[name]
-    async with (
-        provider() as idp,
-        world(database_url, login_with=[idp.settings()], settings=QUICK) as found,
-    ):
-        ann = found.stranger("ann@example.org")
-        tab = Tab(ann.client)
-        wrong(idp)
-        said = await tab.login(idp)
-        assert said.status_code in (401, 403, 503)
-        assert f"<code>{code}</code>" in said.text
-        assert said.headers["content-security-policy"].startswith("default-src 'none'")
-        assert "session" not in ann.client.cookies
-        assert not await ann.known()
-        assert {*found.told()} <= {"login_with_failed"}
-        # With what is right again it works, by a new log-in alone.
-        idp.wrong.clear()
+@asynccontextmanager
+async def several(url: str, wrongs: Iterable[Wrong]) -> AsyncIterator[tuple[World, list[Provider]]]:
+    """An app whose providers are wrong in one way each; they are named by their numbers."""
+    every = list(wrongs)
+    async with providers(len(every)) as idps:
+        known = [idp.settings(name=f"idp{number}") for number, idp in enumerate(idps)]
+        async with world(url, login_with=known, settings=QUICK) as found:
+            for idp, wrong in zip(idps, every, strict=True):
+                wrong(idp)
+            yield found, idps
+
+
+async def test_oauth_1_what_comes_back_wrong_opens_nothing(
+    database_url: str, subtests: pytest.Subtests
+) -> None:
+    async with several(database_url, [wrong for wrong, _ in REFUSED.values()]) as (found, idps):
+        for number, (name, (_, code)) in enumerate(REFUSED.items()):
+            with subtests.test(name=name):
+                found.events.clear()
+                # From elsewhere each time: who fails ten times has to wait.
+                ann = found.stranger("ann@example.org", f"192.0.2.{number}")
+                said = await Tab(ann.client).login(idps[number], f"idp{number}")
+                assert said.status_code in (401, 403, 503)
+                assert f"<code>{code}</code>" in said.text
+                assert said.headers["content-security-policy"].startswith("default-src 'none'")
+                assert "session" not in ann.client.cookies
+                assert not await ann.known()
+                assert {*found.told()} <= {"login_with_failed"}
 
 
 DISCOVERED: dict[str, Wrong] = {
@@ -189,32 +199,33 @@ DISCOVERED: dict[str, Wrong] = {
 }
 
 
-@pytest.mark.parametrize("name", DISCOVERED)
 async def test_oauth_6_a_provider_that_cant_be_found_is_told_and_holds_up_nobody(
-    database_url: str, name: str
+    database_url: str, subtests: pytest.Subtests
 ) -> None:
-    async with (
-        provider() as idp,
-        world(database_url, login_with=[idp.settings()], settings=QUICK) as found,
-    ):
-        DISCOVERED[name](idp)
-        ann = found.stranger()
-        begun = clock.ticks()
-        tabs = [Tab(found.stranger().client) for _ in range(5)]
-        waiting = asyncio.gather(*(tab.begin() for tab in tabs))
-        await asyncio.sleep(0.05)
-        # Others are answered meanwhile.
-        assert (await ann.auth("GET providers")).status_code == 200
-        said = await waiting
-        assert {row.status_code for row in said} == {503}
-        assert all("<code>provider_unavailable</code>" in row.text for row in said)
-        assert said[0].headers["retry-after"] == "5"
-        assert (clock.ticks() - begun) / 1e9 < 5
-        assert idp.requests.count("/.well-known/openid-configuration") == 1
-        # A program is told by a problem.
-        answer = await ann.auth("GET with/idp")
-        assert answer.json()["code"] == "provider_unavailable"
-        assert idp.url not in answer.text
+    async with several(database_url, DISCOVERED.values()) as (found, idps):
+        for number, (name, idp) in enumerate(zip(DISCOVERED, idps, strict=True)):
+            with subtests.test(name=name):
+                await _isnt_found(found, idp, f"idp{number}", f"192.0.2.{number}")
+
+
+async def _isnt_found(found: World, idp: Provider, name: str, address: str) -> None:
+    ann = found.stranger(address=address)
+    begun = clock.ticks()
+    tabs = [Tab(found.stranger(address=address).client) for _ in range(5)]
+    waiting = asyncio.gather(*(tab.begin(name) for tab in tabs))
+    await asyncio.sleep(0.05)
+    # Others are answered meanwhile.
+    assert (await ann.auth("GET providers")).status_code == 200
+    said = await waiting
+    assert {row.status_code for row in said} == {503}
+    assert all("<code>provider_unavailable</code>" in row.text for row in said)
+    assert said[0].headers["retry-after"] == "5"
+    assert (clock.ticks() - begun) / 1e9 < 5
+    assert idp.requests.count("/.well-known/openid-configuration") == 1
+    # A program is told by a problem.
+    answer = await ann.auth(f"GET with/{name}")
+    assert answer.json()["code"] == "provider_unavailable"
+    assert idp.url not in answer.text
 
 
 async def test_oauth_6_what_is_published_is_fetched_once_and_new_keys_when_needed(
@@ -317,21 +328,24 @@ async def test_oauth_1_a_code_of_anothers_log_in_is_worth_nothing(database_url: 
         assert "invalid_grant" in found.events[-1].detail
 
 
-@pytest.mark.parametrize(
-    "then",
-    ["//evil.example", "/\\evil.example", "https://evil.example", "evil", "", "/a\nb", "/\t/evil",
-     "javascript:alert(1)", "/é", "/ a", "\\/evil", "/" + "a" * 1_100],
-)  # fmt: skip
+ELSEWHERE = [
+    "//evil.example", "/\\evil.example", "https://evil.example", "evil", "", "/a\nb", "/\t/evil",
+    "javascript:alert(1)", "/é", "/ a", "\\/evil", "/" + "a" * 1_100,
+]  # fmt: skip
+
+
 async def test_oauth_4_nobody_is_sent_elsewhere_after_a_log_in(
-    database_url: str, then: str
+    database_url: str, subtests: pytest.Subtests
 ) -> None:
     async with provider() as idp, world(database_url, login_with=[idp.settings()]) as found:
         ann = found.stranger()
-        said = await Tab(ann.client, "*/*").begin(next=then)
-        assert said.status_code == 400
-        assert [place for place, _ in pointers(said)] == ["?next"]
-        assert idp.requests == []
-        assert "set-cookie" not in said.headers
+        for then in ELSEWHERE:
+            with subtests.test(then=then):
+                said = await Tab(ann.client, "*/*").begin(next=then)
+                assert said.status_code == 400
+                assert [place for place, _ in pointers(said)] == ["?next"]
+                assert idp.requests == []
+                assert "set-cookie" not in said.headers
 
 
 async def test_faults_of_browsers_lead_to_a_page_of_the_apps_own(database_url: str) -> None:

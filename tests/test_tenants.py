@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from abaft import Actor, Membership, Model, Organisation, Ref, User
 from abaft.base.errors import ModelError
+from each import each
 from scenarios import SYSTEM, Api, pointers, serving
 from tenants import Country, Label, Project, ids, two
 
@@ -32,29 +34,33 @@ READS = [
 ]
 
 
-@pytest.mark.parametrize("url", READS)
-async def test_authz_1_no_read_tells_of_another_tenant(database_url: str, url: str) -> None:
+@pytest.fixture
+async def api(database_url: str) -> AsyncIterator[Api]:
     async with two(database_url) as api:
-        blue = [row for name, row in ids(api).items() if name.startswith("blue")]
-        for who, words in (("ann", ["blue", "bob", *blue]), ("joe", ["blue", "red", "ann", "bob"])):
-            answer = await api.ask(f"GET {url}", who)
-            if who == "joe" and answer.status_code == 400:
-                assert answer.json()["code"] == "tenant_required"
-                continue
-            assert answer.status_code == 200, answer.text
-            assert [word for word in words if word in answer.text] == [], answer.text
+        yield api
 
 
-@pytest.mark.parametrize("url", READS)
-async def test_authz_1_a_tenants_own_is_read_by_its_members(database_url: str, url: str) -> None:
-    async with two(database_url) as api:
-        for tenant in ("red", "blue"):
-            headers = {"x-tenant": ids(api)[tenant]}
-            answer = await api.ask(f"GET {url}", "eve", headers=headers)
-            assert answer.status_code == 200, answer.text
-            seen = {"red": "ann", "blue": "bob"}[tenant] if "users" in url else tenant
-            assert seen in answer.text
-            assert "x-tenant" in answer.headers["vary"]
+@each("url", READS)
+async def test_authz_1_no_read_tells_of_another_tenant(api: Api, url: str) -> None:
+    blue = [row for name, row in ids(api).items() if name.startswith("blue")]
+    for who, words in (("ann", ["blue", "bob", *blue]), ("joe", ["blue", "red", "ann", "bob"])):
+        answer = await api.ask(f"GET {url}", who)
+        if who == "joe" and answer.status_code == 400:
+            assert answer.json()["code"] == "tenant_required"
+            continue
+        assert answer.status_code == 200, answer.text
+        assert [word for word in words if word in answer.text] == [], answer.text
+
+
+@each("url", READS)
+async def test_authz_1_a_tenants_own_is_read_by_its_members(api: Api, url: str) -> None:
+    for tenant in ("red", "blue"):
+        headers = {"x-tenant": ids(api)[tenant]}
+        answer = await api.ask(f"GET {url}", "eve", headers=headers)
+        assert answer.status_code == 200, answer.text
+        seen = {"red": "ann", "blue": "bob"}[tenant] if "users" in url else tenant
+        assert seen in answer.text
+        assert "x-tenant" in answer.headers["vary"]
 
 
 async def test_who_is_a_member_of_several_names_one(database_url: str) -> None:
@@ -146,24 +152,23 @@ def _filled(given: Any, names: dict[str, str]) -> Any:
     return [_filled(item, names) for item in given] if isinstance(given, list) else given
 
 
-@pytest.mark.parametrize(("request_", "body", "status"), WRITES)
+@each(("request_", "body", "status"), WRITES)
 async def test_authz_4_no_write_reaches_another_tenant(
-    database_url: str, request_: str, body: Any, status: int
+    api: Api, request_: str, body: Any, status: int
 ) -> None:
-    async with two(database_url) as api:
-        before = await _stored(api)
-        options = {} if body is None else {"json": _filled(body, ids(api))}
-        answer = await api.ask(request_.format_map(ids(api)), "ann", **options)
-        assert answer.status_code == status, answer.text
-        assert await _stored(api) == before
-        # Told in the words of what isn't there at all.
-        there = {name: row for name, row in ids(api).items() if name.startswith(("blue", "bob"))}
-        gone = ids(api) | {name: row[:-4] + "0000" for name, row in there.items()}
-        options = {} if body is None else {"json": _filled(body, gone)}
-        if status == 409:
-            return  # a key is taken in whatever tenant
-        other = await api.ask(request_.format_map(gone), "ann", **options)
-        assert (other.status_code, other.json()["code"]) == (status, answer.json()["code"])
+    before = await _stored(api)
+    options = {} if body is None else {"json": _filled(body, ids(api))}
+    answer = await api.ask(request_.format_map(ids(api)), "ann", **options)
+    assert answer.status_code == status, answer.text
+    assert await _stored(api) == before
+    # Told in the words of what isn't there at all.
+    there = {name: row for name, row in ids(api).items() if name.startswith(("blue", "bob"))}
+    gone = ids(api) | {name: row[:-4] + "0000" for name, row in there.items()}
+    options = {} if body is None else {"json": _filled(body, gone)}
+    if status == 409:
+        return  # a key is taken in whatever tenant
+    other = await api.ask(request_.format_map(gone), "ann", **options)
+    assert (other.status_code, other.json()["code"]) == (status, answer.json()["code"])
 
 
 async def _stored(api: Api) -> list[Any]:

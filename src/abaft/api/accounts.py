@@ -19,6 +19,7 @@ from abaft.api.respond import Answer
 from abaft.base.actor import ANONYMOUS, Actor
 from abaft.base.errors import BadRequest, NotFound, Problem, nearest
 from abaft.base.settings import Settings
+from abaft.model.adapters import adapter_of
 from abaft.model.spec import Model
 from abaft.model.values import body_fault, problem_of, unknown_member
 
@@ -41,11 +42,11 @@ class AccountRoutes:
 
     def __init__(self, endpoints: Sequence[Any], call: Any, settings: Settings, actor: Any) -> None:
         self._settings, self._call, self._actor = settings, call, actor
-        self._queries = {row.query: TypeAdapter(row.query) for row in endpoints if row.query}
+        self._queries = {row.query: adapter_of(row.query) for row in endpoints if row.query}
         self._paths: dict[tuple[str, ...], dict[str, Handler]] = {}
         # A name comes before what stands for any value.
         for row in sorted(endpoints, key=lambda row: row.path.count("*")):
-            adapter = None if row.body is None else TypeAdapter(row.body)
+            adapter = None if row.body is None else adapter_of(row.body)
             handlers = self._paths.setdefault(tuple(row.path.split("/")), {})
             handlers[row.method] = partial(self._answer, row, adapter)
             if row.method == "GET":

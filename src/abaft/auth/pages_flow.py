@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from abaft.auth.calls import Call, Endpoint, Reply
 from abaft.auth.context import Context
@@ -25,6 +25,7 @@ from abaft.base.actor import ANONYMOUS, Actor
 from abaft.base.errors import BadRequest, Fault, Forbidden, NotFound, Unauthorized
 from abaft.guard import csrf
 from abaft.guard.headers import page_policy
+from abaft.model.adapters import adapter_of
 
 _LOCAL = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 _OWN = files("abaft.auth") / "pages"
@@ -58,7 +59,7 @@ class Pages:
         self._context = context
         self._endpoints = {f"{row.method} {row.path}": row for row in endpoints}
         self._bodies = {
-            name: TypeAdapter(row.body)
+            name: adapter_of(row.body)
             for name, row in self._endpoints.items()
             if row.body is not None
         }

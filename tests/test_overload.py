@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import httpx
 import pytest
@@ -76,13 +77,17 @@ class Measured:
         self.rate = self.outcome.rate(self.status)
         self.answered = answered
 
-    def held_against(self, peak: Measured) -> float:
-        """The part of the peak's goodput that this has.
+    def held_against(self, usual: list[Measured]) -> float:
+        """The part of the usual goodput that this has.
 
         By the clock or by the worker's own time: others on the machine, the client first of all,
-        take of the one and not of the other.
+        take of the one and not of the other. What is usual is the middle of several floods, for
+        one alone may have had the machine to itself.
         """
-        return max(self.rate / peak.rate, self.each_second / peak.each_second)
+        return max(
+            self.rate / median(row.rate for row in usual),
+            self.each_second / median(row.each_second for row in usual),
+        )
 
 
 @pytest.mark.parametrize("request_", [READ, WRITE], ids=["reads", "durable writes"])
@@ -90,7 +95,7 @@ def test_load_1_five_times_too_much_is_shed(
     server: AppProcess, database_url: str, request_: bytes
 ) -> None:
     Measured(server, USUAL, 0.5, request_)  # plans, connections
-    written, told = 0, []
+    written, usual, overs, waits = 0, [], [], []
     for _ in range(ROUNDS):
         peak = Measured(server, USUAL, SECONDS, request_)
         held = memory(server.pid)
@@ -98,16 +103,18 @@ def test_load_1_five_times_too_much_is_shed(
         assert memory(server.pid) < held + 50_000
         after = Measured(server, USUAL, SECONDS, request_)
         written += peak.answered + over.answered + after.answered
-        for usual in (peak, after):
-            assert usual.outcome.statuses.keys() <= {usual.status, f"{usual.status} later"}
+        for row in (peak, after):
+            assert row.outcome.statuses.keys() <= {row.status, f"{row.status} later"}
         shed(over)
-        told.append((over.held_against(peak), after.outcome.median[after.status], peak, over))
+        usual += [peak, after]
+        overs.append(over)
         # It is over as soon as it ends: who comes then is answered like those before.
-        recovered = after.outcome.median[after.status] < 2 * peak.outcome.median[peak.status]
-        if over.held_against(peak) >= 0.7 and recovered:
+        waits.append(after.outcome.median[after.status] / peak.outcome.median[peak.status])
+        goodput = [row.held_against(usual) for row in overs]
+        if max(goodput) >= 0.7 and min(waits) < 2:
             break
     else:
-        pytest.fail(f"of goodput and latency: {told}")
+        pytest.fail(f"of the usual goodput {goodput}, and of the usual wait {waits}")
     if request_ is WRITE:
         assert asyncio.run(stored(database_url)) >= written
 

@@ -1,7 +1,7 @@
 """abaft: everything behind your app. Models and rules in; a whole backend out."""
 
 from abaft.app import App, Db, Me
-from abaft.auth.groups import Membership, Organisation
+from abaft.auth.groups import Invitation, Membership, Organisation
 from abaft.auth.server.sign_in import SignIn
 from abaft.auth.user import User
 from abaft.base.actor import ANONYMOUS, Actor, Authenticator
@@ -38,6 +38,7 @@ __all__ = [
     "Fault",
     "Forbidden",
     "Invalid",
+    "Invitation",
     "Many",
     "Me",
     "Membership",

@@ -28,6 +28,7 @@ from abaft.api.watermark import Watermarks
 from abaft.auth.admin import AdminToken
 from abaft.auth.belonging import whole_schema
 from abaft.auth.declared import Declared
+from abaft.auth.listener import Listener
 from abaft.auth.models import OwnModels, model_of_users, own_models
 from abaft.auth.oauth.providers import Provider
 from abaft.auth.server.sign_in import SignIn
@@ -101,13 +102,15 @@ class App(FastAPI):
         self.door = Door(given, self.observer)
         users = model_of_users(models, User)
         kept = None if users is None else own_models(users)
-        self.schema = whole_schema(models, kept, tenant, self._user_gone, self._memberships_changed)
+        heard = Listener()
+        self.schema = whole_schema(models, kept, tenant, heard)
         key, *_ = secrets = self._secrets(given)
         self.store: Store = open_store(given, self)
         self._watermarks: Watermarks | None = None
         self.pipeline = self._driver(key)
         self.pipeline.database_for = lambda actor, unit: Database(self.pipeline, actor, unit)
         self.accounts = self._accounts(Declared(login_with, sign_in), kept, secrets, options)
+        heard.accounts = self.accounts
         self.records = self._records(authenticators, key)
         self.paths = Paths(given.api_prefix, self.schema.collections)
         self._described: tuple[dict[str, Any], dict[str, Any]] | None = None
@@ -149,14 +152,6 @@ class App(FastAPI):
     ) -> Accounts | None:
         given, title = self.settings_, options.get("title", "abaft")
         return said.accounts(own, self.pipeline, given, self.observer, secrets, title)
-
-    async def _memberships_changed(self) -> None:
-        if self.accounts is not None:
-            await self.accounts.live.epoch.announce()
-
-    async def _user_gone(self, user: Any) -> None:
-        if self.accounts is not None:
-            await self.accounts.user_gone(user)
 
     def _asked(self, authenticators: Sequence[Authenticator]) -> list[Authenticator]:
         """Who makes an actor of a request's headers, in order."""

@@ -41,6 +41,7 @@ from abaft.auth.login import (
 )
 from abaft.auth.mailbox import Mailbox, Mails
 from abaft.auth.mailed import Agree, Agreed, ByDigits, ByLink, MailedFlows, MailMe, NewEmail
+from abaft.auth.members import Members
 from abaft.auth.models import OwnModels
 from abaft.auth.oauth.flows import LoginWith
 from abaft.auth.oauth.providers import Provider
@@ -120,6 +121,7 @@ class Accounts:
         self._admin = AdminFlows(context, factors)
         self._export = ExportFlows(context, self._login)
         self._passkeys = PasskeyFlows(context, codes, self._login)
+        self.members = Members(context, codes, self._login)
         self._others = LoginWith(context, codes, self._login, self._joining, providers)
 
     def _server(self, keys: Sequence[bytes], given: SignIn | None) -> Server | None:
@@ -137,6 +139,7 @@ class Accounts:
             *self._guards(),
             *self._by_passkeys(),
             *self._others.rows(),
+            *self.members.rows(),
             *(self.server.rows() if self.server is not None else []),
             *self._above(),
             *self._local(),

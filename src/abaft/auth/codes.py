@@ -79,6 +79,10 @@ class Codes:
         """Makes all codes worthless that were sent to an address."""
         await pruned(db, self._model, lambda row: row.email == email)
 
+    async def drop(self, email: str, subject: str, db: Database) -> None:
+        """Makes those codes worthless that were sent to an address for this."""
+        await pruned(db, self._model, lambda row: (row.email == email) & (row.subject == subject))
+
     async def prune(self) -> int:
         """Deletes what nobody used in its time; how many."""
         now = clock.now()

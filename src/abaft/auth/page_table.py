@@ -72,6 +72,10 @@ PAGES = {
             "identity", "identity", "POST identities/confirm", (TOKEN,), "login",
             lead="identity_lead",
         ),
+        Page(
+            "membership", "membership", "POST memberships/accept", (TOKEN,), "accept",
+            known=True, lead="membership_lead", told="membership_made",
+        ),
         Page("email", "email", "POST email/agree", (TOKEN,), "continue", told="email_agreed"),
         Page(
             "password", "change_password", "POST password", (CURRENT, NEW), "save", known=True,

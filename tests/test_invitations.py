@@ -227,7 +227,7 @@ async def test_authz_3_who_may_invite_and_as_what_is_a_rule(database_url: str) -
 
 
 async def test_mails_of_invitations_are_counted(database_url: str) -> None:
-    async with crew(database_url) as (found, ann, group):
+    async with crew(database_url) as (_, ann, group):
         statuses = []
         for _ in range(4):
             body = {"email": BOB, "organisation": group}

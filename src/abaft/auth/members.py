@@ -83,7 +83,8 @@ class Members:
         now = clock.now()
         if not now < invitation.expires <= now + MOST:
             detail = f"an invitation ends within {MOST.days} days from now"
-            raise Invalid(detail, errors=[Problem("/expires", "range", detail)])
+            code = "greater_than" if invitation.expires <= now else "less_than_equal"
+            raise Invalid(detail, errors=[Problem("/expires", code, detail)])
         mails = [("mailbox", f"{PURPOSE} {invitation.email.lower()}")]
         if not me.system:
             mails.append(("mails", f"{PURPOSE} {me.id}"))

@@ -13,7 +13,7 @@ import pytest
 
 from abaft import App, Invitation, Membership, Organisation, Settings, User, allow
 from abaft.base import clock
-from abaft.base.errors import ModelError
+from abaft.base.errors import SetupError
 from accounts import PASSWORD, Person, World, world
 
 MODELS = (User, Organisation, Membership, Invitation)
@@ -284,6 +284,62 @@ async def test_changes_of_memberships_are_in_the_trail(database_url: str) -> Non
         assert (await found.api.app.accounts.context.trail.check()).broken is None
 
 
+async def test_log_1_events_name_the_feeds_changes_that_they_tell_of(database_url: str) -> None:
+    async with crew(database_url) as (found, ann, group):
+        bob = await found.joined("bob")
+        key = await invited(ann, group)
+        await accepted(bob, tokens(found)["membership"])
+        [tie] = [row for row in await items(ann, "memberships") if row["role"] == "member"]
+        url = f"/api/memberships/{tie['id']}"
+        await ann.ask(f"PATCH {url}", {"role": "editor"})
+        await ann.ask(f"PATCH {url}", {"role": "member"})
+        shown = (await found.api.ask("GET /api/auth/events", "admin")).json()["items"]
+        feed = {row.position: row for row in await found.api.app.store.changes("", 1_000)}
+        told = [
+            (event["what"], change["action"], change["model"], change["record"])
+            for event in reversed(shown)
+            for change in event["changes"]
+        ]
+        for event in shown:
+            for change in event["changes"]:
+                row = feed[change["position"]]
+                assert (row.action, row.model, row.id) == (
+                    change["action"], change["model"], change["record"],
+                )  # fmt: skip
+        places = [c["position"] for event in shown for c in event["changes"]]
+        assert len(places) == len(set(places)), "each change is told of once"
+        assert ("member_invited", "create", "Invitation", key) in told
+        assert ("member_joined", "create", "Membership", tie["id"]) in told
+        assert ("member_joined", "delete", "Invitation", key) in told
+        assert told[-2:] == [("member_changed", "update", "Membership", tie["id"])] * 2
+        assert [feed[p].data["role"] for p in places[1::-1]] == ["editor", "member"]
+
+
+@pytest.mark.parametrize("how", ["changed", "deleted", "swapped", "misled"])
+async def test_log_1_the_chain_shows_what_was_done_to_an_event(database_url: str, how: str) -> None:
+    async with crew(database_url) as (found, ann, group):
+        for number in range(3):
+            await invited(ann, group, f"p{number}@example.org")
+        context = found.api.app.accounts.context
+        model, db, trail_ = context.models.event, context.db, context.trail
+        rows = await db.list(model, sort="number")
+        assert (await trail_.check()).broken is None
+        one, two = rows[-2], rows[-1]
+        match how:
+            case "changed":
+                await db.update(one, detail="another")
+            case "misled":
+                await db.update(one, changes=two.changes)
+            case "deleted":
+                await db.delete(one)
+            case "swapped":
+                first, second = one.number, two.number
+                await db.update(one, number=0)
+                await db.update(two, number=first)
+                await db.update(one, number=second)
+        assert (await trail_.check()).broken == one.number if how != "swapped" else first
+
+
 async def test_many_changes_at_once_keep_the_trail_whole(database_url: str) -> None:
     async with crew(database_url) as (found, ann, group):
         people = [f"p{number}@example.org" for number in range(6)]
@@ -293,5 +349,5 @@ async def test_many_changes_at_once_keep_the_trail_whole(database_url: str) -> N
 
 
 def test_invitations_need_members() -> None:
-    with pytest.raises(ModelError, match="needs a model of Membership"):
+    with pytest.raises(SetupError, match="declare a model built on Membership"):
         App(User, Organisation, Invitation, settings=Settings(), sinks=())

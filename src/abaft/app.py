@@ -128,8 +128,7 @@ class App(FastAPI):
         compress_document(self, given.compress_from)
         self._add_pages(docs_url)
         self.add_exception_handler(Fault, _fault_response)
-        route = self.router.middleware_stack
-        self.router.middleware_stack = self._dispatch(route)
+        self.router.middleware_stack = self._dispatch(self.router.middleware_stack)
 
     def _records(self, authenticators: Sequence[Authenticator], key: bytes) -> Records:
         given, asked, who = self.settings_, self._asked(authenticators), self.accounts

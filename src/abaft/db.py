@@ -8,6 +8,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any, overload
 
+from abaft.answers import Unit
 from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import BadRequest, NotFound
 from abaft.db_many import ManyRecords, Where
@@ -43,6 +44,11 @@ def _scopes(spec: Model, given: str | Sequence[str] | None) -> tuple[str, ...] |
 
 class Database(ManyRecords):
     """Typed access to the data; `as_system()` leaves the rules behind."""
+
+    @property
+    def unit(self) -> Unit | None:
+        """The transaction that this is within; None: each call is by itself."""
+        return self._unit
 
     def as_system(self) -> Database:
         """The same data, above all rules."""

@@ -15,6 +15,7 @@ from abaft.auth.context import Context
 from abaft.auth.factors import Factors
 from abaft.auth.login import STRICT
 from abaft.auth.sessions import IMPERSONATED
+from abaft.auth.told import ChangeShown, shown_changes
 from abaft.base import clock
 from abaft.base.errors import Forbidden
 from abaft.db import Database
@@ -52,8 +53,12 @@ class EventShown(TypedDict):
     detail: str
 
 
+class EventTold(EventShown):
+    changes: list[ChangeShown]
+
+
 class Events(TypedDict):
-    items: list[EventShown]
+    items: list[EventTold]
 
 
 class Standing(TypedDict):
@@ -135,7 +140,12 @@ class AdminFlows:
         """The end of the audit trail."""
         self._admitted(call)
         rows = await self._context.trail.latest()
-        return Reply(200, {"items": [shown_event(row) for row in rows]})
+        told = await shown_changes(self._context.pipeline, [row.changes for row in rows])
+        items = [
+            {**shown_event(row), "changes": changes}
+            for row, changes in zip(rows, told, strict=True)
+        ]
+        return Reply(200, {"items": items})
 
     async def standing(self, call: Call) -> Reply:
         """Whether the trail is as it was written."""

@@ -162,6 +162,8 @@ class Event(Own, abstract=True):
     address: str = field(default="", max_length=TEXT)
     session: str = field(default="", max_length=40)
     detail: str = field(default="", max_length=TEXT)
+    changes: list[str] = field(default_factory=list)
+    """What the feed was told of it: "<number> <action> <model> <record>" of each."""
     digest: str = field(max_length=64)
 
 

@@ -13,6 +13,7 @@ import orjson
 
 from abaft.answers import Unit
 from abaft.auth.models import TEXT, OwnModels
+from abaft.auth.told import changes_of
 from abaft.auth.vault import LEDGER, Vault
 from abaft.base import clock, ids
 from abaft.base.actor import Actor
@@ -23,7 +24,7 @@ from abaft.pipeline import Pipeline
 
 T = TypeVar("T")
 _PAGE = 1_000
-_MEMBERS = ("number", "at", "what", "actor", "user", "address", "session", "detail")
+_MEMBERS = ("number", "at", "what", "actor", "user", "address", "session", "detail", "changes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,16 @@ class Trail:
         async with self.turn:
             return await self._pipeline.whole(lambda unit: work(self._database(unit)))
 
-    async def add(self, db: Database, what: str, *, ends: bool = False, **values: str) -> None:
+    async def add(
+        self, db: Database, what: str, of: Any = None, *, ends: bool = False, **values: str
+    ) -> None:
         """Puts an event at the end, which may be of what `ends` sessions; `db` is a transaction,
         which lands soon.
 
-        The ledger is written first: of several workers that do so at once one can go on.
+        It names the changes that were made in it, or those of the record `of` alone. The ledger is
+        written first: of several workers that do so at once one can go on.
         """
+        changes = [] if db.unit is None else await changes_of(db.unit, of)
         turn = ids.turn()
         told = {"turn": turn, "ended": turn} if ends else {"turn": turn}
         head: Any = await db.update(self._ledger(id=LEDGER), **told)
@@ -69,6 +74,7 @@ class Trail:
             "at": clock.now(),
             "what": what,
             **{name: text[:TEXT] for name, text in values.items()},
+            "changes": changes,
         }
         digest = self._digest(head.digest, event)
         await db.create(self._model, **event, digest=digest)

@@ -236,6 +236,12 @@ class Transaction(Session, Protocol):
     async def tell(self, changes: Sequence[Change]) -> None:
         """Puts change records into the feed as they are, in this order; positions are new."""
 
+    async def told(self, records: Sequence[tuple[str, str]]) -> list[int | None]:
+        """The number in the feed of what was last told of each of these, by model and written key.
+
+        They are records that this transaction has written; None where nothing was told of one.
+        """
+
 
 class Bell(Protocol):
     """What one worker tells and all hear; whoever can't hear at the moment knows that."""
@@ -327,6 +333,12 @@ class Store(Session, Protocol):
 
         Those that aren't `settled` come as well, if asked for: they can be seen, but one that
         comes later may come before them.
+        """
+
+    async def positions(self, numbers: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+        """The position, the model and the record of the change records with these numbers.
+
+        Of those that were pruned there is none.
         """
 
     async def prune_changes(self, before: str) -> int:

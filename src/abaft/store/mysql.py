@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from abaft.base.settings import Settings
@@ -26,6 +27,7 @@ from abaft.store.mysql_schema import unique_columns, upgrade
 from abaft.store.mysql_search import Indexer
 from abaft.store.mysql_session import MysqlSession
 from abaft.store.server_session import drive
+from abaft.store.sql import told
 from abaft.store.sql.apart import compile_apart
 from abaft.store.sql.changes import change_statement
 from abaft.store.sql.conditions import Context
@@ -328,15 +330,20 @@ class MysqlStore(ServerStore[Connection]):
                 connection.terminate()
 
     async def changes(self, after: str, limit: int, settled: bool = True) -> list[Change]:
-        while await self._fetch(feed.UNNUMBERED):
-            if not await self._number():
-                break
+        await self._number()
         rows = await self._fetch(feed.READ, (int(after or 0), limit))
         return [feed.change(row) for row in rows]
 
-    async def _number(self) -> bool:
-        more: bool = await self._whole(feed.number)
-        return more
+    async def positions(self, numbers: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+        await self._number()
+        given = orjson.dumps(list(numbers)).decode()
+        return told.placed(await self._fetch(feed.PLACES, (given,)))
+
+    async def _number(self) -> None:
+        """Gives places to all that has none yet."""
+        while await self._fetch(feed.UNNUMBERED):
+            if not await self._whole(feed.number):
+                break
 
     async def _fetch(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
         """Rows of a read; tried again where the connection breaks."""

@@ -41,6 +41,11 @@ READ = (
     "WHERE place > ? ORDER BY place LIMIT ?"
 )
 
+PLACES = (
+    "SELECT seq, place, model, record FROM json_table(?, '$[*]' COLUMNS (s BIGINT PATH '$')) j"
+    f" STRAIGHT_JOIN {CHANGES} c ON c.seq = j.s WHERE place IS NOT NULL"
+)
+
 
 def feed_tables(type_of: Any) -> tuple[sa.Table, sa.Table]:
     """The feed's table, whose records have a place once they were seen, and that of the last."""

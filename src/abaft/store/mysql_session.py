@@ -34,6 +34,7 @@ from abaft.store.sql.mysql import LOCKS, TURN, read_datetime
 from abaft.store.sql.mysql_literals import filled
 from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Statement
+from abaft.store.sql.told import AMONG_RECENT, question
 from abaft.store.sql.write import WriteStatement
 
 Settle = Callable[[Connection], Awaitable[None]]
@@ -243,6 +244,8 @@ class MysqlSession(ServerSession[Connection]):
 
     Where it is idle for so many seconds it is ended; 0: it may pause.
     """
+
+    _among = AMONG_RECENT, question
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ from abaft.store.postgres_schema import unique_columns, upgrade, views
 from abaft.store.postgres_session import PostgresSession
 from abaft.store.postgres_whole import Counted, Wholes
 from abaft.store.server_session import drive
+from abaft.store.sql import told
 from abaft.store.sql.changes import change_statement
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.dialect import Element
@@ -349,6 +350,9 @@ class PostgresStore(ServerStore[Connection]):
         tx, seq = feed.position(after)
         sql = feed.READ if settled else feed.READ_ALL
         return [feed.change(row) for row in await self._fetch(sql, tx, seq, limit)]
+
+    async def positions(self, numbers: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+        return told.placed(await self._fetch(feed.PLACES, list(numbers)))
 
     async def _fetch(self, sql: str, *args: Any) -> list[Any]:
         """Rows of a read of our own; tried again where the connection breaks."""

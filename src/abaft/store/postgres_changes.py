@@ -35,6 +35,9 @@ order by abaft_changes.tx, abaft_changes.seq limit $3::bigint
 """
 _SETTLED = "and tx < pg_snapshot_xmin(pg_current_snapshot())"
 READ, READ_ALL = _READ.format(only=_SETTLED), _READ.format(only="")
+PLACES = """
+select seq, tx::text || '.' || seq, model, record from abaft_changes where seq = any($1::bigint[])
+"""
 _PRUNE = """
 delete from abaft_changes where ctid = any(array(
     select ctid from abaft_changes where at < $1::text::timestamptz

@@ -28,6 +28,7 @@ from abaft.store.server_session import Refused, ServerSession, Step, drive
 from abaft.store.sql.load import Tables
 from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Statement
+from abaft.store.sql.told import OWN_TRANSACTION, dollar
 from abaft.store.sql.write import WriteStatement
 
 
@@ -98,6 +99,8 @@ async def dictionaries(
 
 class PostgresSession(ServerSession[Connection]):
     """A transaction's view."""
+
+    _among = OWN_TRANSACTION, dollar
 
     def __init__(
         self,

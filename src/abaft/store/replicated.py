@@ -346,6 +346,9 @@ class ReplicatedStore:
     async def changes(self, after: str, limit: int, settled: bool = True) -> list[Change]:
         return await self.primary.changes(after, limit, settled)
 
+    async def positions(self, numbers: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+        return await self.primary.positions(numbers)
+
     async def prune_changes(self, before: str) -> int:
         return await self.primary.prune_changes(before)
 

@@ -19,6 +19,7 @@ from abaft.store.base import (
 )
 from abaft.store.sql.load import Tables
 from abaft.store.sql.statement import Statement
+from abaft.store.sql.told import Of, last_told
 from abaft.store.sql.write import WriteStatement
 
 Link = TypeVar("Link")
@@ -60,6 +61,9 @@ async def drive(ask: Ask, make: Any) -> Any:
 
 class ServerSession(ABC, Generic[Link]):
     """A transaction's view: what it wrote it reads. Tasks that share it take turns."""
+
+    _among: tuple[str, Callable[[int], str]]
+    """Where this transaction's own change records are, and how a placeholder is written."""
 
     def __init__(self, connection: Link, tables: Tables, loads: Loads) -> None:
         self._connection = connection
@@ -111,6 +115,9 @@ class ServerSession(ABC, Generic[Link]):
             lambda: self._loads.numbers(self._connection, self._tables, model, count)
         )
         return found
+
+    async def told(self, records: Sequence[Of]) -> list[int | None]:
+        return await last_told(self, records, *self._among)
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await self._step(lambda: self._dictionaries(text, values))

@@ -37,6 +37,7 @@ from abaft.store.base import (
     Transaction,
     Values,
 )
+from abaft.store.sql import told
 from abaft.store.sql.changes import change_statement, change_types, changes_table
 from abaft.store.sql.conditions import Context
 from abaft.store.sql.idempotency import Answers
@@ -337,6 +338,14 @@ class SqliteStore(Transacting):
             )
             for seq, at, actor, model, record, action, data in rows
         ]
+
+    async def positions(self, numbers: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+        sql = (
+            "select seq, seq, model, record from abaft_changes "
+            "where seq in (select value from json_each(?))"
+        )
+        given = orjson.dumps(list(numbers)).decode()
+        return told.placed(await self._in_thread(sql, (given,)))
 
     async def prune_changes(self, before: str) -> int:
         kept = orjson.dumps(self.schema.with_history()).decode()

@@ -14,6 +14,7 @@ from abaft.plan.loads import Load, Match, Matched
 from abaft.store.base import HeldOff, Item, Program, QueryTimeout, Row, Rows, Values
 from abaft.store.columns import Columns
 from abaft.store.sql.statement import Statement
+from abaft.store.sql.told import AMONG_RECENT, Of, last_told, question
 from abaft.store.sql.write import WriteStatement
 from abaft.store.sqlite_load import Loader, Refused
 from abaft.store.sqlite_reader import STEPS
@@ -65,6 +66,9 @@ class SqliteSession:
     async def numbers(self, model: Model, count: int) -> list[int]:
         found: list[int] = await self._exclusive.do(self._loader.numbers(model, count))
         return found
+
+    async def told(self, records: Sequence[Of]) -> list[int | None]:
+        return await last_told(self, records, AMONG_RECENT, question)
 
     async def sql(self, text: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         result: list[dict[str, Any]] = await self._exclusive.do(

@@ -222,6 +222,11 @@ class MongoStore(Transacting):
         found = await self.endings.unharmed(self.server.lasting(CHANGES, stages))
         return [_change(row) for row in found]
 
+    async def positions(self, numbers: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+        stages: list[Query] = [{"$match": {"_id": {"$in": [Int64(row) for row in numbers]}}}]
+        found = await self.endings.unharmed(self.server.lasting(CHANGES, stages))
+        return {int(row["_id"]): (str(row["_id"]), row["model"], row["record"]) for row in found}
+
     async def prune_changes(self, before: str) -> int:
         kept = self.schema.with_history()
         where: Query = {"at": {"$lt": _fixed(before)}, "model": {"$nin": kept}}
@@ -343,6 +348,10 @@ class MongoSession:
 
     async def tell(self, changes: Sequence[Change]) -> None:
         await self._done(lambda unit: telling(unit, changes))
+
+    async def told(self, records: Sequence[tuple[str, str]]) -> list[int | None]:
+        found: list[int | None] = await self._done(lambda unit: unit.told_last(records))
+        return found
 
     async def numbers(self, model: Model, count: int) -> list[int]:
         found: list[int] = await self._done(lambda unit: numbers(unit, model, count))

@@ -258,6 +258,14 @@ class Unit:
             {"_id": Int64(number), **change} for number, change in enumerate(self.changes, first)
         ]
 
+    async def told_last(self, records: Sequence[tuple[str, str]]) -> list[int | None]:
+        """The numbers of the feed's last records of these, by model and written key."""
+        first = self._number + 1
+        last = {
+            (row["model"], row["record"]): place for place, row in enumerate(self.changes, first)
+        }
+        return [last.get(row) for row in records]
+
     async def begin(self, expected: int = 0, careful: bool = True) -> None:
         assert self.session is not None
         self.careful = careful

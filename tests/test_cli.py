@@ -25,7 +25,7 @@ def test_version() -> None:
 def test_help_names_each_verb(flag: str) -> None:
     result = run(flag)
     assert result.exit_code == 0
-    for verb in ("new", "dev", "serve", "inspect", "load", "routes"):
+    for verb in ("new", "dev", "serve", "inspect", "load", "routes", "matrix"):
         assert verb in result.output
         assert run(verb, flag).exit_code == 0
 

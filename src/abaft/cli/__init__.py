@@ -15,6 +15,7 @@ from abaft.cli import (
     export,
     inspect,
     load,
+    matrix,
     migrate,
     new,
     query,
@@ -46,7 +47,7 @@ for verb in (new.new, dev.dev, serve.serve, inspect.inspect):
 cli.command(cls=load.WithOptional)(load.load)
 cli.add_typer(migrate.migrate, name="migrate")
 cli.add_typer(accounts.accounts, name="accounts")
-for last in (export.export, copy.copy, query.query, shell.shell, routes.routes):
+for last in (export.export, copy.copy, query.query, shell.shell, routes.routes, matrix.matrix):
     cli.command()(last)
 
 

@@ -69,8 +69,15 @@ class Members:
         """
         if me != KEEPER:
             user, detail = _shown(record)
-            more = {"user": user, "session": me.session, "detail": detail}
-            await self._context.trail.add(db.as_actor(KEEPER), what, record, actor=me.name, **more)
+            await self._context.trail.add(
+                db.as_actor(KEEPER),
+                what,
+                record,
+                actor=me.name,
+                user=user,
+                session=me.session,
+                detail=detail,
+            )
 
     def tell(self, what: str, record: Any, me: Actor) -> None:
         """Tells the log, once that has landed."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from typing_extensions import TypedDict
 
 from abaft.answers import Unit
 from abaft.pipeline import Pipeline
+from abaft.store.base import Transaction
 
 MOST = 100
 """Changes that an event names at the very most."""
@@ -32,7 +33,8 @@ async def changes_of(unit: Unit, of: Any = None) -> list[str]:
         one = (type(of).__spec__.name, of.__written__)
         actions = {one: actions[one]} if one in actions else {}
     records = list(actions)[:MOST]
-    numbers = await unit.session.told(records)
+    # An event is written in a transaction of its own, or in that of what it tells of.
+    numbers = await cast(Transaction, unit.session).told(records)
     return [
         f"{number} {actions[record]} {record[0]} {record[1]}"
         for number, record in zip(numbers, records, strict=True)

@@ -92,7 +92,7 @@ async def _tried(app: App, url: str, samples: Mapping[Any, Mapping[str, Any]]) -
         row.cls for row in schema.models.values() if not (row.own or row.internal) and row.cls
     ]
     tenant = schema.models[schema.tenant].cls if schema.tenant else None
-    quiet = {
+    quiet: dict[str, Any] = {
         "smtp": "",
         "throttle_storage": "memory://",
         "replicas": "",

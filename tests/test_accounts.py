@@ -111,6 +111,7 @@ async def test_authn_1_hashes_are_argon2id_and_renewed_at_the_next_login(databas
         assert account.password != weak
 
 
+@pytest.mark.usefixtures("real_hashes")
 @pytest.mark.parametrize("lanes", [1, 2])
 async def test_authn_1_hashes_from_elsewhere_are_known(lanes: int) -> None:
     """Both libraries read what the other has made, and more lanes than one."""

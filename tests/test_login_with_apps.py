@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +15,7 @@ from abaft import Settings
 from abaft.auth.oauth.parties import Parties
 from abaft.base.errors import SettingError
 from accounts import PASSWORD, Person, World, world
+from each import each
 from oidc_provider import Provider, Tab, provider
 from scenarios import pointers
 from test_login_with_accounts import met
@@ -73,7 +75,13 @@ async def test_oauth_5_a_code_is_good_once_for_who_asked_for_it(database_url: st
         assert (await ann.auth("POST with/token", {"code": code})).status_code == 422
 
 
-@pytest.mark.parametrize(
+@pytest.fixture
+async def both(database_url: str) -> AsyncIterator[tuple[World, Provider]]:
+    async with met(database_url, settings=REDIRECTS) as both:
+        yield both
+
+
+@each(
     "redirect",
     [
         "com.example.app:/done/more", "com.example.app:/Done", "com.example.app:/done?x=1",
@@ -87,17 +95,17 @@ async def test_oauth_5_a_code_is_good_once_for_who_asked_for_it(database_url: st
     ],
 )  # fmt: skip
 async def test_oauth_4_an_app_is_sent_nowhere_but_where_it_was_said(
-    database_url: str, redirect: str
+    both: tuple[World, Provider], redirect: str
 ) -> None:
-    async with met(database_url, settings=REDIRECTS) as (found, idp):
-        query = {**ASKED, "redirect_uri": redirect}
-        answer = await Tab(found.stranger().client, "*/*").begin(**query)
-        assert answer.status_code == 400
-        assert pointers(answer) == [("?redirect_uri", "bad_redirect")]
-        assert idp.requests == []
+    found, idp = both
+    query = {**ASKED, "redirect_uri": redirect}
+    answer = await Tab(found.stranger().client, "*/*").begin(**query)
+    assert answer.status_code == 400
+    assert pointers(answer) == [("?redirect_uri", "bad_redirect")]
+    assert idp.requests == []
 
 
-@pytest.mark.parametrize(
+@each(
     "redirect",
     [
         APP,
@@ -106,12 +114,12 @@ async def test_oauth_4_an_app_is_sent_nowhere_but_where_it_was_said(
         "https://example.org/app?from=us",
     ],
 )
-async def test_a_loopback_may_have_any_port(database_url: str, redirect: str) -> None:
-    async with met(database_url, settings=REDIRECTS) as (found, idp):
-        assert "code" in await sent_back(found, idp, redirect_uri=redirect)
+async def test_a_loopback_may_have_any_port(both: tuple[World, Provider], redirect: str) -> None:
+    found, idp = both
+    assert "code" in await sent_back(found, idp, redirect_uri=redirect)
 
 
-@pytest.mark.parametrize(
+@each(
     ("query", "wrong"),
     [
         ({"redirect_uri": APP}, [("?code_challenge", "required")]),
@@ -122,12 +130,12 @@ async def test_a_loopback_may_have_any_port(database_url: str, redirect: str) ->
     ],
 )
 async def test_oauth_1_no_app_goes_without_pkce(
-    database_url: str, query: dict[str, str], wrong: list[tuple[str, str]]
+    both: tuple[World, Provider], query: dict[str, str], wrong: list[tuple[str, str]]
 ) -> None:
-    async with met(database_url, settings=REDIRECTS) as (found, _):
-        answer = await Tab(found.stranger().client, "*/*").begin(**query)
-        assert answer.status_code == 400
-        assert pointers(answer) == wrong
+    found, _ = both
+    answer = await Tab(found.stranger().client, "*/*").begin(**query)
+    assert answer.status_code == 400
+    assert pointers(answer) == wrong
 
 
 async def test_an_app_hears_of_faults_and_factors(database_url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import urlsafe_b64decode
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -15,7 +16,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from abaft.base import clock
-from accounts import ORIGIN, client_of
+from accounts import ORIGIN, Person, client_of
+from each import each
 from sign_in import (
     AUTHORIZE,
     Client,
@@ -28,6 +30,13 @@ from sign_in import (
     signing,
     tokens,
 )
+
+
+@pytest.fixture
+async def known(database_url: str) -> AsyncIterator[tuple[Person, Client]]:
+    """Somebody who has joined, and a client that is registered."""
+    async with signing(database_url) as found:
+        yield await found.joined(), await registered(found)
 
 
 async def test_from_a_page_to_tokens_that_rules_know(database_url: str) -> None:
@@ -82,7 +91,7 @@ async def test_what_a_token_says_of_its_user(database_url: str) -> None:
         assert (access["client_id"], access["scope"]) == (client.id, client.scope)
 
 
-@pytest.mark.parametrize(
+@each(
     ("more", "error"),
     [
         ({"client_id": "nobody"}, "invalid_client"),
@@ -96,17 +105,16 @@ async def test_what_a_token_says_of_its_user(database_url: str) -> None:
     ],
 )
 async def test_oauth_a_redirect_is_exactly_one_of_the_clients_or_there_is_none(
-    database_url: str, more: dict[str, str], error: str
+    known: tuple[Person, Client], more: dict[str, str], error: str
 ) -> None:
-    async with signing(database_url) as found:
-        ann, client = await found.joined(), await registered(found)
-        answer = await ann.client.get(client.asks(**more))
-        assert answer.status_code == 400
-        assert "location" not in answer.headers
-        assert error in answer.text
+    ann, client = known
+    answer = await ann.client.get(client.asks(**more))
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+    assert error in answer.text
 
 
-@pytest.mark.parametrize(
+@each(
     ("more", "error"),
     [
         ({"response_type": "token"}, "unsupported_response_type"),
@@ -125,12 +133,11 @@ async def test_oauth_a_redirect_is_exactly_one_of_the_clients_or_there_is_none(
     ],
 )
 async def test_oauth_what_is_asked_wrongly_is_told_to_the_client(
-    database_url: str, more: dict[str, str], error: str
+    known: tuple[Person, Client], more: dict[str, str], error: str
 ) -> None:
-    async with signing(database_url) as found:
-        ann, client = await found.joined(), await registered(found)
-        back = led(await ann.client.get(client.asks(**more)))
-        assert (back["error"], back["state"], back["iss"]) == (error, "st", ORIGIN)
+    ann, client = known
+    back = led(await ann.client.get(client.asks(**more)))
+    assert (back["error"], back["state"], back["iss"]) == (error, "st", ORIGIN)
 
 
 async def test_who_is_not_logged_in_is_led_to_the_page_of_log_ins_and_back(
@@ -178,7 +185,7 @@ async def test_oauth_only_a_page_of_ours_says_yes(database_url: str) -> None:
         assert "app_refused" in found.told()
 
 
-@pytest.mark.parametrize(
+@each(
     ("more", "error"),
     [
         ({"code_verifier": "x" * 43}, "invalid_grant"),
@@ -192,13 +199,12 @@ async def test_oauth_only_a_page_of_ours_says_yes(database_url: str) -> None:
     ],
 )
 async def test_oauth_a_code_is_bound_to_all_it_was_made_for(
-    database_url: str, more: dict[str, str], error: str
+    known: tuple[Person, Client], more: dict[str, str], error: str
 ) -> None:
-    async with signing(database_url) as found:
-        ann, client = await found.joined(), await registered(found)
-        back = await allowed(ann, client)
-        answer = await client.exchange(back["code"], **more)
-        assert (answer.status_code, answer.json()["error"]) == (400, error)
+    ann, client = known
+    back = await allowed(ann, client)
+    answer = await client.exchange(back["code"], **more)
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
 
 
 async def test_oauth_a_code_of_another_client_is_none(database_url: str) -> None:

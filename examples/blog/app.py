@@ -41,7 +41,7 @@ class Post(Model):
     title: str = field(max_length=200, search=True, search_weight=3)
     description: str = field(default="", max_length=400, search=True, search_weight=2)
     date: dt.date = field(index=True)
-    body: str = field(max_length=100_000, search=True)
+    body: str = field(max_length=100_000, search=True, format="markdown")
     published: bool = False
     author: Ref[User] = field(default=me, on_delete="cascade")
     categories: Many[Category]

@@ -174,6 +174,16 @@ async def test_log_1_what_is_old_goes_and_the_rest_still_stands(
         assert (await found.api.ask(check, "admin")).json()["broken"] == 4
 
 
+async def test_nothing_is_written_where_nothing_is_to_be_pruned(database_url: str) -> None:
+    """Who writes is waited for, by writers and by the feed."""
+    async with world(database_url) as found:
+        await found.joined("ann")
+        context = found.api.app.accounts.context
+        before = [row.turn for row in await context.db.list(context.models.ledger)]
+        await found.api.app.accounts.prune()
+        assert [row.turn for row in await context.db.list(context.models.ledger)] == before
+
+
 async def test_more_is_pruned_than_one_page(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

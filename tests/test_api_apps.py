@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import PlainTextResponse
 
 from abaft import App, Db, Me, Model, Settings, allow, field
-from abaft.base.errors import SettingError
+from abaft.base.errors import SettingError, Unavailable
 from abaft.observe.events import Observer, PruningFailed
 from abaft.store.base import Lost
 from scenarios import ADMIN_TOKEN, SECRET_KEY, SYSTEM, serving
@@ -167,8 +167,9 @@ async def test_the_prefix_is_a_setting_and_timing_can_be_told(database_url: str)
         assert (await api.ask("GET /openapi.json")).status_code == 404
 
 
+@pytest.mark.parametrize("away_with", [Lost("away"), Unavailable("busy")])
 async def test_what_cannot_be_pruned_is_told_and_tried_again(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, monkeypatch: pytest.MonkeyPatch, away_with: Exception
 ) -> None:
     app, told, twice = app_on(database_url), list[Any](), asyncio.Event()
 
@@ -178,7 +179,7 @@ async def test_what_cannot_be_pruned_is_told_and_tried_again(
             twice.set()
 
     async def away(before: str) -> int:
-        raise Lost("away")
+        raise away_with
 
     app.observer = Observer(hear)
     monkeypatch.setattr(app.store, "prune_changes", away)

@@ -87,7 +87,9 @@ async def test_minimal_and_if_match_agree_about_the_etag(database_url: str) -> N
 async def test_a_minimal_write_makes_no_json(database_url: str, engine: str) -> None:
     async with serving(database_url, User, Note) as api:
         await api.ask("POST /api/notes", json={"text": "a"}, headers=MINIMAL)
-        [compiled] = [ready.compiled for ready in api.app.pipeline._ready.values()]
+        # What abaft writes for itself at its start has plans too.
+        kept = api.app.pipeline._ready.items()
+        [compiled] = [ready.compiled for (shape, _), ready in kept if shape.model == "Note"]
         if engine == "mongodb":
             assert compiled.plan.selection.items == ()
         else:

@@ -282,7 +282,7 @@ class App(FastAPI):
         while self.settings_.change_retention_days or self.settings_.idempotency_hours:
             try:
                 await self._prune_once()
-            except StoreError as error:
+            except (StoreError, Fault) as error:
                 self.observer.emit(PruningFailed(error))
             await asyncio.sleep(PRUNE_EVERY)
 

@@ -134,11 +134,18 @@ class Trail:
     async def prune(self, before: datetime) -> int:
         """Deletes what is older, page by page; the chain begins behind it, under a seal."""
         count = 0
-        while True:
-            found = await self._whole(lambda db: self._pruned(db, before))
-            count += found
-            if found < _PAGE:
-                return count
+        while await self._outlived(before):
+            count += await self._whole(lambda db: self._pruned(db, before))
+        return count
+
+    async def _outlived(self, before: datetime) -> bool:
+        """Whether there is anything to prune: to look keeps nobody waiting, as to write does."""
+        db = self._database()
+        head: Any = await db.get(self._ledger, LEDGER)
+        first = await db.list(
+            self._model, lambda row: row.number > head.since, sort="number", limit=1
+        )
+        return bool(first) and first[0].at < before and first[0].number < head.number
 
     async def _pruned(self, db: Database, before: datetime) -> int:
         head: Any = await db.update(self._ledger(id=LEDGER), turn=ids.turn())

@@ -60,6 +60,13 @@ class Server:
             connectTimeoutMS=PATIENCE,
             appname="abaft",
         )
+        try:
+            await self._learn()
+        except BaseException:
+            await self.client.close()
+            raise
+
+    async def _learn(self) -> None:
         with translating():
             hello = await self.client.admin.command("hello")
         # A replica set, or the router of a cluster; a server alone has no transactions.

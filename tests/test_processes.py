@@ -1,6 +1,7 @@
 """Several processes with several workers on one server: nothing is lost, and no limit is passed."""
 
 import asyncio
+import random
 import uuid
 from collections import Counter as Tally
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -125,6 +126,74 @@ async def test_increments_conflicts_keys_and_the_feed(database: str, tmp_path: P
     assert sum(change.model == "Entry" for change in told) == 4 * rounds
     counted = [row for row in told if (row.model, row.action) == ("Counter", "update")]
     assert len(counted) == 8 * rounds
+
+
+class Owner:
+    """Creates, changes and deletes records of its own, and keeps what it was told."""
+
+    def __init__(self, client: httpx.AsyncClient, number: int) -> None:
+        self.client = client
+        self.number = number
+        self.choose = random.Random(number)
+        self.kept: dict[str, str] = {}
+
+    async def work(self, steps: int) -> None:
+        for step in range(steps):
+            chosen = self.choose.random()
+            if chosen < 0.5 or not self.kept:
+                await self._create(step)
+            elif chosen < 0.8:
+                await self._update(step)
+            else:
+                await self._delete()
+
+    def _any(self) -> str:
+        return self.choose.choice([*self.kept])
+
+    async def _create(self, step: int) -> None:
+        body = {"writer": self.number, "n": step, "text": "new"}
+        answer = await self.client.post("/api/entries", json=body)
+        assert answer.status_code == 201, answer.text
+        self.kept[answer.json()["id"]] = "new"
+
+    async def _update(self, step: int) -> None:
+        key, text = self._any(), f"changed in step {step}"
+        answer = await self.client.patch(f"/api/entries/{key}", json={"text": text})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["text"] == text
+        self.kept[key] = text
+
+    async def _delete(self) -> None:
+        key = self._any()
+        answer = await self.client.delete(f"/api/entries/{key}")
+        assert answer.status_code == 204, answer.text
+        del self.kept[key]
+
+
+def replayed(changes: list[Any]) -> dict[str, str]:
+    """The entries by what the feed tells of them, in its order."""
+    found: dict[str, str] = {}
+    for change in changes:
+        assert (change.id in found) == (change.action != "create"), change
+        if change.action == "delete":
+            del found[change.id]
+        else:
+            found[change.id] = change.data["text"]
+    return found
+
+
+async def test_what_was_answered_is_there_and_the_feed_replays_it(
+    database: str, tmp_path: Path
+) -> None:
+    async with two_processes(database, tmp_path) as clients:
+        owners = [Owner(clients[n % 2], n) for n in range(24)]
+        await asyncio.gather(*(owner.work(times(30)) for owner in owners))
+    async with beside(database, *MODELS) as db:
+        there = {str(row.id): row.text async for row in db.stream(Entry)}
+        told = [change async for change in all_changes(db)]
+    answered = {key: text for owner in owners for key, text in owner.kept.items()}
+    assert there == answered
+    assert replayed(told) == answered
 
 
 async def test_workers_never_hold_more_connections_than_they_may(

@@ -144,34 +144,34 @@ WRITES: list[tuple[str, Any, int]] = [
 ]  # fmt: skip
 
 
-def _filled(given: Any, names: dict[str, str]) -> Any:
+def filled(given: Any, names: dict[str, str]) -> Any:
     if isinstance(given, str):
         return given.format_map(names) if "{" in given else given
     if isinstance(given, dict):
-        return {key: _filled(value, names) for key, value in given.items()}
-    return [_filled(item, names) for item in given] if isinstance(given, list) else given
+        return {key: filled(value, names) for key, value in given.items()}
+    return [filled(item, names) for item in given] if isinstance(given, list) else given
 
 
 @each(("request_", "body", "status"), WRITES)
 async def test_authz_4_no_write_reaches_another_tenant(
     api: Api, request_: str, body: Any, status: int
 ) -> None:
-    before = await _stored(api)
-    options = {} if body is None else {"json": _filled(body, ids(api))}
+    before = await stored(api)
+    options = {} if body is None else {"json": filled(body, ids(api))}
     answer = await api.ask(request_.format_map(ids(api)), "ann", **options)
     assert answer.status_code == status, answer.text
-    assert await _stored(api) == before
+    assert await stored(api) == before
     # Told in the words of what isn't there at all.
     there = {name: row for name, row in ids(api).items() if name.startswith(("blue", "bob"))}
     gone = ids(api) | {name: row[:-4] + "0000" for name, row in there.items()}
-    options = {} if body is None else {"json": _filled(body, gone)}
+    options = {} if body is None else {"json": filled(body, gone)}
     if status == 409:
         return  # a key is taken in whatever tenant
     other = await api.ask(request_.format_map(gone), "ann", **options)
     assert (other.status_code, other.json()["code"]) == (status, answer.json()["code"])
 
 
-async def _stored(api: Api) -> list[Any]:
+async def stored(api: Api) -> list[Any]:
     found = [await api.items(f"/api/{name}?limit=200", "admin") for name in _COLLECTIONS]
     links = await api.ask("GET /api/projects?expand=labels", "admin")
     return [*found, links.json()]

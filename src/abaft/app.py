@@ -133,7 +133,7 @@ class App(FastAPI):
     def _records(self, authenticators: Sequence[Authenticator], key: bytes) -> Records:
         given, asked, who = self.settings_, self._asked(authenticators), self.accounts
         records = Records(self.pipeline, given, self.observer, asked, key, who, self.door)
-        records.tenants = tenants_of(self.pipeline, None if who is None else who.live.epoch)
+        records.tenants = tenants_of(self.pipeline, None) if who is None else who.tenants
         return records
 
     def _add_pages(self, docs_url: str | None) -> None:

@@ -50,6 +50,7 @@ ON_MONGODB = frozenset(
         "test_scopes",
         "test_search",
         "test_soft_delete",
+        "test_tenant_of_session",
         "test_tenants",
         "test_upsert",
         "test_values",

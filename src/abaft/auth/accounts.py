@@ -15,6 +15,7 @@ from abaft.auth.admin_flows import (
     Standing,
 )
 from abaft.auth.calls import Call, Endpoint, Reply
+from abaft.auth.choosing import ChoosingFlows
 from abaft.auth.codes import Codes
 from abaft.auth.context import KEEPER
 from abaft.auth.declared import Declared
@@ -59,6 +60,7 @@ from abaft.auth.password import Change, Forgot, PasswordFlows, Reset
 from abaft.auth.server.flows import Server
 from abaft.auth.server.sign_in import SignIn
 from abaft.auth.standing import at_newest, check, made_context
+from abaft.auth.tenants import tenants_of
 from abaft.base import clock
 from abaft.base.errors import NotFound
 from abaft.base.settings import Settings
@@ -99,6 +101,7 @@ class Accounts:
         self.authenticator = self.context.authenticator
         self.authenticator.keys = Keys(self.context).seat
         self.codes = Codes(self.context)
+        self.tenants = tenants_of(pipeline, epoch)
         self._make_flows(declared.login_with)
         self.server = self._server(keys, declared.sign_in)
         self.endpoints: Sequence[Endpoint] = [
@@ -122,6 +125,7 @@ class Accounts:
         self._export = ExportFlows(context, self._login)
         self._passkeys = PasskeyFlows(context, codes, self._login)
         self.members = Members(context, codes, self._login)
+        self._choosing = ChoosingFlows(context, self._login, self.tenants)
         self._others = LoginWith(context, codes, self._login, self._joining, providers)
 
     def _server(self, keys: Sequence[bytes], given: SignIn | None) -> Server | None:
@@ -139,6 +143,7 @@ class Accounts:
             *self._guards(),
             *self._by_passkeys(),
             *self._others.rows(),
+            *self._choosing.rows(),
             *self.members.rows(),
             *(self.server.rows() if self.server is not None else []),
             *self._above(),

@@ -65,6 +65,7 @@ class Mine(TypedDict):
     roles: list[str]
     csrf: str
     session: str
+    tenant: str | None
 
 
 class SessionShown(TypedDict):
@@ -243,6 +244,7 @@ class LoginFlows:
             "roles": sorted(call.actor.roles),
             "csrf": "" if session is None else self._context.sessions.csrf(session),
             "session": call.actor.session,
+            "tenant": call.actor.tenant,
         }
         return Reply(200, body)
 

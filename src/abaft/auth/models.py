@@ -59,6 +59,8 @@ class Session(Own, abstract=True):
     methods: list[str] = field(default_factory=list)
     address: str = field(default="", max_length=TEXT)
     agent: str = field(default="", max_length=TEXT)
+    membership: str = field(default="", max_length=TEXT)
+    """The written key of the one that was chosen: once that has ended, so has the choice."""
 
 
 class Code(Own, abstract=True):

@@ -141,6 +141,7 @@ class Sessions:
             steps=steps,
             session=str(record.id),
             label="admin" if IMPERSONATED in record.methods else "",
+            chosen=record.membership,
         )
         last = int(ends.timestamp() * 1000)
         return Seat(actor, self.csrf(record.id), min(last, until) if until else last)

@@ -9,7 +9,7 @@ from typing import Any
 from abaft.auth.epoch import Epoch, LookedUp, Number
 from abaft.base import clock
 from abaft.base.actor import SYSTEM, Actor
-from abaft.base.errors import Forbidden
+from abaft.base.errors import Forbidden, NotFound
 from abaft.db import Database
 from abaft.model.relations import MEMBERSHIPS
 from abaft.model.spec import Model
@@ -32,6 +32,10 @@ class _Found:
     until: int
 
 
+def no_member() -> Forbidden:
+    return Forbidden("there is no such tenant that you are a member of", code="not_a_member")
+
+
 class Tenants:
     """Gives an actor their tenant, and the roles that they have in it."""
 
@@ -40,47 +44,62 @@ class Tenants:
         self._ties, schema = ties, pipeline.schema
         self._user = schema.models[ties.one[USER].target]
         self._group = schema.models[ties.one[GROUP].target]
-        self._known: dict[tuple[str, str], _Found] = {}
+        self._known: dict[tuple[str, str, str], _Found] = {}
 
     async def placed(self, actor: Actor, headers: Mapping[str, str]) -> Actor:
         """The actor within their tenant. Raises Forbidden where they are no member of it."""
         if actor.id is None or actor.system or actor.tenant is not None:
             return actor
         wanted = headers.get(HEADER, "").strip()
-        place = (actor.id, wanted)
+        place = (actor.id, wanted, "" if wanted else actor.chosen)
         found = self._known.get(place)
         if found is None or found.epoch != self._epoch.now() or clock.unix_ms() >= found.until:
-            found = await self._look_up(actor.id, wanted)
+            found = await self._look_up(*place)
             self._known.pop(place, None)
             if len(self._known) >= KEPT:
                 del self._known[next(iter(self._known))]
             self._known[place] = found
         if found.tenant is None:
             if wanted:
-                raise Forbidden(
-                    "there is no such tenant that you are a member of", code="not_a_member"
-                )
+                raise no_member()
             return actor
         return replace(actor, tenant=found.tenant, here=found.here)
 
-    async def _look_up(self, user: str, wanted: str) -> _Found:
+    async def _look_up(self, user: str, wanted: str, chosen: str) -> _Found:
         epoch = self._epoch.now()
         until = clock.unix_ms() + int(self._epoch.trusted * 1000)
         with at_primary():
-            rows = await self._rows(user, wanted)
+            rows = await self._chosen(user, chosen) or await self.ties(user, wanted)
         if len(rows) != 1:
             return _Found(None, frozenset(), epoch, until)
         [row] = rows
         return _Found(row.organisation.__written__, frozenset({row.role}), epoch, until)
 
-    async def _rows(self, user: str, wanted: str) -> list[Any]:
-        """The memberships: of the tenant that was named, or as many as show which is meant."""
+    async def _chosen(self, user: str, chosen: str) -> list[Any]:
+        """The membership that the session has chosen, as long as it stands."""
+        if not chosen:
+            return []
+        try:
+            row: Any = await Database(self._pipeline, SYSTEM).get(self._ties.cls, chosen)
+        except NotFound:
+            return []
+        return [row] if row.user.__written__ == user else []
+
+    async def ties(
+        self, user: str, wanted: str, most: int = 2, expand: tuple[str, ...] = ()
+    ) -> list[Any]:
+        """The memberships: of the tenant that was named, or of all, `most` of them.
+
+        Two are as many as show which is meant.
+        """
         db = Database(self._pipeline, SYSTEM)
         who = _record(self._user, user)
         if who is None:
             return []
         if not wanted:
-            return await db.list(self._ties.cls, lambda row: row.user == who, limit=2)
+            return await db.list(
+                self._ties.cls, lambda row: row.user == who, expand=expand, limit=most
+            )
         where = _record(self._group, wanted)
         if where is None:
             return []

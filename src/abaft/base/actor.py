@@ -24,7 +24,8 @@ class Actor:
     are what a key of theirs may do, None: all that they may. `authenticated` is when they last
     proved who they are, and `steps` the ages in seconds, of those that rules ask for, that this is
     below. `session` is where they are logged in, `key` the API key that they came by. `tenant` is
-    the written key of the tenant whose records they are confined to, `here` are their roles in it.
+    the written key of the tenant whose records they are confined to, `here` are their roles in it,
+    and `chosen` the key of the membership that their session has chosen it by.
     In a rule the actor is a symbol: compare it with a relation (`post.author == me`), ask it for
     `me.has_role("editor")`, `me.has_scope("export")`, `me.fresh(minutes=5)`,
     `me.has_role_here("owner")` or whether it is `me.anonymous`.
@@ -41,6 +42,7 @@ class Actor:
     tenant: str | None = None
     here: frozenset[str] = frozenset()
     key: str = ""
+    chosen: str = ""
     kind: ActorKind = field(init=False, repr=False)
     known: Mapping[str, str] = field(init=False, repr=False, compare=False)
     """What plans are told of the actor: the values of the parameters `me` and `tenant`."""

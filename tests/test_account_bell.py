@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
 from abaft import Settings
 from abaft.base import clock
 from abaft.model.build import build
+from abaft.store import postgres_bell
 from abaft.store.postgres import PostgresStore
 from abaft.store.postgres_bell import PostgresBell
 from accounts import Note, Person, World, world
@@ -69,6 +71,44 @@ async def test_tok_5_what_is_known_is_not_looked_up_while_the_bell_can_be_heard(
     assert (await ann.auth("POST logout")).status_code == 204
     assert not await other.known()
     assert len(asked) == 1
+
+
+async def test_tok_5_who_ends_a_session_is_answered_once_all_workers_have_heard(
+    workers: tuple[World, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = workers
+    ann = await here.joined(session="bearer")
+    bell, late = bell_of(there), asyncio.Event()
+    answer, called = bell._answer, asyncio.Event()
+
+    async def slow(connection: Any, call: str) -> None:
+        called.set()
+        await late.wait()
+        await answer(connection, call)
+
+    monkeypatch.setattr(bell, "_answer", slow)
+    monkeypatch.setattr(postgres_bell, "ANSWERS", 60.0)
+    leaving = asyncio.create_task(ann.auth("POST logout"))
+    await called.wait()
+    done, _ = await asyncio.wait({leaving}, timeout=0.2)
+    assert not done
+    late.set()
+    assert (await leaving).status_code == 204
+
+
+async def test_tok_5_a_worker_that_does_not_answer_keeps_nobody_for_long(
+    workers: tuple[World, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = workers
+    ann = await here.joined(session="bearer")
+
+    async def silent(connection: Any, call: str) -> None:
+        pass
+
+    monkeypatch.setattr(bell_of(there), "_answer", silent)
+    monkeypatch.setattr(postgres_bell, "ANSWERS", 0.1)
+    assert (await ann.auth("POST logout")).status_code == 204
+    assert bell_of(here)._answered == {}
 
 
 async def test_tok_5_who_can_not_hear_looks_up_and_hears_again(

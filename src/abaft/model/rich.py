@@ -18,15 +18,15 @@ Format = Literal["html", "markdown"]
 
 @dataclass(frozen=True, slots=True)
 class RichText(Text):
-    """Stored, compared and searched as text is; `clean` is what values go through."""
+    """Read, compared and searched as text is; `clean` is what values go through on the way in.
+
+    What was stored before the field had its format is read as it is: only a write cleans it.
+    """
 
     clean: Callable[[str], str] = str
 
     def python(self) -> Any:
         return Annotated[Text.python(self), AfterValidator(self._cleaned)]
-
-    def parse(self, text: str) -> str:
-        return self._cleaned(Text.parse(self, text))
 
     def _cleaned(self, text: str) -> str:
         found = self.clean(text)

@@ -103,6 +103,7 @@ class JoiningFlows:
     async def invite(self, call: Call) -> Reply:
         """An administrator's invitation: a link with which the account can be made."""
         if not call.actor.system:
+            call.user()
             raise Forbidden("an administrator invites")
         context, email = self._context, checked_email(call.body["email"])
         roles = call.body.get("roles", [])
@@ -181,7 +182,7 @@ class JoiningFlows:
         Raises Invalid, for what is missing too.
         """
         context = self._context
-        allowed = context.models.user.__registers__  # type: ignore[attr-defined]
+        allowed = context.models.user.__registers__
         wrong = [
             Problem(f"/user/{name}", "unknown_field", f"known: {', '.join(allowed) or 'none'}")
             for name in given

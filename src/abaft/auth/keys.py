@@ -145,6 +145,7 @@ class KeyFlows:
     async def service(self, call: Call) -> Reply:
         """An administrator makes an account that has no password, and its first key."""
         if not call.actor.system:
+            call.user()
             raise Forbidden("an administrator makes the accounts of services")
         context, body = self._context, call.body
         model: Any = context.models.user

@@ -262,7 +262,7 @@ def _offered(context: Context, endpoints: Mapping[str, Endpoint]) -> dict[str, P
     if "join" in found and not context.settings.email_verification:
         fields = (*found["join"].fields, NAME, NEW)
         found["join"] = replace(found["join"], fields=fields, button="save", told="")
-    if "name" not in context.models.user.__registers__:  # type: ignore[attr-defined]
+    if "name" not in context.models.user.__registers__:
         for name in ("join", "register"):
             if name in found:
                 rest = tuple(row for row in found[name].fields if row is not NAME)

@@ -14,7 +14,8 @@ class User(Model):
     """A person who may log in. They see and change their own record; everybody sees the name."""
 
     __registers__: ClassVar[tuple[str, ...]] = ("name",)
-    """The fields that one may say of oneself when an account is made."""
+    """The fields that one may say of oneself, when an account is made and later."""
+    __themselves__: ClassVar[str] = "themselves"
 
     name: str = field(default="", max_length=120)
     email: Email | None = field(default=None, unique=True, collate="nocase", max_length=254)

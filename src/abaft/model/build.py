@@ -18,6 +18,7 @@ from abaft.model.declare import Model
 from abaft.model.decorators import ComputedFunction, HookFunction, RuleFunction, ScopeFunction
 from abaft.model.distinct import check_distinct
 from abaft.model.field import UNSET, Options, Sentinel, Unique, by_database, me, now
+from abaft.model.inherited import rules_of_added
 from abaft.model.kinds import Kind
 from abaft.model.relations import add_ties, link_model, many_relation, one_relation
 from abaft.model.search import searched
@@ -346,7 +347,7 @@ def _ruled(schema: Schema, spec: Spec, cls: type[Model]) -> Spec:
             if spec.history and "read" in found.actions:
                 told_by_versions(spec, f"{spec.name}.{name}", where)
             rules.append(Rule(name, found.actions, where, found.fields))
-    ruled = replace(spec, rules=tuple(rules))
+    ruled = replace(spec, rules=(*rules, *rules_of_added(cls, spec, rules)))
     return replace(
         ruled,
         searched=searched(ruled, cls.__config__.search),

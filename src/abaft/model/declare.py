@@ -108,6 +108,10 @@ class Model(metaclass=ModelMeta):
     __own__: ClassVar[bool] = False
     __ties__: ClassVar[tuple[str, ...]] = ()
     """The relations to a user and to a group, of a model of memberships."""
+    __themselves__: ClassVar[str]
+    """The rule by which a user is who asks, where models may be built on this one."""
+    __registers__: ClassVar[tuple[str, ...]] = ()
+    """The fields that one may say of oneself, of a model of users."""
     __spec__: ClassVar[spec.Model]
 
     if TYPE_CHECKING:

@@ -196,7 +196,7 @@ class Entering:
 
     def _values(self, email: str | None, profile: Profile, given: dict[str, Any]) -> dict[str, Any]:
         """What they say of themselves, and else the provider's name for them. Raises Invalid."""
-        if "name" in self._context.models.user.__registers__ and profile.name.strip():  # type: ignore[attr-defined]
+        if "name" in self._context.models.user.__registers__ and profile.name.strip():
             name = "".join(char for char in profile.name if char.isprintable()).strip()
             try:
                 return self._joining.values({"name": name, **given}, email)

@@ -11,6 +11,7 @@ from abaft.base.actor import Actor
 from abaft.plan.types import ReadPlan
 from abaft.plan.virtual import Virtuals
 from abaft.store.base import Row, Session
+from abaft.store.spelling import as_text, as_texts
 from abaft.writing import Draft
 
 
@@ -38,14 +39,20 @@ class Stages:
 class ReadAnswer:
     """Rows of (json, order values…, count) and the plan that they follow.
 
-    `sealed` is the first record's JSON as its ETag is made of it, where that isn't what is shown.
+    As they were `found` the JSON is text or bytes. `sealed` is the first record's JSON as its ETag
+    is made of it, where that isn't what is shown.
     """
 
     plan: ReadPlan
-    rows: Sequence[Row]
+    found: Sequence[Row]
     decoders: tuple[Any, ...]
     stages: Stages
     sealed: str | None = None
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The rows, whose JSON is text."""
+        return as_texts(self.found)
 
 
 @dataclass(slots=True)
@@ -95,7 +102,7 @@ class Ready:
         decoders = self.compiled.decoders
         if self.virtual is None or self.plan.kind == "count":
             return ReadAnswer(self.plan, rows, decoders, stages)
-        sealed = rows[0][0] if rows else None
+        sealed = as_text(rows[0])[0] if rows else None
         shown = [self.shown(row) for row in rows]
         return ReadAnswer(self.plan, shown, decoders, stages, sealed)
 

@@ -48,6 +48,7 @@ from abaft.store.base import (
     StoreError,
     UniqueViolation,
 )
+from abaft.store.spelling import as_texts
 from abaft.store_faults import Refusing, busy_record, store_fault, write_fault
 from abaft.taken import all_taken, draft_of, each_taken
 from abaft.upserting import upsert
@@ -358,6 +359,7 @@ class Pipeline:
 
 async def show_marks(plan: ReadPlan, rows: Sequence[Row], terms: Terms) -> Sequence[Row]:
     """The rows with what a search found marked in their JSON; much of it not on the loop."""
+    rows = as_texts(rows)
     if looked_through(plan, rows) <= QUICK:
         return marked(plan, rows, terms)
     return await asyncio.to_thread(marked, plan, rows, terms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 from abaft.answers import ReadAnswer
 from abaft.api import cursor as cursors
@@ -21,6 +22,8 @@ from abaft.pipeline import Pipeline
 from abaft.plan.types import CountMode, Pick, ReadIntent, ReadPlan
 from abaft.store_faults import answer_too_large
 
+Json = str | bytes
+"""As the store has it: of one read all are of one type."""
 WHOLE = 10**11 - 1
 """The limit of a list of lines that names none: more than there can be."""
 
@@ -73,7 +76,7 @@ class Reads:
         texts, following, count = await self._parts(page, answer, actor)
         self._bounded(sum(map(len, texts)))
         if by_lines:
-            body = self._lined(request, answer.plan, texts)
+            body = self._lined(request, answer.plan, list(map(_text, texts)))
         else:
             body = _page_json(texts, following, count)
         shown = self._shown(request, body, respond.etag_of(body), answer)
@@ -128,9 +131,9 @@ class Reads:
 
     async def _parts(
         self, page: Page, answer: ReadAnswer, actor: Actor
-    ) -> tuple[list[str], str | None, Count | None]:
-        """The records' JSON texts, the cursor of the page after, and the count if asked for."""
-        rows, limit = answer.rows, page.limit
+    ) -> tuple[list[Json], str | None, Count | None]:
+        """The records' JSON, the cursor of the page after, and the count if asked for."""
+        rows, limit = answer.found, page.limit
         following = None
         orders = len(answer.decoders)
         if len(rows) > limit:
@@ -179,10 +182,17 @@ class Reads:
         return lines.head() + lines.lines(texts)
 
 
-def _page_json(texts: list[str], following: str | None, count: Count | None) -> bytes:
+def _page_json(texts: list[Json], following: str | None, count: Count | None) -> bytes:
     place = "null" if following is None else f'"{following}"'
     counted = "" if count is None else count.members()
-    return f'{{"items":[{",".join(texts)}],"next":{place}{counted}}}'.encode()
+    end = f'],"next":{place}{counted}}}'
+    if texts and type(texts[0]) is bytes:
+        return b'{"items":[' + b",".join(cast(list[bytes], texts)) + end.encode()
+    return f'{{"items":[{",".join(cast(list[str], texts))}{end}'.encode()
+
+
+def _text(json: Json) -> str:
+    return json if isinstance(json, str) else json.decode()
 
 
 def _total(count: Count) -> Headers:

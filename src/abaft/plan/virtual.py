@@ -41,7 +41,7 @@ class Virtuals:
             and is_virtual(item.selection)
         }
 
-    def text(self, json: str) -> str:
+    def text(self, json: str | bytes) -> str:
         """The record's JSON with its virtual members, at the end."""
         shown = orjson.loads(json)
         self._add(shown)

@@ -197,7 +197,10 @@ class Session(Protocol):
     """What can be done with the data, in or outside of a transaction."""
 
     async def read(self, compiled: Any, values: Values) -> Rows:
-        """The rows of a compiled read: (json, order values…, count when asked)."""
+        """The rows of a compiled read: (json, order values…, count when asked).
+
+        The JSON is text, or bytes where it was made here.
+        """
 
     async def write(self, compiled: Any, values: Values) -> Row | None:
         """The row (json or None, key…) of a compiled write, None where its guards held it off.

@@ -20,7 +20,7 @@ from abaft.store import mysql_session as steps
 from abaft.store import mysql_together as together
 from abaft.store.base import Capabilities, Item, Pace, Row, Snapshot, Transaction, Values
 from abaft.store.mysql_errors import FAILURES, conflicts, gone, translate, translate_write
-from abaft.store.mysql_escapes import mended, mended_row
+from abaft.store.mysql_escapes import shown, shown_row
 from abaft.store.mysql_lane import Job, Lane
 from abaft.store.mysql_pool import Connection, Pool
 from abaft.store.mysql_schema import unique_columns, upgrade
@@ -149,7 +149,8 @@ class MysqlStore(ServerStore[Connection]):
         statement = compiled.statement.statement
         if compiled.within is not None:
             await self._catch_up()
-        rows = mended(statement.sql, await self._bound(statement.sql, statement.args(values)))
+        found = await self._bound(statement.sql, statement.args(values))
+        rows = shown(compiled.statement, found)
         return steps.expected(rows) if compiled.statement.estimate else rows
 
     async def _catch_up(self) -> None:
@@ -305,7 +306,7 @@ class MysqlStore(ServerStore[Connection]):
             try:
                 await connection.run(self._hurry(seconds))
                 async for row in connection.stream(sql):
-                    yield mended_row(sql, row)
+                    yield shown_row(compiled.statement, row)
             except FAILURES as error:
                 raise self._translated(error) from error
             finally:

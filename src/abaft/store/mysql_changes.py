@@ -19,8 +19,8 @@ from abaft.plan.change import Change
 from abaft.store.base import Row
 from abaft.store.mysql_pool import Connection
 from abaft.store.sql.changes import CHANGES, change_types, changes_table
-from abaft.store.sql.mysql import read_datetime
 from abaft.store.sql.mysql_literals import Listed, filled
+from abaft.store.sql.mysql_values import read_datetime
 
 FEED = "abaft_feed"
 _MOST = 10_000

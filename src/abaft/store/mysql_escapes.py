@@ -1,21 +1,18 @@
-"""Escapes in the JSON that MariaDB writes, with small letters as everywhere else.
+"""Rows with their JSON as other databases write it.
 
-Done here rather than in the database: there it takes a look at each text of each record, here one
-at each record; and hardly any has one.
+MariaDB's escapes are mended here rather than in the database: there it takes a look at each text of
+each record, here one at each record; and hardly any has one.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from abaft.store.base import Row
-
-_ESCAPED = "\\u00"
-# A backslash that is itself escaped comes first: what follows it is no escape.
-_ESCAPES = re.compile(r"\\\\|\\u00[01][0-9A-F]")
+from abaft.store.spelling import as_text
+from abaft.store.sql import mysql_quoted
+from abaft.store.sql.read import ReadStatement
 
 
 @lru_cache(2_000)
@@ -25,21 +22,23 @@ def quotes(sql: str) -> bool:
 
 
 def mended(sql: str, rows: Sequence[Row]) -> list[Row]:
-    """The rows of a statement with its JSON, which comes first, as other databases write it."""
-    if not quotes(sql):
-        return [*rows]
-    return [row if type(j := row[0]) is not str or _ESCAPED not in j else _row(row) for row in rows]
+    """The rows of a statement whose JSON, which comes first, was made by the database."""
+    return [_row(row) for row in rows] if quotes(sql) else [*rows]
 
 
-def mended_row(sql: str, row: Row) -> Row:
-    """One of them."""
-    return mended(sql, [row])[0]
+def shown(read: ReadStatement, rows: Sequence[Row]) -> list[Row]:
+    """The rows of a read."""
+    return mended(read.statement.sql, rows) if read.bare is None else read.bare.rows(rows)
 
 
-def _row(row: Any) -> Row:
-    return (text(row[0]), *row[1:])
+def shown_row(read: ReadStatement, row: Row) -> Row:
+    """A row of a stream, whose JSON is text."""
+    return as_text(shown(read, [row])[0])
 
 
-def text(json: str) -> str:
-    """JSON with small letters in the escapes of control characters."""
-    return _ESCAPES.sub(lambda found: found[0].lower(), json)
+def _row(row: Row) -> Row:
+    json = row[0]
+    if type(json) is not str:
+        return row
+    found = mysql_quoted.mended(json)
+    return row if found is json else (found, *row[1:])

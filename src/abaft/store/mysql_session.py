@@ -25,13 +25,14 @@ from abaft.store.base import (
     Values,
 )
 from abaft.store.mysql_errors import Columns, conflicts, gone, translate, translate_write
-from abaft.store.mysql_escapes import mended, mended_row
+from abaft.store.mysql_escapes import mended, shown, shown_row
 from abaft.store.mysql_load import Copy
 from abaft.store.mysql_pool import Connection
 from abaft.store.server_session import Refused, ServerSession, Step, drive
 from abaft.store.sql.load import Tables
-from abaft.store.sql.mysql import LOCKS, TURN, read_datetime
+from abaft.store.sql.mysql import LOCKS, TURN
 from abaft.store.sql.mysql_literals import filled
+from abaft.store.sql.mysql_values import read_datetime
 from abaft.store.sql.read import ReadStatement
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.told import AMONG_RECENT, question
@@ -101,7 +102,7 @@ async def stream(connection: Connection, compiled: Any, values: Values) -> Async
     """The rows of a compiled read, some at a time, within the connection's transaction."""
     statement: Statement = compiled.statement.statement
     async for row in connection.stream(filled(statement.sql, statement.args(values))):
-        yield mended_row(statement.sql, row)
+        yield shown_row(compiled.statement, row)
 
 
 async def read(connection: Connection, compiled: Any, values: Values, settle: Settle) -> list[Row]:
@@ -110,7 +111,9 @@ async def read(connection: Connection, compiled: Any, values: Values, settle: Se
     if compiled.within is not None:
         await settle(connection)
         statement = compiled.within
-    found = await rows(connection, statement.statement, values)
+    asked = statement.statement
+    sql = await connection.spelled(asked.sql, asked.args(values))
+    found = shown(statement, await connection.rows(sql))
     return expected(found) if statement.estimate else found
 
 

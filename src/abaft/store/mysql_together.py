@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from abaft.store.base import HeldOff, Item, Row, Values
-from abaft.store.mysql_escapes import mended
+from abaft.store.mysql_escapes import mended, shown
 from abaft.store.mysql_pool import Connection
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.write import WriteStatement
@@ -136,7 +136,7 @@ class _Leg:
         """What its items gave. HeldOff where one did not take place."""
         compiled = self.item.compiled
         if self.item.reads:
-            rows = mended(compiled.statement.statement.sql, done[0][0] or ())
+            rows = shown(compiled.statement, done[0][0] or ())
             if self.item.held_off(rows):
                 raise HeldOff(self.run[0])
             return [rows]

@@ -131,12 +131,12 @@ LIMIT $4::BIGINT;
 
 -- counted: /api/posts?count=exact&offset=1&title=x
 -- me, f2, me, me, limit, offset
-SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || CASE WHEN (t1.author = $1::UUID) THEN ',"price":' || coalesce('"' || t1.price || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t2.j, ','), '') || ']' AS anon_1
-FROM (SELECT CAST(to_json(t2.name) AS TEXT) AS j
-FROM post_topics AS t3 JOIN topics AS t2 ON true
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1, (SELECT count(*) AS count_1
-FROM posts AS t4
-WHERE lower(t4.title) = $2::VARCHAR COLLATE "C" AND (t4.public = true OR t4.author = $3::UUID)) AS c2
+SELECT '{"id":"' || t1.id || '","title":' || CAST(to_json(t1.title) AS TEXT) || CASE WHEN (t1.author = $1::UUID) THEN ',"price":' || coalesce('"' || t1.price || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public IS true) THEN 'true' WHEN (t1.public IS false) THEN 'false' END || ',"author":"' || t1.author || '","created":"' || replace(to_char(timezone('UTC', t1.created), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","updated":"' || replace(to_char(timezone('UTC', t1.updated), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(string_agg(r_t3.j, ','), '') || ']' AS anon_1
+FROM (SELECT CAST(to_json(t3.name) AS TEXT) AS j
+FROM post_topics AS t4 JOIN topics AS t3 ON true
+WHERE t4.post = t1.id AND t4.topic = t3.name ORDER BY t3.name ASC) AS r_t3) || '}' AS c0, t1.id AS c1, (SELECT count(*) AS count_1
+FROM posts AS t2
+WHERE lower(t2.title) = $2::VARCHAR COLLATE "C" AND (t2.public = true OR t2.author = $3::UUID)) AS c2
 FROM posts AS t1
 WHERE lower(t1.title) = $2::VARCHAR COLLATE "C" AND (t1.public = true OR t1.author = $4::UUID) ORDER BY t1.id ASC
 LIMIT $5::BIGINT OFFSET $6::BIGINT;

@@ -86,7 +86,7 @@ LIMIT $14::BIGINT;
 -- highlighted: /api/notes?search="a storm"&highlight=true&fields=number
 -- ('a':AB <-> 'storm':AB) & !('ru':*AB)
 -- search, limit
-SELECT '{"number":' || CAST(t1.number AS TEXT) || '}' AS c0, f.rank AS c1, t1.place AS c2, t1.number AS c3, substr(t1.title, 1, 10000) AS h0, substr(t1.text, 1, 10000) AS h1
+SELECT '{"number":' || CAST(t1.number AS TEXT) || '}' AS c0, f.rank AS c1, t1.place AS c2, t1.number AS c3, substr(t1.title, 1, 10000) AS c4, substr(t1.text, 1, 10000) AS c5
 FROM (SELECT abaft_search_notes_0af50bf8.k0 AS k0, abaft_search_notes_0af50bf8.k1 AS k1, 0 AS scope, CAST(round(CAST(ts_rank('{0.0000, 0.0000, 0.3333, 1.0000}'::float4[], abaft_search_notes_0af50bf8.words, (SELECT to_tsquery(CAST('pg_catalog.simple' AS REGCONFIG), $1::VARCHAR) AS to_tsquery_1)) * 1000000 AS FLOAT)) AS BIGINT) AS rank
 FROM abaft_search_notes_0af50bf8
 WHERE abaft_search_notes_0af50bf8.words @@ (SELECT to_tsquery(CAST('pg_catalog.simple' AS REGCONFIG), $1::VARCHAR) AS to_tsquery_1)) AS f JOIN notes AS t1 ON true

@@ -132,12 +132,12 @@ LIMIT ? OFFSET ?;
 
 -- counted: /api/posts?count=exact&offset=1&title=x
 -- me, f2, me, f2, me, limit, offset
-SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || CASE WHEN (t1.author = ?) THEN ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t2.j, ','), '') || ']' AS anon_1
-FROM (SELECT json_quote(t2.name) AS j
-FROM post_topics AS t3 JOIN topics AS t2 ON 1 = 1
-WHERE t3.post = t1.id AND t3.topic = t2.name ORDER BY t2.name ASC) AS r_t2) || '}' AS c0, t1.id AS c1, (SELECT count(*) AS count_1
-FROM posts AS t4
-WHERE lower(t4.title) = ? AND (t4.public = 1 OR t4.author = ?)) AS c2
+SELECT '{"id":"' || t1.id || '","title":' || json_quote(t1.title) || CASE WHEN (t1.author = ?) THEN ',"price":' || coalesce('"' || CASE WHEN (t1.price < 0) THEN '-' ELSE '' END || (abs(t1.price) / 100) || '.' || substr('00' || (abs(t1.price) % 100), -2) || '"', 'null') ELSE '' END || ',"public":' || CASE WHEN (t1.public = 0) THEN 'false' WHEN (t1.public = 1) THEN 'true' END || ',"author":"' || t1.author || '","created":"' || replace(t1.created, '.000000Z', 'Z') || '","updated":"' || replace(t1.updated, '.000000Z', 'Z') || '","topics":' || (SELECT '[' || coalesce(group_concat(r_t3.j, ','), '') || ']' AS anon_1
+FROM (SELECT json_quote(t3.name) AS j
+FROM post_topics AS t4 JOIN topics AS t3 ON 1 = 1
+WHERE t4.post = t1.id AND t4.topic = t3.name ORDER BY t3.name ASC) AS r_t3) || '}' AS c0, t1.id AS c1, (SELECT count(*) AS count_1
+FROM posts AS t2
+WHERE lower(t2.title) = ? AND (t2.public = 1 OR t2.author = ?)) AS c2
 FROM posts AS t1
 WHERE lower(t1.title) = ? AND (t1.public = 1 OR t1.author = ?) ORDER BY t1.id ASC
 LIMIT ? OFFSET ?;

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import Column, Select, Table
 from sqlalchemy import Index as SqlIndex
@@ -80,6 +81,9 @@ class Dialect(ABC):
     """Whether an INSERT gives back what it stored."""
     joins_expanded: bool = False
     """Whether relations that a page expands are joined: a subquery for each record costs more."""
+    bare: Mapping[str, Encoder | None] = {}
+    """The kinds whose JSON is made here on pages, if any: what makes of the driver's value what
+    orjson writes as `json` does, null of null; None: nothing has to."""
     truths: tuple[str, str] = ("0", "1")
     """How a constant false and true are written."""
     functions: Mapping[str, Function]
@@ -168,6 +172,10 @@ class Dialect(ABC):
     @abstractmethod
     def json(self, kind: Kind, element: Element) -> Element:
         """The JSON text of a value, null where the value is null."""
+
+    def made(self, json: str | None) -> Any:
+        """What orjson takes for JSON that the database has made."""
+        return None if json is None else orjson.Fragment(json)
 
     def knows(self, kind: Kind) -> bool:
         """Whether columns of this database may hold the kind as it says."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -17,10 +15,8 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.sql.selectable import FromClause
 
 from abaft.base.errors import ModelError
-from abaft.model.documents import dump_json
 from abaft.model.kinds import Choice, Kind, Number
 from abaft.model.spec import Field, Model
-from abaft.model.times import MICROSECOND
 from abaft.store.sql.dialect import (
     Dialect,
     Element,
@@ -47,7 +43,9 @@ from abaft.store.sql.mysql_floats import Spelled
 from abaft.store.sql.mysql_functions import FUNCTIONS, REDUCTIONS
 from abaft.store.sql.mysql_literals import Listed, literal
 from abaft.store.sql.mysql_operators import OPERATORS
+from abaft.store.sql.mysql_quoted import mended
 from abaft.store.sql.mysql_storage import Whole, form, holds
+from abaft.store.sql.mysql_values import BARE, DECODERS, ENCODERS
 from abaft.store.sql.search_mysql import MysqlSearch
 
 _TYPES: dict[str, Any] = {
@@ -76,30 +74,6 @@ _NAMED_TYPES = {
 }
 
 
-def read_datetime(shown: str | datetime) -> datetime:
-    """Of what a text has, or a kept statement gives."""
-    at = shown if isinstance(shown, datetime) else datetime.fromisoformat(shown)
-    return at.replace(tzinfo=UTC)
-
-
-def _read_date(shown: str | date) -> date:
-    return shown if isinstance(shown, date) else date.fromisoformat(shown)
-
-
-def _read_time(shown: str | timedelta) -> time:
-    return (
-        (datetime.min + shown).time() if isinstance(shown, timedelta) else time.fromisoformat(shown)
-    )
-
-
-_ENCODERS: dict[str, Encoder] = {
-    "boolean": int,
-    "duration": lambda value: value // MICROSECOND,
-    "uuid": str,
-    "json": dump_json,
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Server:
     """What statements must know of the server."""
@@ -116,6 +90,7 @@ class MysqlDialect(Dialect):
     reductions = REDUCTIONS
     partial = False
     joins_expanded = True
+    bare = BARE
     unchecked = ("SET SESSION foreign_key_checks = 0", "SET SESSION foreign_key_checks = 1")
     explain = "EXPLAIN FORMAT=JSON "
 
@@ -215,20 +190,10 @@ class MysqlDialect(Dialect):
         return column if found is None else found.value(kind, column)
 
     def encoder(self, kind: Kind) -> Encoder | None:
-        return kind.show if isinstance(kind, Choice) else _ENCODERS.get(kind.name)
+        return kind.show if isinstance(kind, Choice) else ENCODERS.get(kind.name)
 
     def decoder(self, kind: Kind) -> Encoder | None:
-        decoders: dict[str, Encoder] = {
-            "boolean": bool,
-            "datetime": read_datetime,
-            "date": _read_date,
-            "time": _read_time,
-            "decimal": Decimal,
-            "duration": lambda value: value * MICROSECOND,
-            "uuid": kind.parse,
-            "json": orjson.loads,
-        }
-        return decoders.get(kind.name)
+        return kind.parse if kind.name == "uuid" else DECODERS.get(kind.name)
 
     def json(self, kind: Kind, element: Element) -> Element:
         match kind.name:
@@ -259,9 +224,12 @@ class MysqlDialect(Dialect):
         if isinstance(kind, Choice) and not kind.of_text:
             return sa.cast(element, sa.String)
         # What it gives has another collation, which doesn't mix with ours.
-        # MariaDB's escapes are in capitals: `mysql_escapes` mends them once they have arrived.
+        # MariaDB's escapes are in capitals: `mysql_quoted` mends them once they have arrived.
         quoted = sa.func.json_quote(element, type_=sa.String)
         return sa.collate(quoted, self.server.collation)
+
+    def made(self, json: str | None) -> Any:
+        return None if json is None else orjson.Fragment(mended(json))
 
     def list_encoder(self, kind: Kind) -> Encoder:
         encode = self.encoder(kind)

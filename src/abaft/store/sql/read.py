@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,29 +9,21 @@ import sqlalchemy as sa
 from sqlalchemy.sql.selectable import FromClause
 
 from abaft.model import expr as e
-from abaft.model.kinds import Text
 from abaft.model.spec import Model
 from abaft.plan.types import (
-    CountItem,
     Grouped,
     Highlight,
-    Item,
-    ManyItem,
-    OneItem,
-    Order,
     ReadPlan,
-    Selection,
     Term,
-    WholeItem,
 )
-from abaft.store.sql.conditions import Context, condition, folded, kind_of, own_value, value_of
-from abaft.store.sql.dialect import Dialect, Element, Encoder, concat, number, text_literal
+from abaft.store.sql.bare import Bare, Picked, bare
+from abaft.store.sql.conditions import Context, condition, folded, kind_of, own_value
+from abaft.store.sql.dialect import Dialect, Element, Encoder, number
 from abaft.store.sql.found import begin, texts
-from abaft.store.sql.frame import Frame, members
+from abaft.store.sql.frame import Frame
+from abaft.store.sql.record import record_json, sorted_by
 from abaft.store.sql.statement import Statement
 
-_JOINED = 16
-"""Relations that one statement joins at most: MySQL takes 61 tables."""
 ESTIMATED_UP_TO = 10_000
 """How far an estimate counts where the database has no planner that tells."""
 
@@ -49,6 +40,8 @@ class ReadStatement:
     count: bool
     estimate: bool = False
     """Whether it asks the planner, whose answer is yet to be read."""
+    bare: Bare | None = None
+    """What makes the rows of those that come, where these aren't so yet."""
 
 
 class Decoded:
@@ -74,36 +67,56 @@ def compile_read(context: Context, plan: ReadPlan, late: bool = False) -> ReadSt
         return ReadStatement(asked, (), True, estimate=True)
     if plan.kind == "count":
         return ReadStatement(context.binder.finish(sa.select(_counted(context, plan))), (), True)
-    query = read_query(context, plan, late)
+    query, made = _query(context, plan, late)
     decoders = tuple(context.dialect.decoder(order.kind) for order in plan.orders)
-    return ReadStatement(context.binder.finish(query), decoders, bool(plan.count))
+    return ReadStatement(context.binder.finish(query), decoders, bool(plan.count), bare=made)
 
 
-def read_query(context: Context, plan: ReadPlan, late: bool = False) -> sa.Select[Any]:
+def read_query(context: Context, plan: ReadPlan) -> sa.Select[Any]:
     """The query of a plan that isn't of a count alone."""
+    return _query(context, plan)[0]
+
+
+def _query(
+    context: Context, plan: ReadPlan, late: bool = False
+) -> tuple[sa.Select[Any], Bare | None]:
     frame = _frame(context, plan, ranked=True)
     parts = [part for part in (plan.where, plan.beyond) if part != e.TRUE]
     where = [*frame.ties, *(condition(part, [frame]) for part in parts)]
     shows = plan.search.highlights if plan.search is not None else ()
     order_values = [folded(order.column, [frame]) for order in plan.orders]
+    rest = [*order_values]
+    if plan.count in ("exact", "bounded"):
+        rest.append(_counted(context, plan))
     shown_frame = _plain(frame)
     if context.dialect.joins_expanded and not late:
         shown_frame.expanded = []
-    shown = record_json(shown_frame, plan.selection)
-    first = [frame.column(name) for name in plan.model.key] if late else [shown]
-    values: list[Element] = [*first, *order_values]
-    if plan.count in ("exact", "bounded"):
-        values.append(_counted(context, plan))
-    labels: list[Element] = [value.label(f"c{place}") for place, value in enumerate(values)]
-    labels += [] if late else texts(_plain(frame), shows)
+    made = None
+    if late:
+        values = [*(frame.column(name) for name in plan.model.key), *rest]
+    else:
+        rest += texts(_plain(frame), shows)
+        made, values = _shown(shown_frame, plan, rest)
+    labels = [value.label(f"c{place}") for place, value in enumerate(values)]
     query = sa.select(*labels).select_from(_source(frame, shown_frame)).where(*where)
     if plan.kind == "page":
         pairs = zip(order_values, plan.orders, strict=True)
-        query = query.order_by(*(_sorted(value, order) for value, order in pairs))
+        query = query.order_by(*(sorted_by(value, order) for value, order in pairs))
         query = query.limit(context.binder.plain("limit", sa.BigInteger()))
         if plan.offset:
             query = query.offset(context.binder.plain("offset", sa.BigInteger()))
-    return _shown_late(context, plan, query, shows) if late else query
+    return (_shown_late(context, plan, query, shows) if late else query), made
+
+
+def _shown(frame: Frame, plan: ReadPlan, rest: list[Element]) -> tuple[Bare | None, list[Element]]:
+    """What a query gives: the JSON, or the columns that it is made of, and the rest."""
+    picked = Picked()
+    listed = plan.kind == "page" and plan.source is None
+    record = bare(frame, plan.selection, picked) if listed else None
+    if record is None:
+        return None, [record_json(frame, plan.selection), *rest]
+    places = tuple(picked.place(element) for element in rest)
+    return Bare(record, places), picked.elements
 
 
 def _shown_late(
@@ -186,131 +199,6 @@ def _counted(context: Context, plan: ReadPlan) -> Element:
         limit = context.binder.plain("count_limit", sa.BigInteger())
     few = rows.limit(limit).correlate(None).subquery(context.label("n"))
     return sa.select(count).select_from(few).scalar_subquery()
-
-
-def _sorted(value: Element, order: Order) -> Element:
-    """Nulls last ascending and first descending, on every engine."""
-    if order.descending:
-        return value.desc().nulls_first() if order.nullable else value.desc()
-    return value.asc().nulls_last() if order.nullable else value.asc()
-
-
-def record_json(frame: Frame, selection: Selection, others: Sequence[Frame] = ()) -> Element:
-    """The record's JSON object as text; members that may not be read are left out.
-
-    With `others`, what is masked must be readable of these as well.
-    """
-    if not selection.items:
-        return text_literal("{}")
-    parts: list[Element] = []
-    open_first = selection.items[0].mask != e.TRUE
-    for place, item in enumerate(selection.items):
-        comma = "," if place or open_first else ""
-        member = [text_literal(f'{comma}"{item.name}":'), member_json(frame, item)]
-        if item.mask == e.TRUE:
-            parts += member
-        else:
-            readable = (condition(item.mask, [one]) for one in (frame, *others))
-            shown = (sa.and_(*readable), concat(member))
-            parts.append(sa.case(shown, else_=text_literal("")))
-    if open_first:
-        inner = sa.func.substr(concat(parts).self_group(), 2, type_=sa.String)
-        return concat([text_literal("{"), inner, text_literal("}")])
-    return concat([text_literal("{"), *parts, text_literal("}")])
-
-
-def member_json(frame: Frame, item: Item) -> Element:
-    """The JSON text of one member, "null" where there is no value."""
-    if isinstance(item, CountItem):
-        return _many_count(frame, item.of)
-    if isinstance(item, WholeItem):
-        salt = frame.context.binder.const(item.salt, Text())
-        opened, between, closed = map(text_literal, ("[", ',"', '"]'))
-        return concat([opened, record_json(frame, item.selection), between, salt, closed])
-    if isinstance(item, ManyItem):
-        return _many_json(frame, item)
-    if isinstance(item, OneItem):
-        return _one_json(frame, item)
-    if item.value is not None:
-        return _computed_json(frame, item.value, item.name)
-    return _field_json(frame, item.name)
-
-
-def _computed_json(frame: Frame, value: e.Value, name: str) -> Element:
-    kind = frame.model.computed[name].field.kind
-    shown = frame.context.dialect.json(kind, value_of(value, [frame], kind))
-    return sa.func.coalesce(shown, text_literal("null"), type_=sa.String)
-
-
-def _field_json(frame: Frame, name: str) -> Element:
-    field = frame.model.fields[name]
-    shown = frame.context.dialect.json(field.kind, frame.column(name))
-    return (
-        sa.func.coalesce(shown, text_literal("null"), type_=sa.String) if field.nullable else shown
-    )
-
-
-def _one_json(frame: Frame, item: OneItem) -> Element:
-    """The object; where there is none to be seen, the key that the field holds."""
-    one = frame.model.one[item.name]
-    held = _field_json(frame, item.name) if one.stored else text_literal("null")
-    if item.guard == e.FALSE:
-        return held
-    inner, on = frame.step(e.Hop(item.name, None if item.guard == e.TRUE else item.guard))
-    if frame.expanded is not None and len(frame.expanded) < _JOINED:
-        frame.expanded.append((inner.table, on))
-        inner.expanded = frame.expanded
-        there = inner.column(inner.model.key[0]).is_not(None)
-        joined = sa.case((there, record_json(inner, item.selection)))
-        return sa.func.coalesce(joined, held, type_=sa.String)
-    query = sa.select(record_json(inner, item.selection)).select_from(inner.table).where(on)
-    found = query.correlate(*frame.enclosing).scalar_subquery()
-    return sa.func.coalesce(found, held, type_=sa.String)
-
-
-def _many_json(frame: Frame, item: ManyItem) -> Element:
-    if e.FALSE in (item.guard, item.link_guard):
-        return text_literal("[]")
-    dialect = frame.context.dialect
-    inner, query = _members(frame, item)
-    shown = _key_json(inner) if item.selection is None else record_json(inner, item.selection)
-    orders = [_sorted(folded(order.column, [inner]), order) for order in item.orders]
-    return dialect.listed(query, shown, orders, item.limit, f"r_{inner.table.name}")
-
-
-def _many_count(frame: Frame, item: ManyItem) -> Element:
-    if e.FALSE in (item.guard, item.link_guard):
-        return text_literal("0")
-    _, query = _members(frame, item)
-    return sa.cast(query.with_only_columns(sa.func.count()).scalar_subquery(), sa.Text)
-
-
-def _members(frame: Frame, item: ManyItem) -> tuple[Frame, sa.Select[Any]]:
-    """The records of a to-many relation that may be shown and were asked for."""
-    inner, link, where = members(frame, frame.model.many[item.name])
-    if link is not None:
-        inner.enclosing = link.enclosing = (*inner.enclosing, link.table)
-    if item.guard != e.TRUE:
-        where.append(condition(item.guard, [inner]))
-    if link is not None and item.link_guard != e.TRUE:
-        where.append(condition(item.link_guard, [link]))
-    if item.where != e.TRUE:
-        where.append(condition(item.where, [inner]))
-    source = inner.table if link is None else link.table.join(inner.table, sa.true())
-    one: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(source)
-    return inner, one.where(*where).correlate(*frame.enclosing)
-
-
-def _key_json(frame: Frame) -> Element:
-    dialect, model = frame.context.dialect, frame.model
-    parts = [dialect.json(model.fields[name].kind, frame.column(name)) for name in model.key]
-    if len(parts) == 1:
-        return parts[0]
-    members_ = [
-        text_literal(f'{"," if place else ""}"{name}":').concat(part)
-        for place, (name, part) in enumerate(zip(model.key, parts, strict=True))
-    ]
-    return concat([text_literal("{"), *members_, text_literal("}")])
 
 
 def literal_frame(context: Context, model: Model, table: sa.Table, dialect: Dialect) -> Frame:

@@ -16,7 +16,8 @@ from abaft.store.sql.changes import CHANGES, change_params
 from abaft.store.sql.conditions import Context, condition
 from abaft.store.sql.dialect import Dialect, Element, text_literal
 from abaft.store.sql.frame import Frame
-from abaft.store.sql.read import ReadStatement, compile_read, record_json
+from abaft.store.sql.read import ReadStatement, compile_read
+from abaft.store.sql.record import record_json
 from abaft.store.sql.statement import Statement
 
 INDEX = "ix_abaft_changes_of_"

@@ -20,7 +20,8 @@ from abaft.store.sql.dialect import Element, number, text_literal
 from abaft.store.sql.frame import Frame
 from abaft.store.sql.operators import Operation
 from abaft.store.sql.program import make_program
-from abaft.store.sql.read import literal_frame, record_json
+from abaft.store.sql.read import literal_frame
+from abaft.store.sql.record import record_json
 from abaft.store.sql.statement import Statement
 from abaft.store.sql.versions import whole_change
 

@@ -2,9 +2,9 @@
 
 -- a list
 -- limit
-SELECT concat('{"name":', (json_quote(t1.name) COLLATE utf8mb4_nopad_bin), ',"marks":', (SELECT concat('[', coalesce(group_concat(json_quote(t6.name) COLLATE utf8mb4_nopad_bin ORDER BY t6.name ASC SEPARATOR ','), ''), ']') AS anon_1
+SELECT t1.name AS c0, (SELECT concat('[', coalesce(group_concat(json_quote(t6.name) COLLATE utf8mb4_nopad_bin ORDER BY t6.name ASC SEPARATOR ','), ''), ']') AS anon_1
 FROM card_marks AS t7 INNER JOIN marks AS t6 ON true = 1
-WHERE t7.card = t1.name AND t7.mark = t6.name), '}') AS c0, t1.board AS c1, t1.position AS c2, t1.name AS c3
+WHERE t7.card = t1.name AND t7.mark = t6.name) AS c1, t1.board AS c2, t1.position AS c3
 FROM cards AS t1
 WHERE t1.open = 1 AND t1.deleted IS NULL AND (EXISTS (SELECT 1
 FROM boards AS t2 INNER JOIN cards AS t3 ON true = 1
@@ -15,7 +15,7 @@ WHERE t5.card = t1.name AND t5.mark = t4.name)) ORDER BY t1.board ASC, t1.positi
 
 -- what is deleted
 -- limit
-SELECT concat('{"name":', (json_quote(t1.name) COLLATE utf8mb4_nopad_bin), '}') AS c0, t1.name AS c1
+SELECT t1.name AS c0
 FROM boards AS t1
 WHERE t1.deleted IS NOT NULL ORDER BY t1.name ASC
  LIMIT ?;

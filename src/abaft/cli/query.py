@@ -13,6 +13,7 @@ import typer
 
 from abaft.api.parse import Page, Parser
 from abaft.app import App
+from abaft.auth.tenants import HEADER
 from abaft.base.actor import SYSTEM, Actor
 from abaft.base.errors import SetupError, nearest
 from abaft.cli.console import note
@@ -56,6 +57,10 @@ As = Annotated[
         "above all rules if not given.",
     ),
 ]
+Tenant = Annotated[
+    str | None,
+    typer.Option(metavar="KEY", help="With --as: within this tenant, if they are in several."),
+]
 Roles = Annotated[list[str] | None, typer.Option("--role", help="A role of that user's.")]
 
 
@@ -69,6 +74,7 @@ def query(
     format_: Format = None,
     as_: As = None,
     role: Roles = None,
+    tenant: Tenant = None,
 ) -> None:
     """Ask a collection in the filter language, and show what it answers.
 
@@ -84,8 +90,9 @@ def query(
     given = {name: value for name, value in asked.items() if value is not None}
     given["limit"] = str(limit or WHOLE)
     page = Parser(app.schema, app.settings_, b"").page(model, urlencode(given).encode(), WHOLE)
+    actor = _actor(as_, role or [], tenant)
     try:
-        asyncio.run(_answer(app, page, _actor(as_, role or []), "count" if count else chosen))
+        asyncio.run(_answer(app, page, actor, tenant, "count" if count else chosen))
     except BrokenPipeError:
         # Whoever read has enough; what is left in the buffer has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -107,17 +114,27 @@ def _model(name: str, schema: Schema) -> Model:
     return model
 
 
-def _actor(user: str | None, roles: list[str]) -> Actor:
+def _actor(user: str | None, roles: list[str], tenant: str | None) -> Actor:
     if user is None:
-        if roles:
-            raise SetupError("--role goes with --as: above the rules there are no roles")
+        for name, given in (("role", roles), ("tenant", tenant)):
+            if given:
+                raise SetupError(f"--{name} goes with --as: above the rules there are none")
         return SYSTEM
     return Actor(None if user == "anonymous" else user, frozenset(roles))
 
 
-async def _answer(app: App, page: Page, actor: Actor, chosen: str) -> None:
+async def _placed(app: App, actor: Actor, tenant: str | None) -> Actor:
+    """The actor within their tenant, as a request of theirs would be. Raises Forbidden."""
+    places = app.records.tenants
+    if places is None:
+        return replace(actor, tenant=tenant) if tenant else actor
+    return await places.placed(actor, {HEADER: tenant or ""})
+
+
+async def _answer(app: App, page: Page, actor: Actor, tenant: str | None, chosen: str) -> None:
     await app.start()
     try:
+        actor = await _placed(app, actor, tenant)
         if chosen == "count":
             print(await _count(app, page, actor))
             return

@@ -232,3 +232,11 @@ async def test_the_mailbox_is_for_this_machine(database_url: str) -> None:
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert "Finish your registration" in page.text
+        assert '<a href="http://localhost:8000/account/register#' in page.text
+
+
+async def test_the_first_page_shows_where_to_log_in(database_url: str) -> None:
+    async with world(database_url) as found:
+        page = (await found.stranger().client.get("/")).text
+        for path in ("/account/login", "/api/auth/mailbox"):
+            assert f'href="{path}"' in page

@@ -96,6 +96,8 @@ def test_new_makes_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         os.umask(previous)
     made = {path.name for path in (tmp_path / "my-blog").iterdir()}
     assert made == {"app.py", ".env", ".gitignore", "README.md"}
+    assert "App(User, Tag, Post" in (tmp_path / "my-blog" / "app.py").read_text("utf-8")
+    assert "/account/join" in (tmp_path / "my-blog" / "README.md").read_text("utf-8")
     env = tmp_path / "my-blog" / ".env"
     assert stat.S_IMODE(env.stat().st_mode) == 0o600
     values = [line.partition("=")[2] for line in env.read_text().splitlines() if "=" in line]

@@ -144,7 +144,9 @@ class App(FastAPI):
         if self.accounts is not None and self.accounts.server is not None:
             add_discovery(self, self.accounts.server.metadata)
         if given.docs:
-            add_home(Home(self, self.schema, given, engine, docs_url if self.openapi_url else None))
+            docs = docs_url if self.openapi_url else None
+            links = () if self.accounts is None else self.accounts.links
+            add_home(Home(self, self.schema, given, engine, docs, links))
 
     def _accounts(
         self, said: Declared, own: OwnModels | None, secrets: Sequence[bytes], options: Any

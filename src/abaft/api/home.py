@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -75,6 +76,8 @@ class Home:
     settings: Settings
     engine: str
     docs_url: str | None
+    accounts: Sequence[tuple[str, str]] = ()
+    """Where people log in, and what else accounts have to open: names with paths."""
 
     def page(self, root: str) -> str:
         """The page's HTML; `root` is the path under which the application is mounted."""
@@ -101,7 +104,7 @@ class Home:
         links = [("API docs", self.docs_url)] if self.docs_url else []
         if self.app.openapi_url:
             links.append(("OpenAPI document", self.app.openapi_url))
-        return [(name, path) for name, path in links if path]
+        return [*links, *self.accounts]
 
     def _collection(self, root: str, name: str, model: Model) -> str:
         path = f"{self.settings.api_prefix}/{name}"

@@ -300,9 +300,17 @@ class Accounts:
             Endpoint("GET", "events/check", admin.standing, "Check the trail", answer=Standing),
         ]  # fmt: skip
 
+    @property
+    def links(self) -> list[tuple[str, str]]:
+        """What a person opens in a browser, by name."""
+        settings = self.context.settings
+        found = [("Log in", "/account/login")] if self.pages is not None else []
+        box = [("Mailbox", f"{settings.api_prefix}/auth/mailbox")] if _has_mailbox(settings) else []
+        return [*found, *box]
+
     def _local(self) -> list[Endpoint]:
         """What only development has."""
-        if self.context.settings.production or self.context.settings.smtp:
+        if not _has_mailbox(self.context.settings):
             return []
         look = Mailbox(self.context).look
         return [Endpoint("GET", "mailbox", look, "Unsent mails", answer=Mails, known=False)]
@@ -372,3 +380,7 @@ class Accounts:
         self.context.passwords.close()
         await self.context.throttle.close()
         await self.live.epoch.close()
+
+
+def _has_mailbox(settings: Settings) -> bool:
+    return not (settings.production or settings.smtp)

@@ -7,8 +7,7 @@ from collections.abc import Awaitable
 from functools import cached_property
 from typing import Any
 
-from abaft.auth.models import OwnModels
-from abaft.auth.vault import LEDGER
+from abaft.auth.models import LEDGER, OwnModels
 from abaft.base import ids
 from abaft.base.actor import Actor
 from abaft.db import Database

@@ -86,7 +86,7 @@ class Mailer:
 
     def link(self, purpose: str, token: str) -> str:
         """Where a mail's link leads: never to where a request's Host says."""
-        base = self._settings.base_url or "http://localhost:8000"
+        base = self._settings.base_url or self._settings.local_url
         return base + self._settings.mail_link.format(
             purpose=purpose.replace("_", "-"), token=quote(token)
         )

@@ -31,6 +31,7 @@ _HEADERS = (
     ),
     ("referrer-policy", "no-referrer"),
 )
+_ADDRESS = re.compile(r"https?://[^\s<>]+")
 _TOKEN = re.compile(r"#(\S+)")
 
 
@@ -79,10 +80,16 @@ def _shown(mail: Any) -> dict[str, Any]:
     }
 
 
+def _linked(text: str) -> str:
+    """The text with its addresses as links, which is what they are in a mail program."""
+    escaped = escape(text)
+    return _ADDRESS.sub(r'<a href="\g<0>">\g<0></a>', escaped)
+
+
 def _page(mails: list[dict[str, Any]]) -> str:
     found = "".join(
         f"<article><h2>{escape(mail['subject'])}</h2><p>to {escape(mail['to'])}</p>"
-        f"<pre>{escape(mail['text'])}</pre></article>"
+        f"<pre>{_linked(mail['text'])}</pre></article>"
         for mail in mails
     )
     return (

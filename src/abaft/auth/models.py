@@ -6,6 +6,7 @@ import operator
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
+from uuid import UUID
 
 from abaft.base.errors import ModelError
 from abaft.model.declare import Model
@@ -14,6 +15,8 @@ from abaft.model.names import plural
 
 TEXT = 400
 """Characters of what a client says of itself that are kept."""
+LEDGER = UUID(int=7 << 76 | 2 << 62)
+"""The ledger's one record: all zeros but for what makes it a UUID of version 7."""
 
 
 class Own(Model, abstract=True):

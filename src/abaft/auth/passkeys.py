@@ -87,7 +87,7 @@ class PasskeyFlows:
 
     def __init__(self, context: Context, codes: Codes, login: LoginFlows) -> None:
         self._context, self._codes, self._login = context, codes, login
-        self._origin = context.settings.base_url or "http://localhost:8000"
+        self._origin = context.settings.base_url or context.settings.local_url
         self._site = urlsplit(self._origin).hostname or "localhost"
 
     async def begin(self, call: Call) -> Reply:

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import orjson
 
 from abaft.answers import Unit
-from abaft.auth.models import TEXT, OwnModels
+from abaft.auth.models import LEDGER, TEXT, OwnModels
 from abaft.auth.told import changes_of
-from abaft.auth.vault import LEDGER, Vault
+from abaft.auth.vault import Vault
 from abaft.base import clock, ids
 from abaft.base.actor import Actor
 from abaft.db import Database

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from uuid import UUID
 
-from abaft.auth.models import OwnModels
+from abaft.auth.models import LEDGER, OwnModels
 from abaft.base import ids
 from abaft.base.errors import Conflict, NotFound, SettingError
 from abaft.db import Database
 from abaft.guard.keyring import Keyring
 
-LEDGER = UUID(int=7 << 76 | 2 << 62)
-"""The one record there is: all zeros but for what makes it a UUID of version 7."""
 _PURPOSE = "accounts"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from abaft.base.errors import SettingError
 
@@ -22,13 +23,12 @@ _EXTRAS = {
             "nacl",
             "pyotp",
             "webauthn",
-            "limits",
             "aiosmtplib",
             "jinja2",
         ),
     ),
     "html": ("fields of HTML or Markdown need nh3", ("nh3",)),
-    "redis": ("counts in Redis need its libraries", ("limits", "redis")),
+    "redis": ("counts in Redis need its libraries", ("redis",)),
     "migrate": ("this needs Alembic", ("alembic", "greenlet")),
 }
 """Who needs each extra, and the packages that it brings."""
@@ -53,6 +53,14 @@ def needs(extra: str) -> Iterator[None]:
         if (error.name or "").partition(".")[0] not in packages:
             raise
         raise SettingError(f"{who}: pip install 'abaft[{extra}]'") from error
+
+
+def installed(extra: str) -> bool:
+    """Whether all that it brings is there."""
+    try:
+        return all(find_spec(name) is not None for name in _EXTRAS[extra][1])
+    except ModuleNotFoundError:  # a finder that is asked before Python's own may refuse
+        return False
 
 
 def engine_of(url: str) -> str:

@@ -144,6 +144,10 @@ class Settings:
     base_url: str = setting(
         "", "where people reach the app, as https://example.org: links in mails lead there"
     )
+    local_url: str = setting(
+        "http://localhost:8000",
+        "where development is reached while there is no base_url; abaft dev and serve say it",
+    )
     allowed_hosts: str = setting(
         "", "names by which it may be asked, with commas between; empty: that of base_url"
     )

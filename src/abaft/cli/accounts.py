@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abaft.auth.trail import Checked
 from abaft.cli.console import done, fail
 from abaft.cli.target import USUAL, Application, find
+
+if TYPE_CHECKING:
+    from abaft.auth.trail import Checked
 
 accounts = typer.Typer(help="Look after accounts.", no_args_is_help=True)
 

@@ -12,13 +12,14 @@ from uvicorn.supervisors import ChangeReload
 
 from abaft.base import settings
 from abaft.cli.console import clean_errors
-from abaft.cli.serve import Host, Port, check_database, check_port, links, manners
+from abaft.cli.serve import Host, Port, check_database, check_port, links, manners, say_where
 from abaft.cli.target import USUAL, Application, find
 
 
 def dev(app: Application = USUAL, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve the application in development mode, and again after every change to a file."""
     settings.share(mode="development")
+    say_where(host, port)
     found = find(app)
     asyncio.run(check_database(found))
     check_port(host, port)

@@ -14,6 +14,7 @@ import orjson
 import typer
 
 from abaft.app import App
+from abaft.auth.user import User
 from abaft.base.errors import SetupError
 from abaft.cli.console import done, fail
 from abaft.cli.target import USUAL, Application, find
@@ -91,6 +92,8 @@ async def _tried(app: App, url: str, samples: Mapping[Any, Mapping[str, Any]]) -
     models = [
         row.cls for row in schema.models.values() if not (row.own or row.internal) and row.cls
     ]
+    if app.accounts is None:  # who is given User has them; what refers to it brings it without
+        models = [model for model in models if not issubclass(model, User)]
     tenant = schema.models[schema.tenant].cls if schema.tenant else None
     quiet: dict[str, Any] = {
         "smtp": "",

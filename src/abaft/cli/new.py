@@ -12,7 +12,8 @@ import typer
 from rich.markup import escape
 
 from abaft.base import ids
-from abaft.cli.console import done, err, fail
+from abaft.base.extras import installed
+from abaft.cli.console import done, err, fail, note
 
 APP = '''"""A blog: posts with tags, which their authors publish when they are done."""
 
@@ -47,7 +48,7 @@ class Post(Model):
         return post.author == me
 
 
-app = App(Tag, Post, title="{title}")
+app = App({users}Tag, Post, title="{title}")
 
 
 @app.get("/feed")
@@ -72,24 +73,33 @@ ABAFT_ADMIN_TOKEN={token}
 README = """# {title}
 
 ```console
-$ abaft dev          # http://127.0.0.1:8000, and again after every change
+$ abaft dev          # http://localhost:8000, and again after every change
 $ abaft routes       # what is served, and who may do what
 $ abaft query posts 'published and any(tags, name = "sea")' --sort -created
 $ abaft load app.py tags.csv && abaft export app.py posts -o posts.csv
 $ abaft shell        # Python with the models, `db` and `await` at the prompt
 ```
 
-The models and their rules are in `app.py`; the data is in `abaft.db`. As the administrator:
+The models and their rules are in `app.py`; the data is in `abaft.db`. {people}
+
+As the administrator:
 
 ```console
 $ . ./.env
 $ curl -H "Authorization: Bearer $ABAFT_ADMIN_TOKEN" -H "Content-Type: application/json" \\
-    -d '{{"name": "first"}}' http://127.0.0.1:8000/api/tags
+    -d '{{"name": "first"}}' http://localhost:8000/api/tags
 ```
 
 In production set `ABAFT_MODE=production`, `ABAFT_SECRET_KEY` and `ABAFT_DATABASE`, and run
 `abaft serve app.py --workers 4`.
 """
+
+
+PEOPLE = """People
+make an account at <http://localhost:8000/account/join>; while there is no mail server, what would
+be mailed to them is at <http://localhost:8000/api/auth/mailbox>."""
+NOBODY = """Nobody can
+log in yet: `pip install 'abaft[accounts]'` and give `User` to `App`."""
 
 
 def new(
@@ -106,11 +116,16 @@ def new(
         fail(f"{name} is there already and isn't empty", "choose another name")
     folder.mkdir(parents=True, exist_ok=True)
     title = folder.name.replace("_", " ").replace("-", " ").capitalize()
-    (folder / "app.py").write_text(APP.format(title=title), "utf-8")
+    people = installed("accounts")
+    app = APP.format(title=title, users="User, " if people else "")
+    (folder / "app.py").write_text(app, "utf-8")
     (folder / ".gitignore").write_text(IGNORE, "utf-8")
-    (folder / "README.md").write_text(README.format(title=title), "utf-8")
+    readme = README.format(title=title, people=PEOPLE if people else NOBODY)
+    (folder / "README.md").write_text(readme, "utf-8")
     _write_secret(folder / ".env", ENV.format(secret=ids.secret(), token=ids.secret()))
     done(f"{name} is made")
+    if not people:
+        note("people can log in once you pip install 'abaft[accounts]' and give User to App")
     err.print(f"  [cyan]cd {escape(shlex.quote(name))} && abaft dev[/]")
 
 

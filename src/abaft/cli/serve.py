@@ -61,12 +61,13 @@ def serve(
 
     Settings come from the environment (ABAFT_…) and from `.env` beside the application.
     """
+    own = uds is None and fd is None
+    say_where(host, port if own else 0)
     found = find(app)
     given = found.app.settings_
     if workers > 1:
         _share(found.app, fd)
     asyncio.run(check_database(found, workers))
-    own = uds is None and fd is None
     if own:
         check_port(host, port)
     if not given.production:
@@ -192,6 +193,19 @@ async def check_migrations(found: Found) -> None:
         await project.apply(done)
 
 
+def say_where(host: str, port: int) -> None:
+    """Has links in mails lead here, in development; port 0 is known too late for that."""
+    if port:
+        settings.share(local_url=_base(host, port))
+
+
+def _base(host: str, port: int) -> str:
+    """Passkeys and secure contexts want a name, which every address of this machine has."""
+    if host in ("127.0.0.1", "::1", "0.0.0.0", "::"):  # noqa: S104
+        return f"http://localhost:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def check_port(host: str, port: int) -> None:
     """Fails where another process has the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -209,9 +223,9 @@ def links(found: Found, host: str, port: int) -> None:
     err.print(f"[bold]{escape(app.title)}[/]  {escape(found.name)}  {app.store.capabilities.name}")
     if port == 0:
         return
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
-    base = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    base = _base(host, port)
     paths = ["/", "/docs"] if given.docs else []
+    paths += [] if app.accounts is None else [path for _, path in app.accounts.links]
     paths += [f"{given.api_prefix}/{name}" for name in app.schema.collections]
     for path in paths[:8]:
         err.print(f"  [cyan]{base}{path}[/]")

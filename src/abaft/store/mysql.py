@@ -295,7 +295,7 @@ class MysqlStore(ServerStore[Connection]):
         """Lets the connection, which isn't kept afterwards, take its time."""
         limit = "max_statement_time" if self.dialect.server.maria else "max_execution_time"
         await connection.run(f"SET SESSION {limit} = 0, SESSION innodb_lock_wait_timeout = 3600")
-        connection.limit = None
+        connection.limit.seconds = None
 
     async def stream(
         self, compiled: Read, values: Values, seconds: float = 0

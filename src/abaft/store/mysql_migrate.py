@@ -37,7 +37,7 @@ async def dial(url: str) -> Connection:
         await connection.run(unhurried(connection.server))
     except FAILURES as error:
         raise Lost(f"the database can't be reached: {error}") from error
-    connection.limit = None
+    connection.limit.seconds = None
     return connection
 
 

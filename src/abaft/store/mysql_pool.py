@@ -18,6 +18,7 @@ from asyncmy.cursors import SSCursor
 from abaft.base.errors import SettingError, SetupError
 from abaft.store import pool
 from abaft.store.base import AnswerTooLarge, Locked, Row, StoreError
+from abaft.store.limit import Limit
 from abaft.store.mysql_errors import FAILURES, Columns, code, duplicate, gone
 from abaft.store.mysql_prepared import Bound, Prepared
 from abaft.store.sql.mysql import Server
@@ -91,8 +92,8 @@ class Connection:
         wait = "SET SESSION innodb_lock_wait_timeout = "
         self.hasty, self.patient = f"{wait}0", f"{wait}{_lock_seconds(seconds)}"
         """What lets it wait for locks: not at all, and as long as usual."""
-        self.limit: float | None = seconds + _GRACE
-        """Seconds for a statement; None: it may take its time."""
+        self.limit = Limit(seconds + _GRACE)
+        """Of a statement; without seconds it may take its time."""
 
     async def run(self, sql: str) -> tuple[list[Row] | None, int]:
         """The rows of a statement, or None and how many it has changed."""
@@ -109,7 +110,7 @@ class Connection:
         raw = self._raw
         found: list[tuple[Sequence[Row] | None, int]] = []
         try:
-            async with asyncio.timeout(self.limit):
+            with self.limit:
                 await raw.query(";".join(statements))
                 while True:
                     result = raw._result
@@ -132,7 +133,7 @@ class Connection:
     async def bound(self, sql: str, args: Sequence[Any]) -> tuple[Sequence[Row] | None, int]:
         """As `run`, with the values beside the statement where that can be."""
         try:
-            async with asyncio.timeout(self.limit):
+            with self.limit:
                 bound = await self._bound.statement(sql, args)
                 result = None if bound is None else await bound[0].execute(bound[1])
         except errors.MySQLError as error:
@@ -159,7 +160,7 @@ class Connection:
         raw = self._raw
         try:
             # A server that isn't there any more, or has no limit of its own for what it does.
-            async with asyncio.timeout(self.limit):
+            with self.limit:
                 await raw.query(sql)
                 while raw._result.has_next:
                     await raw.next_result()

@@ -83,7 +83,7 @@ async def upgrade(
     apply: bool,
 ) -> tuple[list[str], list[str]]:
     """(statements applied, differences left); the server can't undo a definition."""
-    connection.limit = None
+    connection.limit.seconds = None
     await connection.run(unhurried(connection.server))
     # Of workers that start together one migrates, and the others find it done.
     [(held,)] = await connection.rows(f"SELECT get_lock({LOCK_NAME}, {_LOCK_SECONDS})")

@@ -19,6 +19,8 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "blog"
 PASSWORD = "correct horse battery"
 HOSTILE = "<img src=x onerror=\"document.title='gone'\"><script>document.title='gone'</script>"
 
+LIST = "* one\n* two"
+
 
 def environment(folder: Path) -> dict[str, str]:
     return {
@@ -136,16 +138,21 @@ async def test_xss_1_people_register_write_comment_and_moderate_in_a_browser(ser
         await page.reload()
         await page.get_by_role("button", name="Write").click()
         await page.locator("#write [name=title]").fill(f"Knots {HOSTILE}")
-        await page.locator("#write [name=body]").fill(f"Over, *under*\n{HOSTILE}")
+        await page.locator("#write [name=body]").fill(f"Over, *under*\n\n{HOSTILE}\n\n{LIST}")
         await page.get_by_role("button", name="Save").click()
         await page.get_by_role("heading", name="Knots").wait_for()
+        shown = page.locator("article", has_text="Knots").locator(".body")
+        assert await shown.locator("em").inner_text() == "under"
+        assert await shown.locator("li").all_inner_texts() == ["one", "two"]
+        assert await shown.locator("img, script, [onerror]").count() == 0
+        assert "<script>document.title='gone'</script>" in await shown.inner_text()
 
         bob = await ann.stranger()
         there = await register(bob, served, "bob")
         post = there.locator("article", has_text="Knots")
         await post.locator("[name=text]").fill(f"Well said {HOSTILE}")
         await post.get_by_role("button", name="Say it").click()
-        await post.locator("li", has_text="bob: Well said").wait_for()
+        await post.locator(".comments li", has_text="bob: Well said").wait_for()
         assert await there.get_by_role("button", name="Hide").count() == 0
 
         make(served, "bob", "editor")
@@ -159,7 +166,7 @@ async def test_xss_1_people_register_write_comment_and_moderate_in_a_browser(ser
         await page.locator("article", has_text="Knots").wait_for()
         reader = await (await ann.stranger()).open(served)
         await reader.get_by_role("heading", name="Knots").wait_for()
-        assert await reader.locator("li").count() == 0
+        assert await reader.locator(".comments li").count() == 0
 
         titles = {await shown.title() for shown in (page, there, reader)}
         assert titles == {"Abaft the mast"}

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from abaft import Many, Ref, field
+from abaft import Many, Model, Ref, allow, field
+from abaft.base.errors import ModelError
+from abaft.guard.rendering import html_of
+from abaft.guard.sanitise import clean_markdown
+from abaft.model.build import build
 from apps.open import Open
 from loads import Loader
 from scenarios import Api, serving
+from test_sanitise import HOSTILE, KEPT, alive
 
 BAD = "<b>x</b><script>alert(1)</script>"
 GOOD = "<b>x</b>"
@@ -181,3 +187,128 @@ app = App(Doc)
     assert result.exit_code == 0, result.output
     rows = [json.loads(line) for line in found.export("docs", "--format=ndjson").splitlines()]
     assert rows == [{"name": n, "html": GOOD, "text": GOOD_MARKDOWN} for n in "abc"]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, *KEPT])
+def test_xss_1_what_is_rendered_is_not_alive(text: str) -> None:
+    for given in (text, clean_markdown(text), f"# x\n\n> {text}\n", f"[{text}]({text})"):
+        assert not alive(html_of(given)), given
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("# A *head*", "<h1>A <em>head</em></h1>"),
+        ("a ~~b~~ c", "<p>a <s>b</s> c</p>"),
+        ("a<br>b", "<p>a<br>b</p>"),
+        ("```html\n<img src=x>\n```", "<pre><code>&lt;img src=x&gt;\n</code></pre>"),
+        ("`<b onclick=x()>`", "<p><code>&lt;b onclick=x()&gt;</code></p>"),
+        ("`&amp;`", "<p><code>&amp;amp;</code></p>"),
+        (
+            "[a](https://example.org)",
+            '<p><a href="https://example.org" rel="noopener noreferrer nofollow">a</a></p>',
+        ),
+        ("| a |\n|---|\n| 1 |", "<td>1</td>"),
+        ("", ""),
+    ],
+)
+def test_markdown_is_rendered_as_it_was_written(text: str, html: str) -> None:
+    made = html_of(clean_markdown(text))
+    assert made.strip() == html or (html and html in made)
+
+
+class Page(Model, key="name", history=True):
+    name: str
+    body: str | None = field(format="markdown", default=None)
+    html: str = field(renders="body")
+    notes: str = field(format="markdown", default="")
+    notes_html: str = field(renders="notes")
+
+    @allow("read", "create", "update")
+    def everyone(page, me: Any) -> bool:
+        return True
+
+    @allow("read", fields=["notes"])
+    def editors(page, me: Any) -> bool:
+        return me.has_role("editor")
+
+
+async def test_html_is_made_by_each_way_to_write(database_url: str) -> None:
+    text = "*a* <script>alert(1)</script>"
+    made = "<p><em>a</em> &lt;script&gt;alert(1)&lt;/script&gt;</p>\n"
+    long = "*a*\n\n" * 1_000
+    batch = {"operations": [{"method": "POST", "path": "/pages", "body": {"name": "g"}}]}
+    async with serving(database_url, Page) as api:
+        for request, body in (
+            ("POST /api/pages", {"name": "a", "body": text}),
+            ("POST /api/pages", [{"name": "b", "body": text}, {"name": "c"}]),
+            ("POST /api/pages?upsert=name", {"name": "d", "body": text}),
+            ("POST /api/pages?upsert=name", [{"name": "d", "body": "# x"}, {"name": "e"}]),
+            ("PUT /api/pages/f", {"body": text}),
+            ("PATCH /api/pages/f", {"body": "# y"}),
+            ("POST /api/batch", batch),
+            ("PATCH /api/pages?filter=name='g'&limit=1", {"body": text}),
+            ("POST /api/pages", {"name": "h", "body": long}),
+        ):
+            answer = await api.ask(request, json=body)
+            assert answer.status_code < 300, (request, answer.text)
+        await api.db.create(Page, name="i", body=text)
+        found = {row["name"]: row["html"] for row in await api.items("/api/pages?sort=name")}
+        assert found.pop("h") == "<p><em>a</em></p>\n" * 1_000
+        heads = {"d": "<h1>x</h1>\n", "f": "<h1>y</h1>\n"}
+        assert found == {**dict.fromkeys("abgi", made), **dict.fromkeys("ce", ""), **heads}
+        for body in ({"name": "x", "html": "<b>"}, {"name": "x", "notes_html": "<b>"}):
+            assert (await api.ask("POST /api/pages", json=body)).status_code == 422
+        first = (await api.items("/api/pages/f/history"))[-1]["version"]
+        back = await api.ask(f"POST /api/pages/f/history/{first}/restore")
+        assert (back.status_code, back.json()["html"]) == (200, made)
+
+
+async def test_authz_2_html_is_read_by_who_may_read_its_markdown(database_url: str) -> None:
+    async with serving(database_url, Page) as api:
+        api.people |= {"ann": "Test ann", "ed": "Test ed editor"}
+        body = {"name": "a", "notes": "*hush*"}
+        assert (await api.ask("POST /api/pages", "admin", json=body)).status_code == 201
+        assert "hush" in (await api.ask("GET /api/pages/a", "ed")).text
+        for query in ("a", "a/history", "?search=hush", "?sort=notes_html"):
+            assert "hush" not in (await api.ask(f"GET /api/pages/{query}", "ann")).text
+        answer = await api.ask("GET /api/pages?filter=notes_html contains 'hush'", "ann")
+        assert answer.status_code == 403 or answer.json()["items"] == []
+
+
+def test_what_renders_is_a_text_and_what_is_rendered_is_markdown() -> None:
+    class Wrong(Model):
+        body: str = field(format="html")
+        html: str = field(renders="body")
+
+    class Typed(Model):
+        body: str = field(format="markdown")
+        html: int = field(renders="body")
+
+    class Lost(Model):
+        html: str = field(renders="body")
+
+    for model in (Wrong, Typed, Lost):
+        with pytest.raises(ModelError, match=f"{model.__name__}.html"):
+            build([model])
+
+
+PARTS = [
+    "[", "*a_", "`a", "![", "<", "\n> ", "  - \n", "**a", "[a](", "[a]: b\n", "|-|\n", "&",
+    "| a | b |\n|---|---|\n", "a\n=\n", "~~a", "\\", "_*", "[a][", "<b>", "</", "[x](<", "<!--",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", PARTS)
+def test_dos_3_twice_the_markdown_takes_twice_the_time_to_render(part: str) -> None:
+    def seconds(size: int) -> float:
+        text, times = part * (size // len(part)), []
+        for _ in range(3):
+            start = time.thread_time()
+            html_of(text)
+            times.append(time.thread_time() - start)
+        return min(times)
+
+    small, large = seconds(4_000), seconds(16_000)
+    assert large < 9 * max(small, 0.002), f"{small:.4f} s, then {large:.4f} s for four times it"

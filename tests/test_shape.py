@@ -21,7 +21,7 @@ LINES_A_FUNCTION = 50
 
 # "path" or "path::function" → its lines.
 # field() is one keyword a line, and what they mean.
-WAIVED: dict[str, int] = {"src/abaft/model/field.py::field": 84}
+WAIVED: dict[str, int] = {"src/abaft/model/field.py::field": 79}
 
 # Imports inside functions cost nobody anything in the command line, where they save start-up; and
 # an optional driver is imported when it is asked for: "path::module".
@@ -29,6 +29,7 @@ LATE_IMPORTS_MAY_BE_IN = "src/abaft/cli/*"
 LATE_IMPORTS: set[str] = {
     "src/abaft/guard/limits.py::limits.storage",
     "src/abaft/guard/limits.py::redis",
+    "src/abaft/model/renders.py::abaft.guard.rendering",
     "src/abaft/model/rich.py::abaft.guard.sanitise",
     # The parser of a language that most requests don't speak.
     "src/abaft/language/parse.py::abaft.language",

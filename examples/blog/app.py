@@ -42,6 +42,7 @@ class Post(Model):
     description: str = field(default="", max_length=400, search=True, search_weight=2)
     date: dt.date = field(index=True)
     body: str = field(max_length=100_000, search=True, format="markdown")
+    html: str = field(renders="body")
     published: bool = False
     author: Ref[User] = field(default=me, on_delete="cascade")
     categories: Many[Category]

@@ -27,7 +27,7 @@ _EXTRAS = {
             "jinja2",
         ),
     ),
-    "html": ("fields of HTML or Markdown need nh3", ("nh3",)),
+    "html": ("fields of HTML or Markdown need their libraries", ("nh3", "markdown_it")),
     "redis": ("counts in Redis need its libraries", ("redis",)),
     "migrate": ("this needs Alembic", ("alembic", "greenlet")),
 }

@@ -21,6 +21,8 @@ from abaft.model.field import UNSET, Options, Sentinel, Unique, by_database, me,
 from abaft.model.inherited import rules_of_added
 from abaft.model.kinds import Kind
 from abaft.model.relations import add_ties, link_model, many_relation, one_relation
+from abaft.model.renders import hooks_of, renders
+from abaft.model.renders import ruled as ruled_with
 from abaft.model.search import searched
 from abaft.model.spec import POSITION, Check, Field, Hook, Many, One, Rule, Schema, Stamp
 from abaft.model.spec import Model as Spec
@@ -38,7 +40,7 @@ from abaft.model.trace import trace
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,59}")
 RESERVED = {"highlights"}
 """Members of a record's JSON that no field can be."""
-_NO_FLAGS = ("column", "factory", "format", "stored")
+_NO_FLAGS = ("column", "factory", "format", "renders", "stored")
 
 
 @dataclass(slots=True)
@@ -347,12 +349,14 @@ def _ruled(schema: Schema, spec: Spec, cls: type[Model]) -> Spec:
             if spec.history and "read" in found.actions:
                 told_by_versions(spec, f"{spec.name}.{name}", where)
             rules.append(Rule(name, found.actions, where, found.fields))
-    ruled = replace(spec, rules=(*rules, *rules_of_added(cls, spec, rules)))
+    made = renders(cls, spec)
+    every = ruled_with([*rules, *rules_of_added(cls, spec, rules)], made)
+    ruled = replace(spec, rules=tuple(every))
     return replace(
         ruled,
         searched=searched(ruled, cls.__config__.search),
         checks=tuple(checks),
-        hooks=tuple(hooks),
+        hooks=(*hooks, *hooks_of(made)),
         scopes=tuple(scopes),
         conditional=conditional(schema, spec, cls.__config__),
     )

@@ -105,6 +105,10 @@ class Options:
     relation: Mapping[str, Any] = slot(default_factory=dict)
 
 
+_LIMITS = ("max_length", "min_length", "pattern", "ge", "gt", "le", "lt", "max_digits",
+           "decimal_places")  # fmt: skip
+
+
 def field(
     *,
     default: Any = UNSET,
@@ -128,6 +132,7 @@ def field(
     search: bool | str = False,
     search_weight: int = 1,
     format: Literal["", "html", "markdown"] = "",
+    renders: str = "",
     column: str | None = None,
     stored: str = "",
     on_delete: OnDelete = "restrict",
@@ -146,34 +151,28 @@ def field(
     isn't abaft's own way (docs/inspect.md). `collate="nocase"` compares blind to the case of A-Z.
     `search` marks text for full-text search: True, or the language of its stems; what is found
     there counts `search_weight` times. `format` has what would run taken out of what is written.
+    `renders` names a field of Markdown, whose HTML this one holds.
     For a Ref: `on_delete` ("restrict", "cascade", "set null"); `constraint=False` leaves out the
     foreign key; `via` names the fields of this model that already hold the target's key. For a
     Many: `back` names the target's Ref to this model; `through` a linking model of both.
     """
     if default_factory is not None:
         default = default_factory if default is UNSET else default
-    limits = {
-        "max_length": max_length,
-        "min_length": min_length,
-        "pattern": pattern,
-        "ge": ge,
-        "gt": gt,
-        "le": le,
-        "lt": lt,
-        "max_digits": max_digits,
-        "decimal_places": decimal_places,
-    }
+    default = "" if renders and default is UNSET else default
+    given = (max_length, min_length, pattern, ge, gt, le, lt, max_digits, decimal_places)
+    limits = dict(zip(_LIMITS, given, strict=True))
     flags = {
         "key": key,
         "unique": unique,
         "index": index,
         "nocase": collate == "nocase",
         "hidden": hidden,
-        "read_only": read_only,
+        "read_only": read_only or bool(renders),
         "write_once": write_once,
         "search": search,
         "search_weight": search_weight,
         "format": format,
+        "renders": renders,
         "column": column,
         "stored": stored,
         "description": description,

@@ -23,7 +23,7 @@ from abaft.auth.devices import Devices
 from abaft.auth.ended import Ended
 from abaft.auth.epoch import epoch_of
 from abaft.auth.export import Export, ExportFlows
-from abaft.auth.factor_flows import Begun, Code, FactorFlows, Proof, Recovery
+from abaft.auth.factor_flows import Begun, Code, FactorFlows, FactorState, Proof, Recovery
 from abaft.auth.factors import Factors
 from abaft.auth.joining import Finish, Invite, JoiningFlows, Mailed, Register, RegisterAtOnce
 from abaft.auth.keys import KeyFlows, KeyList, Keys, KeyShown, NewKey, NewService
@@ -31,6 +31,7 @@ from abaft.auth.live import Live
 from abaft.auth.login import (
     Bearer,
     Confirm,
+    Ending,
     FactorAsked,
     LoggedIn,
     Login,
@@ -108,9 +109,9 @@ class Accounts:
             replace(row, handle=at_newest(row.handle)) for row in self._rows()
         ]
         own = settings.account_pages
-        self.pages = Pages(self.context, self.endpoints) if own else None
+        self.pages = Pages(self.context, self.endpoints, self.tenants) if own else None
         if self.pages is not None:
-            self.pages.others = self._others.parties.buttons()
+            self.pages.drawing.others = self._others.parties.buttons()
 
     def _make_flows(self, providers: Sequence[Provider]) -> None:
         context, codes = self.context, self.codes
@@ -180,7 +181,8 @@ class Accounts:
             ),
             Endpoint("GET", "export", self._export.export, "One's own data", answer=Export),
             Endpoint("GET", "sessions", login.list, "Where one is logged in", answer=SessionList),
-            Endpoint("DELETE", "sessions", login.end_all, "Log out everywhere", status=204),
+            Endpoint("DELETE", "sessions", login.end_all, "Log out everywhere", status=204,
+                     query=Ending),
             Endpoint("DELETE", "sessions/*", login.end, "End a session", status=204, raised=(404,)),
             Endpoint(
                 "POST", "password", password.change, "Change the password", Change, LoggedIn,
@@ -231,6 +233,10 @@ class Accounts:
     def _guards(self) -> list[Endpoint]:
         factors, keys = self._factors, self._keys
         return [
+            Endpoint(
+                "GET", "totp", factors.state, "Whether there is a second factor",
+                answer=FactorState,
+            ),
             Endpoint(
                 "POST", "totp", factors.begin, "Begin a second factor", Proof, Begun, 201,
                 raised=(409, 429),

@@ -21,6 +21,11 @@ class Begun(TypedDict):
     uri: str
 
 
+class FactorState(TypedDict):
+    on: bool
+    recovery_codes: int
+
+
 @with_config(STRICT)
 class Code(TypedDict):
     code: Annotated[str, Field(max_length=40)]
@@ -35,6 +40,13 @@ class FactorFlows:
 
     def __init__(self, context: Context, factors: Factors, login: LoginFlows) -> None:
         self._context, self._factors, self._login = context, factors, login
+
+    async def state(self, call: Call) -> Reply:
+        """Whether log-ins ask for it, and how many recovery codes are left."""
+        self._login.session(call)
+        account = await self._context.account_of(call.user())
+        on, left = await self._factors.state(account)
+        return Reply(200, {"on": on, "recovery_codes": left})
 
     async def begin(self, call: Call) -> Reply:
         """The secret for an app of codes."""

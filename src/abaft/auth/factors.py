@@ -41,6 +41,11 @@ class Factors:
         kinds = {row.kind for row in await self._all(account) if row.confirmed}
         return ["totp", *sorted(kinds & {"recovery"})] if "totp" in kinds else []
 
+    async def state(self, account: Any) -> tuple[bool, int]:
+        """Whether a log-in asks for codes, and how many of recovery are left."""
+        kinds = [row.kind for row in await self._all(account) if row.confirmed]
+        return "totp" in kinds, kinds.count("recovery")
+
     async def _all(self, account: Any) -> list[Any]:
         model, key = self._context.models.factor, account.id
         return list(await self._context.db.list(model, lambda row: row.account.id == key))

@@ -84,6 +84,13 @@ class SessionList(TypedDict):
     items: list[SessionShown]
 
 
+@with_config(STRICT)
+class Ending(TypedDict):
+    """Which of them: all, or all but the one by which this came."""
+
+    others: NotRequired[Literal["true"]]
+
+
 class FactorAsked(TypedDict):
     """The first proof is good; a second factor is to follow"""
 
@@ -322,13 +329,14 @@ class LoginFlows:
         return Reply(204)
 
     async def end_all(self, call: Call) -> Reply:
-        """Ends all of one's sessions, this one too."""
+        """Ends all of one's sessions, this one too unless it is about the others."""
         context = self._context
-        self.session(call)
+        session = self.session(call)
+        kept = session if "others" in call.query else None
         account = await context.account_of(call.user())
-        over = partial(context.sessions.over, account=account.id)
+        over = partial(context.sessions.over, account=account.id, but=kept)
         await context.noted("sessions_ended", call, over, call.user(), ends=True)
-        return Reply(204, None, (context.cookie("", 0),))
+        return Reply(204, None, () if kept else (context.cookie("", 0),))
 
 
 def shown_session(record: Any, current: str) -> dict[str, Any]:

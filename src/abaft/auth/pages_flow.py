@@ -5,31 +5,27 @@ Each hands what was typed to the endpoint that an app would ask, so that all it 
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
+import orjson
 from pydantic import ValidationError
 
 from abaft.auth.calls import Call, Endpoint, Reply
 from abaft.auth.context import Context
-from abaft.auth.mail import accepted
-from abaft.auth.page_table import NAME, NEW, PAGES, Page
-from abaft.base import ids
-from abaft.base.actor import ANONYMOUS, Actor
-from abaft.base.errors import BadRequest, Fault, Forbidden, NotFound, Unauthorized
+from abaft.auth.page_bodies import Values, body_of, carried, local, not_taken
+from abaft.auth.page_drawing import Drawing, Sheet
+from abaft.auth.page_offer import offered
+from abaft.auth.page_types import Form, Page
+from abaft.base.actor import ANONYMOUS, Actor, Placing
+from abaft.base.errors import Fault, Forbidden, NotFound, Unauthorized
 from abaft.guard import csrf
-from abaft.guard.headers import page_policy
 from abaft.model.adapters import adapter_of
 
-_LOCAL = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
-_OWN = files("abaft.auth") / "pages"
-Values = Mapping[str, str]
+CONFIRM, AGAIN = "confirm", "again"
+"""The page of a proof that is asked for, and the field that names what goes on after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,206 +40,234 @@ class Visit:
     headers: Mapping[str, str]
     address: str
 
+    @property
+    def next(self) -> str:
+        """Where to go on to, if that is here."""
+        return local(self.form.get("next", "") or self.query.get("next", ""))
 
-def local(path: str) -> str:
-    """A path of this origin to go on to; "" for what may lead anywhere else."""
-    return path if len(path) <= 2_000 and _LOCAL.fullmatch(path) else ""
+    def at(self, page: str) -> str:
+        """The path of a page."""
+        return f"{self.base}/{page}" if page else self.base
 
 
 class Pages:
-    """Answers visits. `others` are links to log in with, which stand below the form."""
+    """Answers visits."""
 
     visit = Visit
 
-    def __init__(self, context: Context, endpoints: Sequence[Endpoint]) -> None:
-        self._context = context
+    def __init__(
+        self, context: Context, endpoints: Sequence[Endpoint], tenants: Placing | None = None
+    ) -> None:
+        self._context, self._tenants = context, tenants
         self._endpoints = {f"{row.method} {row.path}": row for row in endpoints}
         self._bodies = {
             name: adapter_of(row.body)
             for name, row in self._endpoints.items()
             if row.body is not None
         }
-        self._pages = _offered(context, self._endpoints)
-        folder = context.settings.page_templates
-        loaders: list[Any] = [FileSystemLoader(folder)] if folder else []
-        loader = ChoiceLoader([*loaders, PackageLoader("abaft.auth", "pages")])
-        self._templates = Environment(autoescape=True, loader=loader, undefined=StrictUndefined)
-        self._folder = Path(folder) if folder else None
-        self._texts: dict[str, dict[str, str]] = {"en": self._text("en")}
-        self.others: list[tuple[str, str]] = []
+        self._pages = offered(context, self._endpoints)
+        self._forms = {form.name: page for page in self._pages.values() for form in page.forms}
+        self._menu = tuple((row.name, row.title) for row in self._pages.values() if row.menu)
+        self.drawing = Drawing(context.settings.page_templates, context.mailer.title)
 
     async def answer(self, visit: Visit) -> Reply:
         """A page, or where to go on."""
         if visit.name == "style.css":
-            css = self._templates.get_template("style.css").render()
-            return Reply(200, None, (("content-type", "text/css; charset=utf-8"), _KEEP), css)
-        if visit.method == "POST":
-            return await self._posted(visit)
-        page = self._pages.get(visit.name)
-        if not visit.name:
-            return await self._overview(visit)
+            return self.drawing.style()
+        try:
+            return await (self._posted(visit) if visit.method == "POST" else self._looked(visit))
+        except Unauthorized:
+            # Of a page that is for who has logged in: they haven't, or not any more.
+            page = self._of(visit)
+            then = page.home if page.kept else page.name
+            return _go(visit.at("login") + (f"?next={quote(visit.at(then))}" if then else ""))
+
+    def _of(self, visit: Visit) -> Page:
+        """The page of this name, or that of the form. Raises NotFound."""
+        page = self._pages.get(visit.name) or self._forms.get(visit.name)
         if page is None:
             raise NotFound("there is no such page of accounts")
-        if page.known and (await self._actor(visit)).id is None:
-            return _go(f"{visit.base}/login?next={visit.base}/{page.name}")
-        return await self._form(visit, page, 200)
+        return page
+
+    async def _looked(self, visit: Visit) -> Reply:
+        page = self._of(visit)
+        if page.name != visit.name:
+            return _go(visit.at(page.name))
+        if page.kept:
+            return _go(visit.at(page.home))
+        done = self._done(visit.query.get("done", ""))
+        kept = {"next": visit.next}
+        if page.name == CONFIRM and visit.query.get(AGAIN, "") in self._forms:
+            kept[AGAIN] = visit.query[AGAIN]
+        return await self._drawn(visit, page, kept, error=visit.query.get("error", ""), done=done)
+
+    def _done(self, name: str) -> str:
+        """The text of what a form has done."""
+        page = self._forms.get(name)
+        return "" if page is None else _form(page, name).told
 
     async def _posted(self, visit: Visit) -> Reply:
+        page = self._of(visit)
         own = self._context.settings
         scheme = "https" if own.production else "http"
+        if visit.name not in self._forms:
+            raise NotFound("there is no such form of accounts")
+        form = _form(page, visit.name)
         if not csrf.from_here(visit.headers, own.base_url, scheme):
-            shown = self._pages.get(visit.name) or self._pages["login"]
-            return await self._form(visit, shown, 403, Forbidden(self._words(visit)["expired"]))
-        if visit.name == "logout":
-            reply = await self._asked(visit, "POST logout", None)
-            return _go(f"{visit.base}/login", reply.headers)
-        if visit.name == "sessions/end":
-            await self._asked(visit, "DELETE sessions/*", None, (visit.form.get("id", ""),))
-            return _go(visit.base)
-        page = self._pages.get(visit.name)
-        if page is None:
-            raise NotFound("there is no such page of accounts")
+            fault = Forbidden("this was not sent by a page of this origin", code="csrf")
+            return self._bare(visit, page, fault)
         try:
-            reply = await self._asked(visit, page.endpoint, _body(page, visit.form))
+            reply = await self._asked_by(visit, form)
         except Fault as fault:
-            if fault.status >= 500:
+            if fault.status >= 500 or _gone(fault, page):
                 raise
-            return await self._form(visit, page, fault.status, fault)
-        return await self._went(visit, page, reply)
+            return await self._refused(visit, page, form, fault)
+        return await self._went(visit, page, form, reply)
 
-    async def _went(self, visit: Visit, page: Page, reply: Reply) -> Reply:
-        """What follows a form that was good."""
-        if reply.status == 202 and isinstance(reply.body, dict) and "factor_token" in reply.body:
-            factor = self._pages["factor"]
-            kept = {"factor_token": reply.body["factor_token"], "next": _next(visit)}
-            return await self._form(visit, factor, 200, kept=kept)
-        if page.told:
-            values = {"title": page.title, "lead": page.told, "links": page.links}
-            done = self._page(visit, ["done.html"], 200, values)
-            return replace(done, headers=(*done.headers, *reply.headers))
-        return _go(_next(visit) or visit.base, reply.headers)
-
-    async def _asked(
-        self, visit: Visit, name: str, body: Any, place: tuple[str, ...] = ()
-    ) -> Reply:
-        """What the endpoint answers. Raises its faults."""
-        row = self._endpoints[name]
+    async def _asked_by(self, visit: Visit, form: Form) -> Reply:
+        """What the form's endpoint answers. Raises its faults."""
+        row = self._endpoints[form.endpoint]
+        # Who asks comes first: what they typed is nothing to look at where a page was forged.
+        actor = await self._actor(visit, "POST") if row.known else ANONYMOUS
+        body = None
         if row.body is not None:
-            body = self._checked(name, body)
-        actor = await self._actor(visit, row.method) if row.known else ANONYMOUS
-        return await row.handle(Call(visit.headers, visit.address, body, actor, place))
+            body = self._checked(form.endpoint, body_of(form, visit.form, visit.base))
+        place = (visit.form.get("id", ""),) if form.each == "id" else ()
+        return await row.handle(
+            Call(visit.headers, visit.address, body, actor, place, dict(form.query))
+        )
 
     def _checked(self, name: str, body: Any) -> Any:
         try:
             return self._bodies[name].validate_python(body)
         except ValidationError as error:
-            names = sorted({str(row["loc"][0]) for row in error.errors() if row["loc"]})
-            raise BadRequest(f"this can't be taken: {', '.join(names)}") from None
+            raise not_taken(
+                sorted({str(row["loc"][0]) for row in error.errors() if row["loc"]})
+            ) from None
 
-    async def _actor(self, visit: Visit, method: str = "GET") -> Actor:
+    async def _actor(self, visit: Visit, method: str) -> Actor:
         """Who asks by the cookie; what they send must have the token of their session."""
         headers = _Sent(visit.headers, visit.form.get("csrf", ""), method)
-        found = await self._context.authenticator.authenticate(headers)
-        return found or ANONYMOUS
+        authenticator = self._context.authenticator
+        due = authenticator.epoch.due()
+        if due is not None:
+            # What another worker has ended opens no page either.
+            await due
+        found = await authenticator.authenticate(headers)
+        if found is None or self._tenants is None:
+            return found or ANONYMOUS
+        return await self._tenants.placed(found, headers)
 
-    async def _overview(self, visit: Visit) -> Reply:
-        try:
-            mine = (await self._asked(visit, "GET me", None)).body
-            shown = (await self._asked(visit, "GET sessions", None)).body
-        except Unauthorized:
-            return _go(f"{visit.base}/login")
-        user = {"name": "", "email": "", "id": "", **mine["user"]}
-        sessions = shown["items"]
-        values = {"title": "account", "user": user, "sessions": sessions, "csrf": mine["csrf"]}
-        return self._page(visit, ["overview.html"], 200, values)
+    async def _refused(self, visit: Visit, page: Page, form: Form, fault: Fault) -> Reply:
+        """The form once more, with what is wrong; or first the proof that it asks for."""
+        given = {**visit.form, "next": visit.next}
+        if fault.code == "confirm_first" and CONFIRM in self._pages:
+            kept = _unsecret(given) | {AGAIN: form.name}
+            return await self._drawn(visit, self._pages[CONFIRM], kept, status=fault.status)
+        kept = {name: given[name] for name in (*page.kept, "next") if given.get(name)}
+        if page.name == CONFIRM:
+            kept = _unsecret(given)
+        if not all(given.get(name) for name in page.kept):
+            return self._bare(visit, page, fault)
+        return await self._drawn(
+            visit, page, kept, status=fault.status, typed=given, at=form.name, fault=fault
+        )
 
-    async def _form(
-        self,
-        visit: Visit,
-        page: Page,
-        status: int,
-        fault: Fault | None = None,
-        kept: Values | None = None,
+    def _bare(self, visit: Visit, page: Page, fault: Fault) -> Reply:
+        """What is wrong, and where to begin again."""
+        links = ((page.home if page.kept else page.name, page.title),)
+        return self._draw(visit, Sheet(page, (), fault.status, fault=fault, links=links))
+
+    async def _went(self, visit: Visit, page: Page, form: Form, reply: Reply) -> Reply:
+        """What follows a form that was good."""
+        answer = reply.body if isinstance(reply.body, dict) else {}
+        if "content-disposition" in dict(reply.headers):
+            kind = ("content-type", "application/json")
+            return replace(
+                reply, headers=(kind, *reply.headers), page=orjson.dumps(answer).decode()
+            )
+        leads = "factor" if reply.status == 202 and "factor_token" in answer else form.leads
+        again = visit.form.get(AGAIN, "")
+        if page.name == CONFIRM and again in self._forms:
+            # 307: the browser sends all of it once more, by the session's new cookie.
+            return Reply(307, None, (("location", visit.at(again)), _NOT_KEPT, *reply.headers))
+        if leads:
+            return await self._led(visit, self._pages[leads], answer, reply)
+        then = form.then
+        if then is None and (page.lists or page.state):
+            then = page.name
+        if then is not None:
+            done = f"?done={quote(form.name, safe='')}" if form.told else ""
+            return _go(visit.at(then) + done, reply.headers)
+        if form.told:
+            links = self._there(page.after) or self._links(page)
+            sheet = Sheet(page, (), links=links, done=form.told)
+            return self._with(self._draw(visit, sheet), reply)
+        return _go(visit.next or visit.base, reply.headers)
+
+    async def _led(
+        self, visit: Visit, page: Page, answer: Mapping[str, Any], reply: Reply
     ) -> Reply:
-        if kept is None:
-            kept = {"next": _next(visit), "factor_token": visit.form.get("factor_token", "")}
-        kept = {name: value for name, value in kept.items() if value}
+        fields = tuple(row for form in page.forms for row in form.fields)
+        kept = carried(fields, (*page.kept, "next"), answer, {**visit.form, "next": visit.next})
+        return self._with(await self._drawn(visit, page, kept, answer=answer, typed=kept), reply)
+
+    def _with(self, drawn: Reply, reply: Reply) -> Reply:
+        """The page with the cookies of the answer that it tells of."""
+        cookies = (row for row in reply.headers if row[0] == "set-cookie")
+        return replace(drawn, headers=(*drawn.headers, *cookies))
+
+    async def _drawn(
+        self, visit: Visit, page: Page, kept: Values, *, fault: Fault | None = None, **more: Any
+    ) -> Reply:
+        """The page with all that it shows of who has logged in. Raises Unauthorized."""
+        user, rows, state = None, (), {}
+        hidden = {name: value for name, value in kept.items() if value}
         if page.known:
-            kept["csrf"] = (await self._asked(visit, "GET me", None)).body["csrf"]
-        typed = {row.name: visit.form.get(row.name, "") for row in page.fields}
-        values = {
-            "title": page.title,
-            "lead": page.lead,
-            "button": page.button,
-            "links": [row for row in page.links if row[0] in self._pages],
-            "fields": page.fields,
-            "values": typed,
-            "kept": kept,
-            "token_page": any(row.name == "token" for row in page.fields),
-            "error": "" if fault is None else fault.detail or fault.title,
-            "problems": [] if fault is None else [one.detail for one in fault.errors],
-        }
-        reply = self._page(visit, [f"{page.name}.html", "form.html"], status, values, page.name)
-        if fault is None:
-            return reply
-        extra = tuple(row for row in fault.headers.items() if row[0] == "retry-after")
-        return replace(reply, headers=(*reply.headers, *extra))
-
-    def _page(
-        self,
-        visit: Visit,
-        templates: list[str],
-        status: int,
-        values: Mapping[str, Any],
-        name: str = "",
-    ) -> Reply:
-        language, texts = self._language(visit)
-        nonce = ids.secret()[:24]
-        usual = {"error": "", "problems": [], "note": "", "lead": "", "links": ()}
-        text = self._templates.select_template(templates).render(
-            **{**usual, **values},
-            name=name,
-            app=self._context.mailer.title,
-            base=visit.base,
-            language=language,
-            t=texts,
-            nonce=nonce,
-            others=self.others,
+            mine = await self._own(visit, "GET me")
+            user, hidden = mine["user"], hidden | {"csrf": mine["csrf"]}
+            try:
+                if page.lists is not None:
+                    rows = tuple((await self._own(visit, page.lists.endpoint))["items"])
+                if page.state:
+                    state = await self._own(visit, page.state)
+            except Forbidden as closed:
+                fault = fault or closed
+        sheet = Sheet(
+            page,
+            tuple(form for form in page.forms if form.only is None or _fits(form.only, state)),
+            kept=hidden,
+            fault=fault,
+            rows=rows,
+            state=state,
+            options=await self._options(visit, page),
+            links=self._links(page),
+            menu=self._menu,
+            user=user,
+            **more,
         )
-        policy = page_policy(
-            "style-src 'self'", "img-src 'self'", f"script-src 'nonce-{nonce}'", forms="'self'"
-        )
-        headers = (
-            ("content-type", "text/html; charset=utf-8"),
-            ("content-security-policy", policy),
-            ("content-language", language),
-            ("cache-control", "no-store"),
-        )
-        return Reply(status, None, headers, text)
+        return self._draw(visit, sheet)
 
-    def _words(self, visit: Visit) -> dict[str, str]:
-        return self._language(visit)[1]
+    async def _own(self, visit: Visit, name: str) -> Any:
+        """What an endpoint tells of who has logged in."""
+        row = self._endpoints[name]
+        actor = await self._actor(visit, "GET") if row.known else ANONYMOUS
+        return (await row.handle(Call(visit.headers, visit.address, None, actor))).body
 
-    def _language(self, visit: Visit) -> tuple[str, dict[str, str]]:
-        """The first language that the browser wants and that there are texts of."""
-        for language in accepted(visit.headers.get("accept-language", "")):
-            texts = self._texts.get(language) or self._text(language)
-            if texts:
-                self._texts[language] = texts
-                return language, texts
-        return "en", self._texts["en"]
+    async def _options(self, visit: Visit, page: Page) -> dict[str, Any]:
+        found = {}
+        for name in {row.options for form in page.forms for row in form.fields if row.options}:
+            found[name] = (await self._own(visit, name))["items"]
+        return found
 
-    def _text(self, language: str) -> dict[str, str]:
-        """Texts of abaft's own, and of the folder's above them; what is missing is English."""
-        found: dict[str, str] = {}
-        for folder in (_OWN, self._folder):
-            path = None if folder is None else folder / "texts" / f"{language}.json"
-            if path is not None and path.is_file():
-                found |= json.loads(path.read_text("utf-8"))
-        return {**getattr(self, "_texts", {}).get("en", {}), **found} if found else {}
+    def _links(self, page: Page) -> tuple[tuple[str, str], ...]:
+        return self._there(page.links)
 
+    def _there(self, links: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        return tuple(row for row in links if row[0] in self._pages)
 
-_KEEP = ("cache-control", "public, max-age=3600")
+    def _draw(self, visit: Visit, sheet: Sheet) -> Reply:
+        return self.drawing.draw(sheet, visit.base, visit.headers.get("accept-language", ""))
 
 
 class _Sent(dict[str, str]):
@@ -256,36 +280,28 @@ class _Sent(dict[str, str]):
         self[csrf.HEADER] = token
 
 
-def _offered(context: Context, endpoints: Mapping[str, Endpoint]) -> dict[str, Page]:
-    """The pages whose endpoints there are."""
-    found = {name: page for name, page in PAGES.items() if page.endpoint in endpoints}
-    if "join" in found and not context.settings.email_verification:
-        fields = (*found["join"].fields, NAME, NEW)
-        found["join"] = replace(found["join"], fields=fields, button="save", told="")
-    if "name" not in context.models.user.__registers__:
-        for name in ("join", "register"):
-            if name in found:
-                rest = tuple(row for row in found[name].fields if row is not NAME)
-                found[name] = replace(found[name], fields=rest)
-    return found
+_NOT_KEPT = ("cache-control", "no-store")
 
 
-def _body(page: Page, form: Values) -> dict[str, Any]:
-    """What was typed as the endpoint takes it: names that it doesn't ask for are left out."""
-    body: dict[str, Any] = {
-        row.name: form.get(row.name, "") for row in page.fields if row is not NAME
-    }
-    if page.name == "factor":
-        body["factor_token"] = form.get("factor_token", "")
-    if NAME in page.fields:
-        body["user"] = {"name": form.get("name", "")}
-    return body
+def _form(page: Page, name: str) -> Form:
+    return next(form for form in page.forms if form.name == name)
 
 
-def _next(visit: Visit) -> str:
-    return local(visit.form.get("next", "") or visit.query.get("next", ""))
+def _fits(only: tuple[str, bool], state: Mapping[str, Any]) -> bool:
+    return state.get(only[0]) == only[1]
+
+
+def _gone(fault: Fault, page: Page) -> bool:
+    """Whether who sent a form isn't logged in any more; a wrong password is another thing."""
+    return page.known and fault.code == Unauthorized.code
+
+
+def _unsecret(given: Values) -> dict[str, str]:
+    """What may stand in a page once more."""
+    secret = ("password", "current", "csrf")
+    return {name: value for name, value in given.items() if value and name not in secret}
 
 
 def _go(path: str, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
     """303: what follows is asked for by GET."""
-    return Reply(303, None, (("location", path), ("cache-control", "no-store"), *headers))
+    return Reply(303, None, (("location", path), _NOT_KEPT, *headers))

@@ -102,6 +102,8 @@ async def test_what_a_token_says_of_its_user(database_url: str) -> None:
         ({"redirect_uri": "https://APP.example/back"}, "invalid_request"),
         ({"redirect_uri": "https://app.example/back#x"}, "invalid_request"),
         ({"redirect_uri": "javascript:alert(1)"}, "invalid_request"),
+        ({"redirect_uri": "https://app.example/bäck"}, "invalid_request"),
+        ({"redirect_uri": 'https://app.example/"\\'}, "invalid_request"),
     ],
 )
 async def test_oauth_a_redirect_is_exactly_one_of_the_clients_or_there_is_none(
@@ -119,6 +121,8 @@ async def test_oauth_a_redirect_is_exactly_one_of_the_clients_or_there_is_none(
     [
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"response_type": "code id_token"}, "unsupported_response_type"),
+        ({"response_type": "cöde"}, "unsupported_response_type"),
+        ({"response_type": '"\\'}, "unsupported_response_type"),
         ({"code_challenge": ""}, "invalid_request"),
         ({"code_challenge_method": "plain"}, "invalid_request"),
         ({"code_challenge_method": ""}, "invalid_request"),

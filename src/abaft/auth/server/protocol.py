@@ -7,7 +7,9 @@ the database is asked and written to as everywhere else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -33,6 +35,7 @@ METHODS = ["client_secret_basic", "client_secret_post", "none"]
 CODE, REFRESH, CLIENT = "authorization_code", "refresh_token", "client_credentials"
 DEVICE = DeviceCodeGrant.GRANT_TYPE
 GRANTS = (CODE, REFRESH, CLIENT, DEVICE)
+_PLAIN = re.compile(r"[A-Za-z0-9_ ]*")
 OPENID, OFFLINE = "openid", "offline_access"
 
 
@@ -218,12 +221,10 @@ class Protocol(AuthorizationServer):  # type: ignore[misc]
     def granted(self, form: Mapping[str, str], headers: Mapping[str, str]) -> Granted:
         """What the token endpoint is to give. Raises Refused."""
         request = _Request("POST", form, headers)
-        try:
+        with _refusals():
             grant = self.get_token_grant(request)
             grant.validate_token_request()
             grant.create_token_response()
-        except OAuth2Error as error:
-            raise Refused(error) from error
         kept = self._kept.granted
         client, asked = kept["client"], kept["scope"] or ""
         scope = client.get_allowed_scope(asked) or ""
@@ -233,11 +234,11 @@ class Protocol(AuthorizationServer):  # type: ignore[misc]
 
     def asked(self, query: Mapping[str, str]) -> tuple[str, str]:
         """Where an authorization request leads back to, and the scope. Raises Refused."""
+        if not _PLAIN.fullmatch(query.get("response_type", "")):
+            query = {**query, "response_type": "unknown"}
         request = _Request("GET", query, {})
-        try:
+        with _refusals():
             grant = self.get_consent_grant_of(request)
-        except OAuth2Error as error:
-            raise Refused(error) from error
         return grant.redirect_uri, request.scope or ""
 
     def get_consent_grant_of(self, request: _Request) -> Any:
@@ -256,12 +257,24 @@ class Protocol(AuthorizationServer):  # type: ignore[misc]
         """The client that authenticates itself at another endpoint. Raises Refused."""
         request = _Request("POST", form, headers)
         methods = METHODS[:2] if endpoint == "introspection" else METHODS
-        try:
+        with _refusals():
             client: Registered = self.authenticate_client(request, methods, endpoint)
             self.validate_requested_scope(form.get("scope"))
-        except OAuth2Error as error:
-            raise Refused(error) from error
         return client
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turns Authlib's errors into Refused."""
+    try:
+        yield
+    except OAuth2Error as error:
+        raise Refused(error) from error
+    except ValueError as error:
+        # Authlib would repeat what was sent, which has characters that no description may have.
+        raise Refused(
+            refused.InvalidRequestError("It has characters of no such request.")
+        ) from error
 
 
 def _noted(kept: _Kept, **given: Any) -> dict[str, Any]:

@@ -29,7 +29,13 @@ class Answer:
 
 
 async def ask(
-    app: App, method: str, target: bytes, headers: Headers = (), body: bytes = b""
+    app: App,
+    method: str,
+    target: bytes,
+    headers: Headers = (),
+    body: bytes = b"",
+    *,
+    client: str = "127.0.0.1",
 ) -> Answer:
     """One request to the app, as uvicorn makes it of the request line's bytes."""
     path, _, query = target.partition(b"?")
@@ -45,7 +51,7 @@ async def ask(
         "query_string": query,
         "root_path": "",
         "headers": [(name.lower(), value) for name, value in headers],
-        "client": ("127.0.0.1", 1),
+        "client": (client, 1),
         "server": ("127.0.0.1", 80),
     }
     sent: list[Any] = []

@@ -34,6 +34,7 @@ ON_MONGODB = frozenset(
         "test_groups",
         "test_history",
         "test_idempotency",
+        "test_injection",
         "test_links",
         "test_matrix",
         "test_mongodb_gateway",

@@ -104,14 +104,14 @@ class Reads:
             self.pipeline.permit(model.name, "read", actor)  # 401 before 400 and 404
             raise
         answer = await self.pipeline.read(intent, actor, request.unit)
-        if not answer.rows:
+        if not answer.found:
             raise NotFound(f"there is no such {model.name}")
-        text: str = answer.rows[0][0]
-        self._bounded(len(text))
-        body = text.encode()
+        json: Json = answer.found[0][0]
+        self._bounded(len(json))
+        body = json.encode() if isinstance(json, str) else json
         etag = respond.etag_of(body if answer.sealed is None else answer.sealed.encode())
         if request.variant.form.lines is not None:
-            body = self._lined(request, answer.plan, [text])
+            body = self._lined(request, answer.plan, [_text(json)])
         return self._shown(request, body, etag, answer)
 
     def _bounded(self, size: int) -> None:

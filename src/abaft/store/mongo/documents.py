@@ -7,7 +7,7 @@ where the field itself can't say so; and of searched fields `_words` and `_texts
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from abaft.model import expr as e
@@ -71,6 +71,25 @@ def unique_place(model: Model, row: Unique) -> str:
     return row.name(model.table).replace(".", "_")
 
 
+def at(document: Document, place: str) -> Any:
+    """What is at a path; null where nothing is."""
+    if "." not in place:
+        return document.get(place)
+    found: Any = document
+    for part in place.split("."):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(part)
+    return found
+
+
+def column(documents: Sequence[Document], place: str) -> list[Any]:
+    """What is at a path of each."""
+    if "." not in place:
+        return [document.get(place) for document in documents]
+    return [at(document, place) for document in documents]
+
+
 class Documents:
     """Makes the documents of one model."""
 
@@ -81,6 +100,11 @@ class Documents:
         self.uniques = [row for row in model.unique_sets() if not indexed_by_itself(model, row)]
         self._paths = [(name, path(model, name), f.kind) for name, f in model.fields.items()]
         self._cls = type(model.name, (), {"__spec__": model})
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing beside the fields, but for what search keeps."""
+        return not self.nocase and not self.uniques
 
     def make(self, values: Mapping[str, Any]) -> Document:
         """The document of a whole record's values, but for what search keeps of them."""

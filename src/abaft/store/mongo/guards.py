@@ -78,7 +78,7 @@ class Text:
 
     async def alike(self, documents: Sequence[Document], run: Runs) -> list[str]:
         """Of several, for which the database reckons nothing."""
-        return await self._shape.texts(documents, {}, run)
+        return [text.decode() for text in await self._shape.texts(documents, {}, run)]
 
     async def of(self, document: Document, values: Values, run: Runs) -> str:
         """Of a stored record; what it shows beside its own values the database reckons."""
@@ -87,7 +87,7 @@ class Text:
             by_key: Query = {"$match": {"_id": {"$eq": document["_id"]}}}
             documents = await run(self.model.table, [by_key, *self._stages(values)])
         [text] = await self._shape.texts(documents, values, run)
-        return text
+        return text.decode()
 
 
 class Guards:

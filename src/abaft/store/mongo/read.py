@@ -15,7 +15,7 @@ from abaft.model.spec import Model, Schema
 from abaft.plan.types import Grouped, Highlight, Order, ReadPlan, Term
 from abaft.store.base import Row, Rows
 from abaft.store.mongo.conditions import Compiler, kind_of, match, test, value
-from abaft.store.mongo.documents import STATE, Document
+from abaft.store.mongo.documents import STATE, Document, column
 from abaft.store.mongo.existing import sorts_alike
 from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.functions import counted_as, reduced
@@ -23,7 +23,7 @@ from abaft.store.mongo.guards import literal
 from abaft.store.mongo.local import is_local
 from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.search import find
-from abaft.store.mongo.shapes import Shape, at, projection, sorting
+from abaft.store.mongo.shapes import Shape, leave, sorting
 from abaft.store.mongo.template import Bound, Fill, Query, Values, compiled
 from abaft.store.mongo.values import Convert, decoder, hashable
 
@@ -67,7 +67,11 @@ class Read:
         """The rows of some documents."""
         assert self.shape is not None
         texts = await self.shape.texts(found, values, run)
-        return [self._row(*pair, count) for pair in zip(found, texts, strict=True)]
+        columns = [column(found, place) for place in self.order]
+        if count is not None:
+            columns.append([count] * len(found))
+        columns += [column(found, name) for name in self.marked]
+        return [*zip(texts, *columns, strict=True)]
 
     async def _both(self, values: Values, run: Runs) -> tuple[list[Document], int | None]:
         if self.count is None:
@@ -103,11 +107,6 @@ class Read:
         assert self.count is not None
         [found] = await run.several(self, self.collection, [self.count(values)])
         return _number(found)
-
-    def _row(self, document: Document, text: str, count: int | None) -> Row:
-        row = (text, *[at(document, place) for place in self.order])
-        texts = [document.get(name) for name in self.marked]
-        return (*row, *texts) if count is None else (*row, count, *texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ def compile_read(schema: Schema, plan: ReadPlan) -> Read:
     shape = Shape(frame, plan.selection)
     shows = plan.search.highlights if plan.search is not None else ()
     marked = tuple(_marked(frame, row) for row in shows)
-    pipe.add("$project", projection((*shape.needs, *places, *marked)))
+    leave(frame, (*shape.needs, *places, *marked))
     decoders = tuple(decoder(step.kind) for step in plan.orders)
     find_ = compiled(pipe.stages)
     made = Read(plan, collection, find_, counts, shape, places, decoders, marked=marked)

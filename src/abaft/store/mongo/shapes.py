@@ -6,7 +6,7 @@ read by one query a relation for all records of a page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,38 +25,27 @@ from abaft.plan.types import (
     WholeItem,
 )
 from abaft.store.mongo.conditions import match, test, value
-from abaft.store.mongo.documents import Document, path
+from abaft.store.mongo.documents import Document, Documents, at, path
 from abaft.store.mongo.existing import stored_as
 from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.template import Query, Values, compiled
-from abaft.store.mongo.values import hashable, shower, speller, text_json
+from abaft.store.mongo.values import Show, hashable, shower, speller, text_json
+from abaft.store.spelling import maker, spelled
 
 OWNER = "_owner"
-Texts = list[str]
+Texts = list[bytes]
 
 
 class Member(Protocol):
-    """One member of the JSON: its text for each of the documents."""
+    """One member of the JSON, for each of the documents."""
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The members of the document that it is made of."""
 
     async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
-        """The text for each document."""
-
-
-def at(document: Document, place: str) -> Any:
-    """What is at a path; null where nothing is."""
-    if "." not in place:
-        return document.get(place)
-    found: Any = document
-    for part in place.split("."):
-        if not isinstance(found, dict):
-            return None
-        found = found.get(part)
-    return found
+        """The JSON for each document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +53,13 @@ class Stored:
     """A value of the document's own."""
 
     needs: tuple[str, ...]
-    show: Callable[[Any], Any] | None
+    show: Show | None
 
-    def column(self, documents: Sequence[Document]) -> list[Any]:
+    def column(self, documents: Sequence[Document]) -> Sequence[Any]:
         """What is shown of each, as orjson takes it."""
         [place] = self.needs
-        if self.show is None:
-            return [document.get(place) for document in documents]
-        return [self.show(document.get(place)) for document in documents]
+        found = [document.get(place) for document in documents]
+        return found if self.show is None else self.show(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +72,8 @@ class Nested:
 
     async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         found = await self.shape.texts(documents, values, run)
-        return [f"[{text},{text_json(self.salt)}]" for text in found]
+        end = f",{text_json(self.salt)}]".encode()
+        return [b"[" + text + end for text in found]
 
 
 class Related:
@@ -99,13 +88,30 @@ class Related:
         """Ends the pipeline with what the selection shows."""
         self.shape = None if self.selection is None else Shape(self.frame, self.selection)
         needs = more if self.shape is None else (*more, *self.shape.needs)
-        self.pipe.add("$project", projection(needs))
+        leave(self.frame, needs)
         self.fill = compiled(self.pipe.stages)
 
 
 def projection(names: Sequence[str]) -> dict[str, int]:
     """What keeps these members, and the key."""
     return {"_id": 1, **dict.fromkeys((name for name in names if name != "_id"), 1)}
+
+
+_AS_STORED = frozenset(["$match", "$sort", "$skip", "$limit"])
+"""Stages that leave documents as they are stored."""
+
+
+def leave(frame: Frame, names: Sequence[str]) -> None:
+    """Ends a pipeline with what is needed of its documents.
+
+    Where that is all that is stored nothing is said: a server takes a while to say it of each.
+    """
+    model, stages = frame.model, frame.pipe.stages
+    stored = {path(model, name) for name in model.fields}
+    whole = model.managed and not model.searched and Documents(model).plain
+    if whole and stored.issubset(names) and all(_AS_STORED.issuperset(one) for one in stages):
+        return
+    frame.pipe.add("$project", projection(names))
 
 
 class ToOne:
@@ -135,7 +141,7 @@ class ToOne:
     async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         keys = [self._id(document) for document in documents]
         marks = [hashable(key) for key in keys]
-        found: dict[Hashable, str] = {}
+        found: dict[Hashable, bytes] = {}
         wanted = {mark: key for mark, key in zip(marks, keys, strict=True) if key is not None}
         if wanted and not self.hidden:
             found = await self._found(wanted, values, run)
@@ -144,12 +150,14 @@ class ToOne:
             for mark, document in zip(marks, documents, strict=True)
         ]
 
-    def _held(self, document: Document) -> str:
-        return "null" if self.held is None else self.held(document.get(self.columns[0]))
+    def _held(self, document: Document) -> bytes:
+        if self.held is None:
+            return b"null"
+        return self.held(document.get(self.columns[0])).encode()
 
     async def _found(
         self, wanted: dict[Hashable, Any], values: Values, run: Runs
-    ) -> dict[Hashable, str]:
+    ) -> dict[Hashable, bytes]:
         if not self.target.managed:
             sought = stored_as(self.target, self.target.key[0], [*wanted.values()])
             wanted = {hashable(key): key for key in sought}
@@ -236,30 +244,30 @@ class ToMany:
 
     async def texts(self, documents: Sequence[Document], values: Values, run: Runs) -> Texts:
         if self.hidden or not documents:
-            return ["0" if self.counts else "[]"] * len(documents)
+            return [b"0" if self.counts else b"[]"] * len(documents)
         ties, rest = self._owners(documents, values), self.fill(values)
         known = (self.table, [document["_id"] for document in documents]) if self.held else None
         records = await run.owned(self.source.table, ties, known, rest)
         owners = [hashable([at(document, name) for name in self.key]) for document in documents]
         if self.counts:
-            counted = {hashable(row["_id"]): str(row["n"]) for row in records}
-            return [counted.get(owner, "0") for owner in owners]
+            counted = {hashable(row["_id"]): b"%d" % row["n"] for row in records}
+            return [counted.get(owner, b"0") for owner in owners]
         gathered: dict[Hashable, Texts] = {owner: [] for owner in owners}
         texts = await self._texts(records, values, run)
         for row, text in zip(records, texts, strict=True):
             gathered[hashable(row[OWNER])].append(text)
-        return [f"[{','.join(gathered[owner])}]" for owner in owners]
+        return [b"[" + b",".join(gathered[owner]) + b"]" for owner in owners]
 
     async def _texts(self, records: list[Document], values: Values, run: Runs) -> Texts:
         if self.related.shape is not None:
             return await self.related.shape.texts(records, values, run)
         return [self._key_text(row) for row in records]
 
-    def _key_text(self, row: Document) -> str:
+    def _key_text(self, row: Document) -> bytes:
         parts = [(name, spell(row.get(place))) for name, place, spell in self.key_texts]
         if len(parts) == 1:
-            return parts[0][1]
-        return "{" + ",".join(f'"{name}":{text}' for name, text in parts) + "}"
+            return parts[0][1].encode()
+        return ("{" + ",".join(f'"{name}":{text}' for name, text in parts) + "}").encode()
 
 
 def sorting(frame: Frame, orders: Sequence[Order]) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -314,6 +322,8 @@ class Shape:
             needs += member.needs
             self.members.append((item.name, member, shown))
         self.needs = tuple(dict.fromkeys(needs))
+        self.whole = all(shown is None for _, _, shown in self.members)
+        self.make = maker([name for name, _, _ in self.members])
 
     async def texts(
         self,
@@ -323,6 +333,10 @@ class Shape:
         hidden: frozenset[str] = frozenset(),
     ) -> Texts:
         """The JSON of each document, without the members that are hidden."""
+        if self.whole and not hidden and self.members:
+            members = [member for _, member, _ in self.members]
+            columns = [await _column(member, documents, values, run) for member in members]
+            return spelled(self.make(zip(*columns, strict=True)))
         parts: list[dict[str, Any]] = [{} for _ in documents]
         for name, member, shown in self.members:
             if name in hidden:
@@ -331,13 +345,19 @@ class Shape:
             if shown is not None:
                 which = [n for n, row in enumerate(documents) if row[shown] is True]
                 rows, into = [documents[n] for n in which], [parts[n] for n in which]
-            if isinstance(member, Stored):
-                found = member.column(rows)
-            else:
-                found = [orjson.Fragment(text) for text in await member.texts(rows, values, run)]
+            found = await _column(member, rows, values, run)
             for part, one in zip(into, found, strict=True):
                 part[name] = one
-        return [orjson.dumps(part).decode() for part in parts]
+        return spelled(parts)
+
+
+async def _column(
+    member: Member | Stored, documents: Sequence[Document], values: Values, run: Runs
+) -> Sequence[Any]:
+    """What orjson takes for the member of each document."""
+    if isinstance(member, Stored):
+        return member.column(documents)
+    return [orjson.Fragment(text) for text in await member.texts(documents, values, run)]
 
 
 def _member(frame: Frame, item: Item) -> Member | Stored:

@@ -48,6 +48,7 @@ from abaft.store.mongo.unit import Unit
 from abaft.store.mongo.versions import compile_versions
 from abaft.store.mongo.write import Keepers, Write, created
 from abaft.store.mongo.writer import Work, Writer
+from abaft.store.spelling import as_text
 from abaft.store.transacting import Transacting
 
 PATIENCE = 1.0
@@ -196,7 +197,7 @@ class MongoStore(Transacting):
         async with aclosing(self.endings.parts(found, SOME)) as parts:
             async for some in parts:
                 for row in await compiled.shown(some, values, run):
-                    yield row
+                    yield as_text(row)
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         return self._snapshot()

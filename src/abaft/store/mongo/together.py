@@ -29,8 +29,8 @@ from abaft.store.mongo.values import hashable
 Start = Callable[[Coroutine[Any, Any, None]], None]
 Answer = list[Document]
 FLIGHTS = 2
-MOST, MOST_UNITED = 64, 16
-"""Questions of a command: by key, and of pipelines."""
+MOST, MOST_UNITED = 64, 8
+"""Questions of a command: by key, and of pipelines, of which a server plans many the slower."""
 _KEYS = 2_000
 _LONG = 0.05
 """Seconds after which what is under way keeps nobody waiting any more."""

@@ -7,10 +7,12 @@ dates end at milliseconds. JSON is text too: no name in it can be taken for an o
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Hashable, Mapping
+from binascii import hexlify
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from struct import iter_unpack
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +27,7 @@ from abaft.model.times import MICROSECOND
 
 Convert = Callable[[Any], Any]
 Spell = Callable[[Any], str]
+Show = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,17 @@ def _uuid_text(value: bytes) -> str:
     # Of many that are shown none has to become a UUID, which takes Python a while.
     text = value.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _uuid_texts(values: Sequence[Any]) -> Sequence[Any]:
+    """The same of many: at once, where none of them is null."""
+    try:
+        digits = hexlify(b"".join(values))
+    except TypeError:
+        digits = b""
+    if len(digits) != 32 * len(values):
+        return [None if value is None else _uuid_text(value) for value in values]
+    return b" ".join(map(b"-".join, iter_unpack("8s4s4s4s12s", digits))).decode().split()
 
 
 def _uuid_json(value: bytes) -> str:
@@ -210,15 +224,16 @@ def decoder(kind: Kind) -> Convert:
     return lambda value: None if value is None else found(value)
 
 
-def shower(kind: Kind) -> Convert | None:
-    """What makes of BSON a value that orjson spells as `speller` does; None: nothing has to."""
+def shower(kind: Kind) -> Show | None:
+    """What makes of BSON values that orjson spells as `speller` does; None: nothing has to."""
     spell = form(kind).spell
     if spell in (text_json, str, _quoted, _bool_json):
         return None
-    if spell in (_uuid_json, _moment_json):
-        text: Spell = _uuid_text if spell is _uuid_json else _moment_text
-        return lambda value: None if value is None else text(value)
-    return lambda value: None if value is None else orjson.Fragment(spell(value))
+    if spell is _uuid_json:
+        return _uuid_texts
+    if spell is _moment_json:
+        return lambda values: [None if one is None else _moment_text(one) for one in values]
+    return lambda values: [None if one is None else orjson.Fragment(spell(one)) for one in values]
 
 
 def speller(kind: Kind) -> Spell:

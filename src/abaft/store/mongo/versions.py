@@ -73,7 +73,7 @@ class Version:
         then = await run(STATE, stages)
         hidden = frozenset(name for name, flag in self.masks.items() if not found[0][flag])
         texts = await self._shape.texts(then, values, run, hidden)
-        rows: list[Row] = [(text,) for text in texts]
+        rows: list[Row] = [(text.decode(),) for text in texts]
         return rows
 
     def _overlaid(self, now: Document, values: Values) -> Document:

@@ -16,10 +16,12 @@ from abaft.auth.context import Context
 from abaft.base.errors import NotFound
 
 _STYLE = """
-:root { color-scheme: light dark }
+:root { color-scheme: light dark; background: Canvas; color: CanvasText }
 body { margin: 0 auto; padding: 2rem 1rem; max-width: 45rem; font: 1rem/1.5 system-ui, sans-serif }
 article { border-top: 1px solid #8884; padding: .5rem 0 } h2 { margin: .5rem 0 0; font-size: 1rem }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0 } p { margin: 0; color: #888 }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0 }
+p { margin: 0; color: #595959 }
+@media (prefers-color-scheme: dark) { p { color: #aaa } }
 """
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = (
@@ -94,5 +96,6 @@ def _page(mails: list[dict[str, Any]]) -> str:
     )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Mailbox</title>'
-        f"<style>{_STYLE}</style><h1>Mailbox</h1>{found or '<p>No mail yet.</p>'}</html>"
+        f"<style>{_STYLE}</style><main><h1>Mailbox</h1>"
+        f"{found or '<p>No mail yet.</p>'}</main></html>"
     )

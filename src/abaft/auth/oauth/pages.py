@@ -11,7 +11,7 @@ from abaft.auth.calls import Reply
 from abaft.base.errors import Fault
 
 _STYLE = """
-:root { color-scheme: light dark }
+:root { color-scheme: light dark; background: Canvas; color: CanvasText }
 body { margin: 0 auto; padding: 2rem 1rem; max-width: 34rem; font: 1rem/1.5 system-ui, sans-serif }
 """
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -46,7 +46,8 @@ def page_of(fault: Fault, *cookies: tuple[str, str]) -> Reply:
     """A plain page that tells of a fault."""
     text = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Log-in failed</title>'
-        f"<style>{_STYLE}</style><h1>Log-in failed</h1><p>{escape(fault.detail or fault.title)}"
-        f'<p><code>{escape(fault.code)}</code><p><a href="/">Go on</a></html>'
+        f"<style>{_STYLE}</style><main><h1>Log-in failed</h1>"
+        f"<p>{escape(fault.detail or fault.title)}"
+        f'<p><code>{escape(fault.code)}</code><p><a href="/">Go on</a></main></html>'
     )
     return Reply(fault.status, None, (*_HEADERS, *fault.headers.items(), *cookies), text)

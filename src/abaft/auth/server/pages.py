@@ -13,7 +13,7 @@ from abaft.auth.calls import Reply
 from abaft.guard.headers import page_policy
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8886; --main: #2457c5 }
+:root { color-scheme: light dark; background: Canvas; color: CanvasText; --line: #8886; --main: #2457c5 }
 body { margin: 0; font: 1rem/1.5 system-ui, sans-serif }
 main { margin: 10vh auto; max-width: 26rem; padding: 2rem; border: 1px solid var(--line); border-radius: 1rem }
 h1 { margin: 0 0 1rem; font-size: 1.4rem; overflow-wrap: anywhere }

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from abaft.base.errors import BadRequest, Fault, HeadTooLarge, RequestTimeout
 from abaft.base.settings import Settings
+from abaft.cli.heads import known_version, origin_form, read_plainly
 from abaft.cli.shedding import Refusals, Said, still_to_come
 from abaft.guard.admission import STATE, Admission
 
@@ -63,6 +64,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def __init__(self, *args: Any, limits: Settings, said: Said, **named: Any) -> None:
         super().__init__(*args, **named)
+        read_plainly(self)
         self.said = said
         self.limits = limits
         self._head = 0  # bytes of a head that isn't whole yet
@@ -72,6 +74,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         self._skipped = 0  # bytes still to come of a request that was shed
         self._untold: bytes | None = None  # a refusal that waits for its turn
         self._admission: Admission | None = self.app_state.get(STATE)
+        self.url = b""  # the target, where httptools reads
         self._receiving = Timer()
         self._sending = Timer()
 
@@ -108,6 +111,15 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             self._more_head(len(now))
         if rest:
             self.data_received(rest)
+
+    def on_headers_complete(self) -> None:
+        """httptools has read a head. What it raises is 400."""
+        version: str = self.parser.get_http_version()
+        if version != "1.1":
+            known_version(version, self.headers)
+        if self.url[:1] != b"/":
+            self.url, self.headers[:] = origin_form(self.url, self.headers)
+        super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what is no HTTP, in our words."""

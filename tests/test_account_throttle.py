@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
-from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -130,65 +127,6 @@ async def test_authn_4_mails_have_a_bound(database_url: str) -> None:
         # Mails of one kind that a stranger asks for keep none of another from the owner.
         answer = await ann.elsewhere().auth("POST mail", {"email": ann.email})
         assert answer.status_code == 202
-
-
-async def test_authn_3_as_much_is_done_for_who_is_not_known(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Hashes and statements are counted, which no other load on the machine changes."""
-    async with world(database_url) as found:
-        for name in ("ann", "bob"):
-            await found.joined(name)
-        bob = await found.api.app.accounts.context.by_email("bob@example.org")
-        done: Counter[str] = Counter()
-        context = found.api.app.accounts.context
-        for owner, name in (
-            (context.passwords, "_verified"),
-            (context.pipeline, "read"),
-            (context.pipeline, "write"),
-        ):
-            before = getattr(owner, name)
-
-            def counted(*given: Any, before: Any = before, name: str = name) -> Any:
-                done[name] += 1
-                return before(*given)
-
-            monkeypatch.setattr(owner, name, counted)
-        await guesses(found.stranger("warm@example.org"), 1)
-        url = f"/api/auth/accounts/{bob.user.__written__}"
-        await found.api.ask(f"PATCH {url}", "admin", json={"disabled": True})
-        for path, body in {
-            "login": {"password": "not the password"},
-            "password/forgot": {},
-            "mail": {},
-            "register": {},
-        }.items():
-            work = []
-            for email in ("ann@example.org", "bob@example.org", "who@example.org"):
-                done.clear()
-                await found.stranger().auth(f"POST {path}", {"email": email, **body})
-                work.append(dict(done))
-            assert work[0] == work[1] == work[2], path
-            assert work[0].get("_verified", 0) == (path == "login")
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("real_hashes")
-async def test_authn_3_the_time_tells_nothing(database_url: str) -> None:
-    async with world(database_url) as found:
-        await found.joined()
-        context = found.api.app.accounts.context
-        context.throttle._limits = {name: [] for name in context.throttle._limits}
-        times: dict[str, list[int]] = {"ann@example.org": [], "who@example.org": []}
-        for number in range(200):
-            for email in [*times] if number % 2 else reversed([*times]):
-                eve = found.stranger(email)
-                begun = clock.ticks()
-                assert await guesses(eve, 1) == [401]
-                times[email].append(clock.ticks() - begun)
-        # The quicker ones, which others on the machine have not kept waiting.
-        known, other = (statistics.quantiles(taken, n=4)[0] for taken in times.values())
-        assert abs(known - other) / known < 0.1
 
 
 @pytest.mark.slow

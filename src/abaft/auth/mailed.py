@@ -21,6 +21,8 @@ from abaft.db import Database
 from abaft.guard.signing_keys import keyed_digest
 
 MAGIC, DIGITS, LEAVE, CHANGE = "magic", "digits", "email_leave", "email_change"
+DECOY = "digits_decoy"
+"""What is kept in the place of digits where there is nobody to send any to."""
 TRIES = 3
 """Wrong digits that a code survives."""
 _MAILED = {"detail": "if there is an account with this address, there is a mail"}
@@ -61,6 +63,11 @@ class Agreed(TypedDict):
     changed: bool
 
 
+def _stored(account: Any, email: str) -> str:
+    """The address as codes have it, in whatever spelling it was asked about."""
+    return email.lower() if account is None else str(account.user.email)
+
+
 class MailedFlows:
     """The endpoints of log-ins by mail and of changed addresses."""
 
@@ -81,13 +88,13 @@ class MailedFlows:
         await self._joining.spend(call, email, call.body.get("by", "link"))
         account = await context.by_email(email)
         usable = account is not None and not account.disabled
-        stored = account.user.email if usable else email
+        stored = _stored(account, email)
         subject = context.sessions.subject(account) if usable else ""
         mailer, languages = context.mailer, call.headers.get("accept-language", "")
         if call.body.get("by") == "code":
             digits = ids.word("0123456789", 8)
             digest = self._digest(stored, digits)
-            await self._codes.make(DIGITS if usable else NOTHING, stored, subject, digest=digest)
+            await self._codes.make(DIGITS if usable else DECOY, stored, subject, digest=digest)
             if usable:
                 mailer.send(stored, "code", languages, code=f"{digits[:4]} {digits[4:]}")
         else:
@@ -95,7 +102,7 @@ class MailedFlows:
             if usable:
                 mailer.send(stored, "magic", languages, link=mailer.link("magic", token))
         if not usable:
-            mailer.send(stored, "nobody", languages)
+            mailer.send(email if account is None else stored, "nobody", languages)
         return Reply(202, _MAILED)
 
     def _digest(self, email: str, digits: str) -> str:
@@ -113,12 +120,13 @@ class MailedFlows:
         counted = self._devices.subject(call, email)
         async with context.throttle.trying(counted, context.address(call)):
             account = await context.by_email(email)
-            stored = email if account is None else account.user.email
+            stored = _stored(account, email)
             code = await self._newest(stored)
             if code is None or code.tries >= TRIES:
                 raise bad_code()
             await self._try(code)
-            if not hmac.compare_digest(code.data["digest"], self._digest(stored, digits)):
+            right = hmac.compare_digest(code.data["digest"], self._digest(stored, digits))
+            if not right or code.purpose != DIGITS:
                 raise bad_code()
             return await self._proved(call, code)
 
@@ -135,11 +143,18 @@ class MailedFlows:
             raise bad_code()
 
     async def _newest(self, email: str) -> Any:
-        """The last code that was sent; those before it are worth nothing any more."""
+        """The last code that was sent; those before it are worth nothing any more.
+
+        Or one that was sent to nobody: tries of either are counted, so their time tells nothing.
+        """
         context, now = self._context, clock.now()
         found = await context.db.list(
             context.models.code,
-            lambda row: (row.email == email) & (row.purpose == DIGITS) & (row.expires > now),
+            lambda row: (
+                (row.email == email)
+                & ((row.purpose == DIGITS) | (row.purpose == DECOY))
+                & (row.expires > now)
+            ),
             sort="-created",
             limit=1,
         )

@@ -67,13 +67,18 @@ async def far(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Api, Proxy]
 
 
 async def turns(far: tuple[Api, Proxy], request: str, make: Any, status: int) -> int:
-    """The round trips of a request whose shape is known: each plan is prepared once."""
+    """The round trips of a request whose shape is known: each plan is prepared once.
+
+    The fewest of three, as what the app does beside it has its own.
+    """
     api, proxy = far
+    found = []
     for number in range(3):
         before = proxy.turns
         answer = await api.ask(request, json=make(number))
         assert answer.status_code == status, answer.text
-    return proxy.turns - before
+        found.append(proxy.turns - before)
+    return min(found)
 
 
 def nested(number: int) -> dict[str, Any]:

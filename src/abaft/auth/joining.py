@@ -96,7 +96,8 @@ class JoiningFlows:
         mailer = self._context.mailer
         languages = call.headers.get("accept-language", "")
         if mail in ("register", "invitation"):
-            mailer.send(email, mail, languages, link=mailer.link("register", token))
+            link = mailer.link("register", token)
+            mailer.send(email, mail, languages, link=link, days=INVITED_DAYS)
         else:
             mailer.send(email, mail, languages)
 

@@ -14,7 +14,14 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import aiosmtplib
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    PrefixLoader,
+    StrictUndefined,
+)
 from jinja2.loaders import BaseLoader
 
 from abaft.base import clock
@@ -73,10 +80,12 @@ class Mailer:
         self._settings, self.title, self._observer = settings, title, observer
         self._server = Server.of(settings.smtp) if settings.smtp else None
         self._sender = _sender(settings.mail_from, title)
-        own: list[BaseLoader] = [PackageLoader("abaft.auth", "mails")]
+        own: dict[str, BaseLoader] = {"abaft": PackageLoader("abaft.auth", "mails")}
         if settings.mail_templates:
-            own.insert(0, FileSystemLoader(settings.mail_templates))
-        loader = ChoiceLoader(own)
+            own = {"own": FileSystemLoader(settings.mail_templates), **own}
+        self._places = tuple(own)
+        # By the place too: what is an app's own comes first in whatever language it is.
+        loader = ChoiceLoader([*own.values(), PrefixLoader(own)])
         strict: dict[str, Any] = {"loader": loader, "undefined": StrictUndefined}
         self._html = Environment(autoescape=True, **strict)
         self._text = Environment(autoescape=False, keep_trailing_newline=True, **strict)  # noqa: S701
@@ -106,9 +115,12 @@ class Mailer:
     ) -> EmailMessage:
         minutes = round(self._settings.code_minutes)
         known = {"app": self.title, "minutes": minutes, **values}
-        texts = [*(f"{name}.{language}.txt" for language in languages), f"{name}.txt"]
-        text = self._text.select_template(texts)
-        language = (text.name or "").removeprefix(name).removesuffix(".txt").strip(".") or "en"
+        texts = _in_turn(name, languages)
+        text = self._text.select_template(
+            [f"{place}/{row}.txt" for place in self._places for row in texts]
+        )
+        chosen = (text.name or "").rpartition("/")[2].removesuffix(".txt")
+        language = chosen.removeprefix(name).strip(".") or "en"
         subject, _, body = text.render(known).partition("\n")
         message = EmailMessage()
         message["From"], message["To"] = self._sender, _address(to)
@@ -117,8 +129,7 @@ class Mailer:
         message["Message-ID"] = make_msgid(domain=self._sender.domain)
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(body.strip() + "\n")
-        htmls = [f"{name}.html" if language == "en" else f"{name}.{language}.html", f"{name}.html"]
-        html = self._html.select_template(htmls)
+        html = self._html.select_template([f"{chosen}.html", f"{name}.html"])
         page = html.render({**known, "subject": subject, "language": language})
         message.add_alternative(page, subtype="html")
         return message
@@ -139,6 +150,16 @@ class Mailer:
             await asyncio.wait(self._sending, timeout=TIMEOUT)
 
 
+def _in_turn(name: str, languages: Sequence[str]) -> list[str]:
+    """The templates of a mail for a reader of these languages; without a language it is English."""
+    found = []
+    for language in languages:
+        found.append(f"{name}.{language}")
+        if language == "en":
+            break
+    return [*found, name]
+
+
 def _sender(given: str, title: str) -> Address:
     """The sender of all mails. SettingError where it can't be read."""
     if not given:
@@ -157,6 +178,11 @@ def _address(text: str) -> Address:
 
 
 def accepted(header: str) -> list[str]:
-    """The languages of an Accept-Language, as they are in it; few, and only what is one."""
+    """The languages of an Accept-Language, as they are in it; few, and only what is one.
+
+    After one of a region comes the language itself (RFC 4647, 3.4).
+    """
     found = [part.partition(";")[0].strip().lower() for part in header[:200].split(",")]
-    return [word for word in found if _LANGUAGE.fullmatch(word)][:5]
+    known = [word for word in found if _LANGUAGE.fullmatch(word)][:5]
+    both = (name for word in known for name in (word, word.partition("-")[0]))
+    return list(dict.fromkeys(both))

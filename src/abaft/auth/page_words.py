@@ -25,11 +25,10 @@ class Words:
     def of(self, header: str) -> tuple[str, Texts]:
         """The first language of an Accept-Language that there are texts of, and these."""
         for language in accepted(header):
-            for name in (language, language.partition("-")[0]):
-                texts = self._known.get(name) or self._read(name)
-                if texts:
-                    self._known[name] = texts
-                    return name, texts
+            texts = self._known.get(language) or self._read(language)
+            if texts:
+                self._known[language] = texts
+                return language, texts
         return "en", self._known["en"]
 
     def _read(self, language: str) -> dict[str, str]:

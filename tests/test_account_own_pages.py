@@ -312,6 +312,54 @@ async def test_csrf_1_no_form_is_taken_without_its_token(database_url: str, name
         assert (await one.get("/account")).status_code == 200
 
 
+ODD = [
+    "",
+    "\0",
+    "x" * 1_100,
+    "\U0001f600" * 900,
+    "{",
+    "[1]",
+    "null",
+    "9" * 5_000,
+    "-1",
+    "<b>",
+    "a b",
+    "%",
+]
+
+
+TYPED = {form.name: (page, form) for page in PAGES.values() for form in page.forms}
+for absent in ("logout", "sessions/others", "export", "tenants/choose", "membership"):
+    del TYPED[absent]  # nothing is typed there, or they aren't of this app
+
+
+@pytest.mark.parametrize("name", TYPED)
+async def test_limit_1_nothing_that_is_typed_is_a_defect(database_url: str, name: str) -> None:
+    async with everything(database_url) as found:
+        one = await at_home(found)
+        await one.get("/account")
+        csrf = one.hidden("/account/logout")["csrf"]
+        page, form = TYPED[name]
+        for odd in ODD:
+            fields = [*page.kept, *(field.name for field in form.fields), form.each or "id"]
+            typed = {field: odd for field in fields} | {"csrf": csrf, "next": odd, "again": odd}
+            answer = await one.client.post(f"/account/{name}", data=typed, headers=HERE)
+            assert answer.status_code < 500, (odd, answer.text)
+            assert not found.api.defects, found.api.defects
+            assert "<b>" not in answer.text
+            where = answer.headers.get("location", "/account")
+            assert where.startswith("/account"), where
+
+
+async def test_a_note_is_told_by_the_page_that_its_form_leads_to(database_url: str) -> None:
+    async with world(database_url) as found:
+        one = await at_home(found)
+        assert "The key is over." in (await one.get("/account/keys?done=keys/end")).text
+        assert "is over" not in (await one.get("/account/passkeys?done=keys/end")).text
+        for name in ("leave", "nothing", "<b>", "password"):
+            assert 'role="status"' not in (await one.get(f"/account?done={name}")).text
+
+
 def everything(url: str) -> AbstractAsyncContextManager[World]:
     """An app with all pages but that of tenants."""
     github = GitHub(client_id="client", client_secret="a secret of theirs")

@@ -19,7 +19,7 @@ from abaft.guard.headers import page_policy
 
 _KEEP = ("cache-control", "public, max-age=3600")
 _LONGEST = 1_000
-"""Characters that a picture is drawn of."""
+"""Bytes that a picture is drawn of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _wait(fault: Fault | None) -> tuple[tuple[str, str], ...]:
 def _picture(sheet: Sheet) -> str:
     """What an app reads with the camera, as SVG without styles of its own."""
     text = sheet.kept.get(sheet.page.drawn, "") if sheet.page.drawn else ""
-    if not text or len(text) > _LONGEST:
+    if not text or len(text.encode()) > _LONGEST:
         return ""
     made = segno.make(text, error="m", micro=False)
     return str(made.svg_inline(scale=4, border=4, light="#fff", dark="#000", svgclass="qr"))

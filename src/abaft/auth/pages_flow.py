@@ -95,16 +95,19 @@ class Pages:
             return _go(visit.at(page.name))
         if page.kept:
             return _go(visit.at(page.home))
-        done = self._done(visit.query.get("done", ""))
+        done = self._done(page, visit.query.get("done", ""))
         kept = {"next": visit.next}
         if page.name == CONFIRM and visit.query.get(AGAIN, "") in self._forms:
             kept[AGAIN] = visit.query[AGAIN]
         return await self._drawn(visit, page, kept, error=visit.query.get("error", ""), done=done)
 
-    def _done(self, name: str) -> str:
-        """The text of what a form has done."""
-        page = self._forms.get(name)
-        return "" if page is None else _form(page, name).told
+    def _done(self, page: Page, name: str) -> str:
+        """The text of what a form has done that leads to this page."""
+        home = self._forms.get(name)
+        if home is None:
+            return ""
+        form = _form(home, name)
+        return form.told if page.name in (home.name, form.then) else ""
 
     async def _posted(self, visit: Visit) -> Reply:
         page = self._of(visit)

@@ -20,13 +20,14 @@ from abaft.store import mysql_session as steps
 from abaft.store import mysql_together as together
 from abaft.store.base import Capabilities, Item, Pace, Row, Snapshot, Transaction, Values
 from abaft.store.mysql_errors import FAILURES, conflicts, gone, translate, translate_write
-from abaft.store.mysql_escapes import shown, shown_row
+from abaft.store.mysql_escapes import shown
 from abaft.store.mysql_lane import Job, Lane
 from abaft.store.mysql_pool import Connection, Pool
 from abaft.store.mysql_schema import unique_columns, upgrade
 from abaft.store.mysql_search import Indexer
 from abaft.store.mysql_session import MysqlSession
 from abaft.store.server_session import drive
+from abaft.store.spelling import as_texts
 from abaft.store.sql import told
 from abaft.store.sql.apart import compile_apart
 from abaft.store.sql.changes import change_statement
@@ -305,8 +306,9 @@ class MysqlStore(ServerStore[Connection]):
         async with self._pool.hold(self._until()) as connection:
             try:
                 await connection.run(self._hurry(seconds))
-                async for row in connection.stream(sql):
-                    yield shown_row(compiled.statement, row)
+                async for some in connection.stream(sql):
+                    for row in as_texts(shown(compiled.statement, some)):
+                        yield row
             except FAILURES as error:
                 raise self._translated(error) from error
             finally:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from abaft.store.base import Row
-from abaft.store.spelling import as_text
 from abaft.store.sql import mysql_quoted
 from abaft.store.sql.read import ReadStatement
 
@@ -29,11 +28,6 @@ def mended(sql: str, rows: Sequence[Row]) -> list[Row]:
 def shown(read: ReadStatement, rows: Sequence[Row]) -> list[Row]:
     """The rows of a read."""
     return mended(read.statement.sql, rows) if read.bare is None else read.bare.rows(rows)
-
-
-def shown_row(read: ReadStatement, row: Row) -> Row:
-    """A row of a stream, whose JSON is text."""
-    return as_text(shown(read, [row])[0])
 
 
 def _row(row: Row) -> Row:

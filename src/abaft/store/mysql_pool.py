@@ -179,8 +179,8 @@ class Connection:
             return Locked(str(error))
         return duplicate(error, sql, self._columns)
 
-    async def stream(self, sql: str) -> AsyncIterator[Row]:
-        """The rows of a statement, in bounded memory."""
+    async def stream(self, sql: str) -> AsyncIterator[Sequence[Row]]:
+        """The rows of a statement, some at a time, in bounded memory."""
         cursor = self._raw.cursor(SSCursor)
         transport, whole = self._raw._transport, False
         # All that has come is made into rows at once.
@@ -192,8 +192,7 @@ class Connection:
             while rows := await cursor.fetchmany(_ROWS):
                 # The driver keeps all that comes: nothing more may, until these are done with.
                 transport.pause_reading()
-                for row in rows:
-                    yield row
+                yield rows
                 transport.resume_reading()
             whole = True
         finally:

@@ -25,10 +25,11 @@ from abaft.store.base import (
     Values,
 )
 from abaft.store.mysql_errors import Columns, conflicts, gone, translate, translate_write
-from abaft.store.mysql_escapes import mended, shown, shown_row
+from abaft.store.mysql_escapes import mended, shown
 from abaft.store.mysql_load import Copy
 from abaft.store.mysql_pool import Connection
 from abaft.store.server_session import Refused, ServerSession, Step, drive
+from abaft.store.spelling import as_texts
 from abaft.store.sql.load import Tables
 from abaft.store.sql.mysql import LOCKS, TURN
 from abaft.store.sql.mysql_literals import filled
@@ -101,8 +102,9 @@ async def rows(connection: Connection, statement: Statement, values: Values) -> 
 async def stream(connection: Connection, compiled: Any, values: Values) -> AsyncIterator[Row]:
     """The rows of a compiled read, some at a time, within the connection's transaction."""
     statement: Statement = compiled.statement.statement
-    async for row in connection.stream(filled(statement.sql, statement.args(values))):
-        yield shown_row(compiled.statement, row)
+    async for some in connection.stream(filled(statement.sql, statement.args(values))):
+        for row in as_texts(shown(compiled.statement, some)):
+            yield row
 
 
 async def read(connection: Connection, compiled: Any, values: Values, settle: Settle) -> list[Row]:

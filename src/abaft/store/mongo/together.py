@@ -250,6 +250,9 @@ class Together(Runs):
         lane = self._by_shape.get(shape)
         if lane is None:
             lane = self._by_shape[shape] = UnionLane(collection, self._do, self._begin)
+        if len(pipelines) == 1:
+            [stages] = pipelines
+            return [await lane.ask(stages, _bytes(stages))]
         asked = (lane.ask(stages, _bytes(stages)) for stages in pipelines)
         return list(await asyncio.gather(*asked))
 

@@ -13,7 +13,7 @@ from abaft.auth.codes import Codes
 from abaft.auth.context import Context
 from abaft.auth.live import Seat
 from abaft.auth.server.clients import Registered
-from abaft.auth.server.pages import page, said
+from abaft.auth.server.pages import in_words, page, said
 from abaft.auth.server.protocol import Found, Protocol, Refused
 from abaft.auth.server.scopes import Scopes
 from abaft.auth.server.tokens import PURPOSE, Clients
@@ -57,7 +57,7 @@ class AuthorizeFlows:
         try:
             asking = await self._asking(call.query)
         except Refused as error:
-            return self._refused(error, call.query)
+            return self._refused(call, error, call.query)
         wrong = _not_taken(asking)
         if wrong is not None:
             return self._back(asking, {"error": wrong[0], "error_description": wrong[1]})
@@ -68,7 +68,7 @@ class AuthorizeFlows:
             return await self._given(call, asking, seat)
         if "none" in asking.prompts:
             return self._back(asking, {"error": "consent_required"})
-        return await self._page(asking, seat)
+        return await self._page(call, asking, seat)
 
     async def answered(self, call: Call) -> Reply:
         """What the user has said on that page."""
@@ -76,7 +76,7 @@ class AuthorizeFlows:
         try:
             asking = await self._asking(query)
         except Refused as error:
-            return self._refused(error, query)
+            return self._refused(call, error, query)
         seat = await self._seat(call)
         if seat is None or self._too_old(asking, seat):
             return self._to_login(asking, seat)
@@ -94,14 +94,14 @@ class AuthorizeFlows:
         assert client is not None
         return Asking(query, client, redirect_uri, scope)
 
-    def _refused(self, error: Refused, query: Mapping[str, str]) -> Reply:
+    def _refused(self, call: Call, error: Refused, query: Mapping[str, str]) -> Reply:
         """Back to the client where it is known to be one, else a page: never to anywhere else."""
         if error.location:
             own = {"error": error.error, "error_description": error.detail or ""}
             redirect_uri = query.get("redirect_uri") or error.location.partition("?")[0]
             return self._sent(redirect_uri, own, query.get("state", ""))
-        return said("This doesn't work", error.detail or "The app has asked wrongly.", 400,
-                    error.error)  # fmt: skip
+        text = error.detail or "The app has asked wrongly."
+        return said(call, "This doesn't work", text, 400, error.error)
 
     def _back(self, asking: Asking, values: Mapping[str, str]) -> Reply:
         return self._sent(asking.redirect_uri, values, asking.query.get("state", ""))
@@ -211,19 +211,21 @@ class AuthorizeFlows:
         )
         return self._back(asking, {"code": code})
 
-    async def _page(self, asking: Asking, seat: Seat) -> Reply:
+    async def _page(self, call: Call, asking: Asking, seat: Seat) -> Reply:
         account = await self._context.account_of(_user(seat))
         client = asking.client.record
+        unchecked = "Nobody has checked this app: allow only what you know."
         return page(
+            call,
             "consent.html",
             sent_to=asking.redirect_uri,
             title=client.name,
             client=client.name,
             app=self._context.settings.base_url.partition("://")[2],
             user=account.user.email or account.user.name,
-            scopes=self._scopes.texts(asking.scope.split()),
+            scopes=self._scopes.texts(call, asking.scope.split()),
             place=asking.redirect_uri,
-            warn="Nobody has checked this app: allow only what you know." if client.dynamic else "",
+            warn=in_words(call, unchecked) if client.dynamic else "",
             action=f"{self._place}/authorize",
             field="asked",
             asked=urlencode(asking.query),

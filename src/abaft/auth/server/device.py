@@ -11,7 +11,7 @@ from abaft.auth.calls import Call, Reply
 from abaft.auth.context import Context
 from abaft.auth.live import Seat
 from abaft.auth.server.authorize import vouched
-from abaft.auth.server.pages import page, said
+from abaft.auth.server.pages import in_words, page, said
 from abaft.auth.server.protocol import DEVICE, Found, Protocol, Refused
 from abaft.auth.server.scopes import Scopes
 from abaft.auth.server.tokens import DEVICE_PURPOSE, Clients, error_reply, refusal
@@ -90,12 +90,12 @@ class DeviceFlows:
             location = login + mark + urlencode({"next": here})
             return Reply(303, None, (("location", location),))
         if not typed:
-            return self._typing()
+            return self._typing(call)
         try:
             record = await self._of(call, typed)
         except Unauthorized:
-            return self._typing("There is no such code, or its time is over.")
-        return await self._page(record, typed, seat)
+            return self._typing(call, "There is no such code, or its time is over.")
+        return await self._page(call, record, typed, seat)
 
     async def answered(self, call: Call) -> Reply:
         """What the user said: the device hears of it when it asks next."""
@@ -106,12 +106,14 @@ class DeviceFlows:
         try:
             record = await self._of(call, call.body.get("user_code", ""))
         except Unauthorized:
-            return self._typing("There is no such code, or its time is over.")
+            return self._typing(call, "There is no such code, or its time is over.")
         yes = call.body.get("answer") == "yes"
         await self._say(call, record, seat, yes)
         if yes:
-            return said("Connected", "Your device goes on by itself. You can close this page.")
-        return said("Refused", "The device gets nothing. You can close this page.")
+            return said(
+                call, "Connected", "Your device goes on by itself. You can close this page."
+            )
+        return said(call, "Refused", "The device gets nothing. You can close this page.")
 
     async def _say(self, call: Call, record: Any, seat: Seat, yes: bool) -> None:
         context, user, at = self._context, seat.actor.id or "", seat.actor.authenticated
@@ -149,26 +151,32 @@ class DeviceFlows:
                 raise Unauthorized("there is no such code any more")
         return record
 
-    def _typing(self, warn: str = "") -> Reply:
+    def _typing(self, call: Call, warn: str = "") -> Reply:
         return page(
-            "code.html", 400 if warn else 200, title="Connect a device", warn=warn,
+            call,
+            "code.html",
+            400 if warn else 200,
+            title=in_words(call, "Connect a device"),
+            warn=in_words(call, warn),
             action=f"{self._place}/verify",
-        )  # fmt: skip
+        )
 
-    async def _page(self, record: Any, typed: str, seat: Seat) -> Reply:
+    async def _page(self, call: Call, record: Any, typed: str, seat: Seat) -> Reply:
         client = await self._clients.find(record.data["client"])
         if client is None:
-            return self._typing("This app isn't known here any more.")
+            return self._typing(call, "This app isn't known here any more.")
         account = await self._context.account_of(seat.actor.id or "")
+        only = "Allow it only if your own device shows {} now."
         return page(
+            call,
             "consent.html",
             title=client.record.name,
             client=client.record.name,
             app=self._context.settings.base_url.partition("://")[2],
             user=account.user.email or account.user.name,
-            scopes=self._scopes.texts(record.data["scope"].split()),
+            scopes=self._scopes.texts(call, record.data["scope"].split()),
             place="",
-            warn=f"Allow it only if your own device shows {typed} now.",
+            warn=in_words(call, only, typed),
             action=f"{self._place}/verify",
             field="user_code",
             asked=typed,

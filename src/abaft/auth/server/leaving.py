@@ -12,7 +12,7 @@ from abaft.auth.live import Seat
 from abaft.auth.server.about import with_query
 from abaft.auth.server.authorize import vouched
 from abaft.auth.server.clients import Registered
-from abaft.auth.server.pages import page, said
+from abaft.auth.server.pages import in_words, page, said
 from abaft.auth.server.tokens import Clients
 from abaft.db import Database
 from abaft.guard.id_tokens import IdTokens
@@ -31,17 +31,18 @@ class LeavingFlows:
         try:
             client, claims = await self._asked(call.query)
         except ValueError as error:
-            return said("This doesn't work", str(error), 400)
+            return said(call, "This doesn't work", str(error), 400)
         seat = await self._seat(call)
         if seat is None:
-            return self._away(client, call.query)
+            return self._away(call, client, call.query)
         if claims is not None and claims.get("sub") == seat.actor.id:
             return await self._over(call, seat, client, call.query)
         kept = [(name, call.query[name]) for name in _KEPT if name in call.query]
         return page(
+            call,
             "leave.html",
             sent_to=call.query.get("post_logout_redirect_uri", ""),
-            title="Log out",
+            title=in_words(call, "Log out"),
             app=self._context.settings.base_url.partition("://")[2],
             action=f"{self._place}/logout",
             kept=kept,
@@ -53,13 +54,13 @@ class LeavingFlows:
         try:
             client, _ = await self._asked(call.body)
         except ValueError as error:
-            return said("This doesn't work", str(error), 400)
+            return said(call, "This doesn't work", str(error), 400)
         seat = await self._seat(call)
         if seat is None:
-            return self._away(client, call.body)
+            return self._away(call, client, call.body)
         vouched(self._context, call, seat)
         if call.body.get("answer") != "yes":
-            return said("Still logged in", "You can close this page.")
+            return said(call, "Still logged in", "You can close this page.")
         return await self._over(call, seat, client, call.body)
 
     async def _asked(
@@ -94,17 +95,18 @@ class LeavingFlows:
 
         name = "" if client is None else client.record.name
         await context.noted("logout", call, over, user, name, ends=True)
-        return self._away(client, given, (context.cookie("", 0),))
+        return self._away(call, client, given, (context.cookie("", 0),))
 
     def _away(
         self,
+        call: Call,
         client: Registered | None,
         given: Mapping[str, str],
         cookies: tuple[tuple[str, str], ...] = (),
     ) -> Reply:
         uri = given.get("post_logout_redirect_uri")
         if uri is None or client is None:
-            reply = said("Logged out", "You can close this page.")
+            reply = said(call, "Logged out", "You can close this page.")
             return Reply(reply.status, None, (*reply.headers, *cookies), reply.page)
         location = with_query(uri, {"state": given.get("state", "")})
         return Reply(303, None, (("location", location), *cookies))

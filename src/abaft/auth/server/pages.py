@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+from collections.abc import Mapping
+from functools import partial
+from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from abaft.auth.calls import Reply
+from abaft.auth.calls import Call, Reply
+from abaft.auth.mail import accepted
 from abaft.guard.headers import page_policy
 
 _STYLE = """
@@ -33,15 +38,37 @@ _ENVIRONMENT = Environment(
 )
 
 
-def page(name: str, status: int = 200, sent_to: str = "", **values: Any) -> Reply:
+_GERMAN: Mapping[str, str] = json.loads(
+    (files("abaft.auth.server") / "pages" / "texts" / "de.json").read_text("utf-8")
+)
+_TEXTS: Mapping[str, Mapping[str, str]] = {"en": {}, "de": _GERMAN}
+"""By what stands in the code, which is English."""
+
+
+def language_of(call: Call) -> str:
+    """The first that the browser wants and that there is."""
+    wanted = accepted(call.headers.get("accept-language", ""))
+    return next((name for name in wanted if name in _TEXTS), "en")
+
+
+def in_words(call: Call, text: str, *given: str) -> str:
+    """The text in the browser's language, with what is given in the places of "{}"."""
+    return _TEXTS[language_of(call)].get(text, text).format(*given)
+
+
+def page(call: Call, name: str, status: int = 200, sent_to: str = "", **values: Any) -> Reply:
     """A page; what its form answers may lead to `sent_to`, which its policy has to know."""
-    text = _ENVIRONMENT.get_template(name).render(style=_STYLE, **values)
+    language = language_of(call)
+    text = _ENVIRONMENT.get_template(name).render(
+        style=_STYLE, language=language, t=partial(in_words, call), **values
+    )
     forms = " ".join(["'self'", *([_source(sent_to)] if sent_to else [])])
     headers = (
         ("content-type", "text/html; charset=utf-8"),
         ("content-security-policy", page_policy(f"style-src 'sha256-{_HASH}'", forms=forms)),
         ("x-frame-options", "DENY"),
         ("referrer-policy", "same-origin"),
+        ("content-language", language),
     )
     return Reply(status, None, headers, text)
 
@@ -54,6 +81,13 @@ def _source(uri: str) -> str:
     return f"{parts.scheme}:"
 
 
-def said(title: str, text: str, status: int = 200, code: str = "") -> Reply:
+def said(call: Call, title: str, text: str, status: int = 200, code: str = "") -> Reply:
     """A page that says something."""
-    return page("said.html", status, title=title, text=text, code=code)
+    return page(
+        call, "said.html", status, title=in_words(call, title), text=_said(call, text), code=code
+    )
+
+
+def _said(call: Call, text: str) -> str:
+    """What an app has asked wrongly is for who makes it: that stays as it is."""
+    return _TEXTS[language_of(call)].get(text, text)

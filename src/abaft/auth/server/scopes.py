@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from abaft.auth.calls import Call
+from abaft.auth.server.pages import in_words
 from abaft.auth.server.protocol import OFFLINE, OPENID
 from abaft.model.spec import Schema
 
@@ -13,7 +15,7 @@ _OWN = {
     "email": "know your e-mail address",
     OFFLINE: "go on while you aren't there",
 }
-_DONE = {"read": "read", "write": "create, change and delete"}
+_DONE = {"read": "read {}", "write": "create, change and delete {}"}
 
 
 class Scopes:
@@ -21,13 +23,17 @@ class Scopes:
 
     def __init__(self, schema: Schema, own: Mapping[str, str]) -> None:
         collections = {
-            f"{name}.{verb}": f"{text} {name.replace('_', ' ')}"
+            f"{name}.{verb}": (text, name.replace("_", " "))
             for name in schema.collections
             for verb, text in _DONE.items()
         }
-        self._texts = {**_OWN, **collections, **own}
+        self._texts = {
+            **{name: (text, "") for name, text in _OWN.items()},
+            **collections,
+            **{name: ("{}", text) for name, text in own.items()},
+        }
         self.names = list(self._texts)
 
-    def texts(self, names: list[str]) -> list[str]:
+    def texts(self, call: Call, names: list[str]) -> list[str]:
         """What each of them means; who you are is meant by all."""
-        return [self._texts[name] for name in names if name != OFFLINE]
+        return [in_words(call, *self._texts[name]) for name in names if name != OFFLINE]

@@ -31,7 +31,7 @@ from abaft.store.mongo.frame import Context, Frame, Pipe
 from abaft.store.mongo.runs import Runs
 from abaft.store.mongo.template import Query, Values, compiled
 from abaft.store.mongo.values import Show, hashable, shower, speller, text_json
-from abaft.store.spelling import maker, spelled
+from abaft.store.spelling import objects, spelled
 
 OWNER = "_owner"
 Texts = list[bytes]
@@ -323,7 +323,6 @@ class Shape:
             self.members.append((item.name, member, shown))
         self.needs = tuple(dict.fromkeys(needs))
         self.whole = all(shown is None for _, _, shown in self.members)
-        self.make = maker([name for name, _, _ in self.members])
 
     async def texts(
         self,
@@ -334,9 +333,10 @@ class Shape:
     ) -> Texts:
         """The JSON of each document, without the members that are hidden."""
         if self.whole and not hidden and self.members:
+            names = [name for name, _, _ in self.members]
             members = [member for _, member, _ in self.members]
             columns = [await _column(member, documents, values, run) for member in members]
-            return spelled(self.make(zip(*columns, strict=True)))
+            return spelled(objects(names, columns))
         parts: list[dict[str, Any]] = [{} for _ in documents]
         for name, member, shown in self.members:
             if name in hidden:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from abaft.model import expr as e
 from abaft.model.spec import Model
 from abaft.plan.types import FieldItem, Item, OneItem, Selection
 from abaft.store.base import Row
-from abaft.store.spelling import maker, spelled
+from abaft.store.spelling import objects, spelled
 from abaft.store.sql.dialect import Element, Encoder
 from abaft.store.sql.frame import Frame
 from abaft.store.sql.record import joined, member_json
@@ -67,12 +67,11 @@ class _One:
 class _Record:
     """The members of a record, in order."""
 
-    make: Callable[[Iterable[Sequence[Any]]], list[dict[str, Any]]]
+    names: tuple[str, ...]
     members: tuple[_Value | _One, ...]
 
     def shown(self, columns: Columns) -> list[dict[str, Any]]:
-        parts = [member.shown(columns) for member in self.members]
-        return self.make(zip(*parts, strict=True))
+        return objects(self.names, [member.shown(columns) for member in self.members])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +104,7 @@ def _can_be(frame: Frame, model: Model, selection: Selection) -> bool:
 
 def _record(frame: Frame, selection: Selection, into: Picked) -> _Record:
     members = [_member(frame, item, into) for item in selection.items]
-    return _Record(maker([item.name for item in selection.items]), tuple(members))
+    return _Record(tuple(item.name for item in selection.items), tuple(members))
 
 
 def _member(frame: Frame, item: Item, into: Picked) -> _Value | _One:

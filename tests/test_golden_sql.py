@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from abaft import Actor, Many, Me, Model, Ref, Settings, User, allow, check, field, me
 from abaft.api.parse import Parser
+from abaft.guard.sign import Signer
 from abaft.model.build import build
 from abaft.model.spec import Schema
 from abaft.plan.access import Access
@@ -162,7 +163,7 @@ def tables_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
 
 def reads_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
     tables, settings = make_tables(schema, dialect), Settings()
-    parser = Parser(schema, settings, b"x" * 32)
+    parser = Parser(schema, settings, Signer((b"x" * 32,)))
     model = schema.models["Post"]
     for name, actor, query in LISTS:
         shape = parser.page(model, query.encode()).intent.shape
@@ -182,7 +183,7 @@ def reads_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
 
 def search_sql(schema: Schema, dialect: Any) -> Iterator[tuple[str, str]]:
     tables, settings = make_tables(schema, dialect), Settings()
-    parser = Parser(schema, settings, b"x" * 32)
+    parser = Parser(schema, settings, Signer((b"x" * 32,)))
     model = schema.models["Note"]
     preparer = dialect.sa.identifier_preparer
     made = dialect.search.create(model, tables["Note"], preparer)
@@ -253,7 +254,7 @@ def test_the_sql_is_the_one_on_file(schema: Schema, engine_name: str, part: str)
 @pytest.mark.parametrize("engine_name", DIALECTS)
 def test_no_value_of_a_request_is_in_the_text(schema: Schema, engine_name: str) -> None:
     """INJ-1: what a client sends is bound, whatever the plan."""
-    parser, settings = Parser(schema, Settings(), b"x" * 32), Settings()
+    parser, settings = Parser(schema, Settings(), Signer((b"x" * 32,))), Settings()
     dialect = DIALECTS[engine_name]
     query = "title=v1alue&title[contains]=v1alue&title[in]=v1alue&author.name=v1alue&price=77777"
     page = parser.page(schema.models["Post"], query.encode())

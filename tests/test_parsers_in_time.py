@@ -18,6 +18,7 @@ from abaft.api.codings import CODINGS
 from abaft.api.parse import Parser
 from abaft.api.preferences import preferences
 from abaft.base.errors import Fault
+from abaft.guard.sign import Signer
 from abaft.model.build import build
 
 pytestmark = pytest.mark.slow
@@ -47,7 +48,7 @@ NODE = SCHEMA.models["Node"]
 def page(query: str) -> None:
     """What a list's query string goes through; a parser of its own keeps nothing from before."""
     with suppress(Fault):
-        Parser(SCHEMA, UNLIMITED, b"x" * 32).page(NODE, query.encode())
+        Parser(SCHEMA, UNLIMITED, Signer((b"x" * 32,))).page(NODE, query.encode())
 
 
 def accepted(header: str) -> None:

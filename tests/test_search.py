@@ -16,6 +16,7 @@ from abaft import User, field
 from abaft.api.parse import Parser
 from abaft.base.errors import BadRequest
 from abaft.base.settings import Settings
+from abaft.guard.sign import Signer
 from abaft.model.build import build
 from abaft.model.highlight import highlight
 from abaft.model.terms import terms
@@ -321,7 +322,7 @@ def test_dos_3_the_text_of_a_search_is_read_in_time() -> None:
 
 
 def test_one_plan_serves_all_words() -> None:
-    parser = Parser(build([Article]), Settings(), b"x" * 32)
+    parser = Parser(build([Article]), Settings(), Signer((b"x" * 32,)))
     model = parser.schema.models["Article"]
     shapes = {
         parser.page(model, f"search={text}".encode()).intent.shape

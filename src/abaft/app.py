@@ -43,6 +43,7 @@ from abaft.base.heap import settle_heap
 from abaft.base.settings import Settings
 from abaft.db import Database
 from abaft.guard.admission import STATE
+from abaft.guard.sign import Signer
 from abaft.model.declare import Model
 from abaft.model.times import show_datetime
 from abaft.observe.events import (
@@ -104,14 +105,14 @@ class App(FastAPI):
         kept = None if users is None else own_models(users)
         heard = Listener()
         self.schema = whole_schema(models, kept, tenant, heard)
-        key, *_ = secrets = self._secrets(given)
+        signer = Signer(secrets := self._secrets(given))
         self.store: Store = open_store(given, self)
         self._watermarks: Watermarks | None = None
-        self.pipeline = self._driver(key)
+        self.pipeline = self._driver(signer)
         self.pipeline.database_for = lambda actor, unit: Database(self.pipeline, actor, unit)
         self.accounts = self._accounts(Declared(login_with, sign_in), kept, secrets, options)
         heard.accounts = self.accounts
-        self.records = self._records(authenticators, key)
+        self.records = self._records(authenticators, signer)
         self.paths = Paths(given.api_prefix, self.schema.collections)
         self._described: tuple[dict[str, Any], dict[str, Any]] | None = None
         self._ready = False
@@ -130,9 +131,9 @@ class App(FastAPI):
         self.add_exception_handler(Fault, _fault_response)
         self.router.middleware_stack = self._dispatch(self.router.middleware_stack)
 
-    def _records(self, authenticators: Sequence[Authenticator], key: bytes) -> Records:
+    def _records(self, authenticators: Sequence[Authenticator], signer: Signer) -> Records:
         given, asked, who = self.settings_, self._asked(authenticators), self.accounts
-        records = Records(self.pipeline, given, self.observer, asked, key, who, self.door)
+        records = Records(self.pipeline, given, self.observer, asked, signer, who, self.door)
         records.tenants = tenants_of(self.pipeline, None) if who is None else who.tenants
         return records
 
@@ -160,14 +161,14 @@ class App(FastAPI):
         admin = [AdminToken(token)] if token else []
         return [*admin, *authenticators, *([self.accounts.authenticator] if self.accounts else [])]
 
-    def _driver(self, key: bytes) -> Pipeline:
+    def _driver(self, signer: Signer) -> Pipeline:
         """The driver over the database; with its replicas, where there are any."""
         given = self.settings_
         if not given.replicas:
             return Pipeline(self.schema, given, self.store, self.observer)
         store = replicated(self.store, given, self.observer, lambda own: open_store(own, self))
         self.store = store
-        self._watermarks = Watermarks(store.position, key, given.replica_lag, self.door.respond)
+        self._watermarks = Watermarks(store.position, signer, given.replica_lag, self.door.respond)
         return ReplicatedPipeline(self.schema, given, store, self.observer)
 
     def openapi(self) -> dict[str, Any]:
@@ -180,13 +181,13 @@ class App(FastAPI):
             self._described = (endpoints, whole)
         return self._described[1]
 
-    def _secrets(self, settings: Settings) -> list[bytes]:
+    def _secrets(self, settings: Settings) -> tuple[bytes, ...]:
         """The secret key, and those of before that still verify."""
         key = settings.secret_key
         if not key:
             self.observer.emit(SecretMade())
             key = ids.secret()
-        return [text.encode() for text in (key, *settings.former_keys)]
+        return tuple(text.encode() for text in (key, *settings.former_keys))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The record path first; middleware that was added wraps it as it wraps all else."""

@@ -39,7 +39,8 @@ class Matching:
                 return intents, await pipeline.write_all(guarded, actor, every=True)
             except NotFound:
                 continue  # one is gone, or isn't as the condition says any more
-        # One of these writes may change what the condition says of the next.
+        # One of these writes may change what the condition says of the next. Transactions take
+        # turns, so nobody else's comes between the look and the writes.
         return await pipeline.whole(self._within, unit)
 
     async def _within(self, unit: Unit) -> tuple[list[WriteIntent], list[Answer]]:

@@ -16,12 +16,12 @@ OLDEST = 20
 """The oldest Node that it runs on."""
 
 
-def folder() -> Path:
-    """Where it is installed. Raises ServerMissing."""
+def folder(package: str = "oidc-provider") -> Path:
+    """Where a package is installed. Raises ServerMissing."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     found = cache / "abaft" / "openid"
-    if not (found / "node_modules" / "oidc-provider").is_dir():
-        raise ServerMissing(f"npm's oidc-provider isn't in {found}: script/test installs it")
+    if not (found / "node_modules" / package).is_dir():
+        raise ServerMissing(f"npm's {package} isn't in {found}: script/test installs it")
     return found
 
 
@@ -50,3 +50,12 @@ class OpenIdProvider(AppProcess):
         """This provider, as an app declares it."""
         secret = "a secret of 32 characters or more"
         return OIDC(self.url, client_id="abaft", client_secret=secret, name="idp", **options)  # type: ignore[arg-type]
+
+
+class OpenIdApp(AppProcess):
+    """An app that signs people in at `issuer`, by npm's openid-client; as a process."""
+
+    def __init__(self, issuer: str, client: str, secret: str) -> None:
+        at = str(folder("openid-client"))
+        script = str(SCRIPT.with_name("openid_app.mjs"))
+        super().__init__("", command=[node(), script, at, issuer, client, secret], probe="/")

@@ -14,7 +14,7 @@ import orjson
 
 from abaft.base.errors import BadRequest, Problem
 from abaft.base.reach import REACH
-from abaft.guard.sign import sign, verify
+from abaft.guard.sign import Signer
 from abaft.plan.types import Order
 
 _PURPOSE = b"cursor"
@@ -28,7 +28,7 @@ def order_mark(collection: str, orders: Sequence[Order]) -> str:
     return sha256("|".join(parts).encode()).hexdigest()[:8]
 
 
-def encode(key: bytes, mark: str, orders: Sequence[Order], values: Sequence[Any]) -> str:
+def encode(signer: Signer, mark: str, orders: Sequence[Order], values: Sequence[Any]) -> str:
     """The cursor that stands after the record with these values; `mark` is its order's."""
     shown = [
         None if value is None else order.kind.show(value)
@@ -36,12 +36,12 @@ def encode(key: bytes, mark: str, orders: Sequence[Order], values: Sequence[Any]
     ]
     reach = REACH.get()
     payload = orjson.dumps([mark, *shown] if reach is None else [mark, *shown, {"in": reach.place}])
-    return sign(key, _PURPOSE, payload)
+    return signer.sign(_PURPOSE, payload)
 
 
-def decode(key: bytes, mark: str, orders: Sequence[Order], text: str) -> list[Any]:
+def decode(signer: Signer, mark: str, orders: Sequence[Order], text: str) -> list[Any]:
     """The values that a cursor holds; BadRequest for any text that isn't one of this order's."""
-    payload = verify(key, _PURPOSE, text)
+    payload = signer.verify(_PURPOSE, text)
     shown: list[Any] = orjson.loads(payload) if payload is not None else [""]
     if len(shown) == len(orders) + 2 and isinstance(shown[-1], dict):
         _stay(shown.pop()["in"])

@@ -17,6 +17,7 @@ from abaft.api.respond import Answer
 from abaft.api.writes import Writes
 from abaft.base.errors import NotFound, Problem
 from abaft.base.settings import Settings
+from abaft.guard.sign import Signer
 from abaft.model import expr as e
 from abaft.model.kinds import Integer
 from abaft.model.spec import DELETED, Action
@@ -33,13 +34,13 @@ class History:
     """Answers what stands below a record of a model with history."""
 
     def __init__(
-        self, pipeline: Pipeline, settings: Settings, parser: Parser, writes: Writes, key: bytes
+        self, pipeline: Pipeline, settings: Settings, parser: Parser, writes: Writes, signer: Signer
     ) -> None:
         self.pipeline = pipeline
         self.settings = settings
         self.parser = parser
         self.writes = writes
-        self.key = key
+        self.signer = signer
 
     async def page(self, request: Request) -> Answer:
         """The versions of a record, newest first."""
@@ -52,12 +53,12 @@ class History:
         limit = self.parser.number(asked, "limit", 1, most, usual, problems)
         if "cursor" in asked:
             with gathered(problems):
-                [before] = cursors.decode(self.key, mark, _ORDERS, asked["cursor"])
+                [before] = cursors.decode(self.signer, mark, _ORDERS, asked["cursor"])
         refuse(problems)
         found, following = await versions.page(limit, before)
         next_page = None
         if following is not None:
-            next_page = cursors.encode(self.key, mark, _ORDERS, [following])
+            next_page = cursors.encode(self.signer, mark, _ORDERS, [following])
         items = [_item(version) for version in found]
         return _answer(request, orjson.dumps({"items": items, "next": next_page}))
 

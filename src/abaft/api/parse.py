@@ -25,6 +25,7 @@ from abaft.api.searches import kinds_of
 from abaft.base.errors import BadRequest, NotFound, Problem, nearest
 from abaft.base.frozen import frozen
 from abaft.base.settings import Settings
+from abaft.guard.sign import Signer
 from abaft.model.spec import DELETED, Model, Schema
 from abaft.plan.resolve import key_condition
 from abaft.plan.types import Pick, ReadIntent, ReadShape
@@ -52,10 +53,10 @@ class Page:
 class Parser:
     """Parses the requests of one schema."""
 
-    def __init__(self, schema: Schema, settings: Settings, secret: bytes) -> None:
+    def __init__(self, schema: Schema, settings: Settings, signer: Signer) -> None:
         self.schema = schema
         self.settings = settings
-        self.secret = secret
+        self.signer = signer
         self._lists = ListForms(schema, settings)
         self._forms: dict[Any, Form] = {}
         self._ones: dict[tuple[str, bytes], tuple[ReadShape, tuple[Bind, ...]]] = {}
@@ -186,7 +187,7 @@ class Parser:
             detail = "a list takes a cursor or an offset, not both"
             problems += bad("offset", "cursor_and_offset", detail).errors
         try:
-            return cursors.decode(self.secret, form.mark, form.orders, asked["cursor"])
+            return cursors.decode(self.signer, form.mark, form.orders, asked["cursor"])
         except BadRequest as fault:
             problems += fault.errors
             return None

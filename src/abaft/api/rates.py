@@ -41,7 +41,7 @@ def rules_of(text: str, window: Window) -> list[Rule]:
     for part in filter(None, map(str.strip, text.split(";"))):
         method, _, rest = part.partition(" ")
         path, _, number = rest.strip().rpartition(" ")
-        if not path.startswith("/") or not number.isdigit():
+        if not path.startswith("/") or not (number.isascii() and number.isdigit()):
             raise SettingError(f"route_limits has {part!r}: write it like POST /api/posts 60")
         path = path.strip()
         quota = Quota(f"{method.upper()} {path}", int(number), window)

@@ -18,6 +18,7 @@ from abaft.api.streams import chunks
 from abaft.base.actor import Actor
 from abaft.base.errors import Fault, NotAcceptable, NotFound
 from abaft.base.settings import Settings
+from abaft.guard.sign import Signer
 from abaft.pipeline import Pipeline
 from abaft.plan.types import CountMode, Pick, ReadIntent, ReadPlan
 from abaft.store_faults import answer_too_large
@@ -53,12 +54,12 @@ class Reads:
     """Answers GET and HEAD of every collection."""
 
     def __init__(
-        self, pipeline: Pipeline, settings: Settings, parser: Parser, key: bytes, past: Handler
+        self, pipeline: Pipeline, settings: Settings, parser: Parser, signer: Signer, past: Handler
     ) -> None:
         self.pipeline = pipeline
         self.settings = settings
         self.parser = parser
-        self.key = key
+        self.signer = signer
         self.past = past
 
     async def page(self, request: Request) -> Answer:
@@ -142,7 +143,7 @@ class Reads:
                 value if decode is None or value is None else decode(value)
                 for value, decode in zip(last[1 : orders + 1], answer.decoders, strict=True)
             ]
-            following = cursors.encode(self.key, page.form.mark, page.form.orders, values)
+            following = cursors.encode(self.signer, page.form.mark, page.form.orders, values)
             rows = rows[:limit]
         count = None
         if mode := answer.plan.count:

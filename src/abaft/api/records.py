@@ -34,6 +34,7 @@ from abaft.base.errors import (
 )
 from abaft.base.settings import Settings
 from abaft.guard.admission import Admission, overloaded
+from abaft.guard.sign import Signer
 from abaft.model.spec import Model
 from abaft.observe.events import LoadShed, Observer, RequestFailed
 from abaft.pipeline import Pipeline
@@ -55,7 +56,7 @@ class Records:
         settings: Settings,
         observer: Observer,
         authenticators: Sequence[Authenticator],
-        key: bytes,
+        signer: Signer,
         accounts: AccountTable | None,
         door: Door,
     ) -> None:
@@ -74,10 +75,10 @@ class Records:
         self.lines = Negotiation(FORMS, compress=settings.compress_from > 0)
         self.whole = Negotiation(whole_forms(), compress=settings.compress_from > 0)
         self.streams = Streams(settings, observer, door.respond)
-        parser = Parser(pipeline.schema, settings, key)
+        parser = Parser(pipeline.schema, settings, signer)
         writes = Writes(pipeline, settings, parser)
-        history = History(pipeline, settings, parser, writes, key)
-        reads = Reads(pipeline, settings, parser, key, history.as_of)
+        history = History(pipeline, settings, parser, writes, signer)
+        reads = Reads(pipeline, settings, parser, signer, history.as_of)
         self.lined: frozenset[Handler] = frozenset((reads.page, reads.one))
         self.idempotency = Idempotency(pipeline, settings)
         self.many: Mapping[str, Handler] = {

@@ -110,7 +110,7 @@ def _references(body: Any) -> Iterator[Reference]:
 def walk(answer: Any, steps: tuple[str, ...]) -> Any:
     """What lies at the end of the way. Raises LookupError where it leads nowhere."""
     for step in steps:
-        if isinstance(answer, list) and step.isdecimal() and len(step) < 6:
+        if isinstance(answer, list) and step.isascii() and step.isdigit() and len(step) < 6:
             answer = answer[int(step)]
         elif isinstance(answer, Mapping):
             answer = answer[step]

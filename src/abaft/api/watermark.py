@@ -13,7 +13,7 @@ from typing import Any
 from abaft.api.respond import Responder
 from abaft.base.errors import BadRequest, Fault
 from abaft.base.reach import PRIMARY, REACH, Reach
-from abaft.guard.sign import sign, verify
+from abaft.guard.sign import Signer
 from abaft.store.base import StoreError
 
 HEADER = b"watermark"
@@ -34,13 +34,13 @@ class Watermarks:
     def __init__(
         self,
         position: Callable[[], Awaitable[str]],
-        key: bytes,
+        signer: Signer,
         lag: float,
         respond: Responder,
     ) -> None:
         self._respond = respond
         self._position = position
-        self._key = key
+        self._signer = signer
         self._seconds = max(SECONDS, int(lag * 2))
 
     def concern(self, scope: Any) -> bool:
@@ -82,13 +82,13 @@ class Watermarks:
                 cookie = value
         if cookie and (text := _cookie(cookie.decode("latin-1"))):
             # A browser can't help what it sends, perhaps from before the key was changed.
-            payload = verify(self._key, _PURPOSE, text)
+            payload = self._signer.verify(_PURPOSE, text)
             return payload.decode() or None if payload is not None else None
         return ""
 
     def _told(self, value: bytes) -> str | None:
         text = value.decode("latin-1").strip()
-        payload = verify(self._key, _PURPOSE, text) if len(text) <= _LONGEST else None
+        payload = self._signer.verify(_PURPOSE, text) if len(text) <= _LONGEST else None
         if payload is None:
             detail = "the header Watermark isn't one that was given here"
             hint = "send the Watermark of an answer as it came, or none"
@@ -97,7 +97,7 @@ class Watermarks:
 
     def sign(self, position: str) -> str:
         """The watermark of a position."""
-        return sign(self._key, _PURPOSE, position.encode())
+        return self._signer.sign(_PURPOSE, position.encode())
 
     async def _headers(self, secure: bool) -> list[tuple[bytes, bytes]]:
         """The position after the write; where the primary can't tell, what leads to it."""

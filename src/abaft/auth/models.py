@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
@@ -76,6 +77,8 @@ class Code(Own, abstract=True):
     """The written key of the account that it is of, if there was one."""
     data: dict[str, Any] = field(default_factory=dict, hidden=True)
     tries: int = 0
+    polled: int = 0
+    """Of a device's code: when it was asked for last, in milliseconds since 1970."""
     expires: datetime = field(index=True)
 
 
@@ -154,6 +157,8 @@ class Consent(Own, abstract=True):
         client: Any
 
     scopes: list[str] = field(default_factory=list)
+    used: datetime = field(default=now)
+    """When the app was let in by it last."""
 
 
 class Event(Own, abstract=True):
@@ -228,7 +233,12 @@ def own_models(user: type[Model]) -> OwnModels:
         _made(Ledger),
         _made(Identity, account=_ref(account, index=True)),
         client,
-        _made(Consent, account=_ref(account, index=True), client=_ref(client, index=True)),
+        _made(
+            Consent,
+            unique=[("account", "client")],
+            account=_ref(account, index=True),
+            client=_ref(client, index=True),
+        ),
     )
 
 
@@ -239,7 +249,7 @@ def _ref(target: type[Model], *, null: bool = False, **options: Any) -> tuple[An
     return annotation, field(on_delete="cascade", **options)
 
 
-def _made(base: Any, **refs: tuple[Any, Any]) -> Any:
+def _made(base: Any, unique: Sequence[tuple[str, ...]] = (), **refs: tuple[Any, Any]) -> Any:
     """`Account` becomes the model `AuthAccount`, with references to the models there are."""
     name = base.__name__
     body: dict[str, Any] = {
@@ -250,7 +260,8 @@ def _made(base: Any, **refs: tuple[Any, Any]) -> Any:
         **{ref: options for ref, (_, options) in refs.items()},
     }
     table = f"abaft_{plural(name.lower())}"
-    return type(base)(f"Auth{name}", (base,), body, table=table, collection=table)
+    given = {"table": table, "collection": table, "unique": list(unique)}
+    return type(base)(f"Auth{name}", (base,), body, **given)
 
 
 def model_of_users(models: tuple[type[Model], ...], user: type[Model]) -> type[Model] | None:

@@ -21,7 +21,15 @@ from abaft.base.settings import Settings
 from abaft.db import Database
 from abaft.guard.access_tokens import Claims
 from abaft.guard.signing_keys import keyed_digest
-from abaft.guard.tokens import REFRESH, SESSION, Token, new_token, read_token
+from abaft.guard.tokens import (
+    REFRESH,
+    SESSION,
+    Token,
+    is_sealed,
+    new_token,
+    read_token,
+    sealed_token,
+)
 
 Kind = Literal["cookie", "bearer", "app"]
 _PREFIX: dict[Kind, str] = {"cookie": SESSION, "bearer": REFRESH, "app": REFRESH}
@@ -76,7 +84,7 @@ class Sessions:
         model = self._models.session
         await self._make_room(db, account.id)
         id_ = ids.uuid7()
-        token = new_token(_PREFIX[kind], id_)
+        token = self._token(kind, id_)
         record = await db.create(
             model,
             id=id_,
@@ -89,6 +97,12 @@ class Sessions:
             **{"agent": call.agent, "expires": clock.now() + self._whole, **special},
         )
         return Opened(record, token)
+
+    def _token(self, kind: Kind, id_: UUID) -> Token:
+        """Refresh tokens are known for ours once they were replaced, too: by that reuse is told."""
+        if _PREFIX[kind] == REFRESH:
+            return sealed_token(REFRESH, id_, self._vault.key)
+        return new_token(SESSION, id_)
 
     async def _make_room(self, db: Database, account: UUID) -> None:
         model = self._models.session
@@ -194,7 +208,8 @@ class Sessions:
         """The session of a refresh token, with the token's successor. Raises Unauthorized.
 
         Only one of several that come with the same token gets one. A token that was replaced some
-        time ago can only come from who has no right to it: that ends the session for both.
+        time ago can only come from who has no right to it: that ends the session for both;
+        one that was made up ends nothing.
         """
         token = read_token(REFRESH, text)
         record = None if token is None else await self._found(token.id)
@@ -205,7 +220,8 @@ class Sessions:
             if opened is not None:
                 return opened
         elif not self._just_replaced(record, token):
-            raise Reused(record)
+            ours = is_sealed(REFRESH, text, self._vault.key)
+            raise Reused(record) if ours else _not_known()
         raise Conflict(
             "another request has refreshed this session just now: go on with what it was answered",
             code="refresh_raced",
@@ -217,7 +233,7 @@ class Sessions:
         return same and clock.now() - record.rotated < grace
 
     async def _renewed(self, record: Any, token: Token) -> Opened | None:
-        db, fresh, now = self._database(), new_token(REFRESH, record.id), clock.now()
+        db, fresh, now = self._database(), self._token(record.kind, record.id), clock.now()
         digest, id_ = token.digest, record.id
         found = await db.update_where(
             self._models.session,
@@ -236,7 +252,7 @@ class Sessions:
             record: Any = await db.get(self._models.session, id_, expand=("account",))
         except NotFound:
             raise Unauthorized("this session is over: log in again", code="session_over") from None
-        token = new_token(_PREFIX[record.kind], record.id)
+        token = self._token(record.kind, record.id)
         known = [*record.methods, *(name for name in methods if name not in record.methods)]
         now = clock.now()
         before = {"previous": record.digest, "rotated": now}

@@ -20,6 +20,7 @@ from abaft.cli.console import note
 from abaft.cli.load_source import find_model
 from abaft.cli.query_show import FORMATS, show
 from abaft.cli.target import find, parted
+from abaft.guard.sign import Signer
 from abaft.model.spec import Model, Schema
 from abaft.plan.types import Pick, ReadIntent
 
@@ -89,7 +90,8 @@ def query(
     asked = {"filter": text, "sort": sort, "fields": fields, "expand": expand}
     given = {name: value for name, value in asked.items() if value is not None}
     given["limit"] = str(limit or WHOLE)
-    page = Parser(app.schema, app.settings_, b"").page(model, urlencode(given).encode(), WHOLE)
+    parser = Parser(app.schema, app.settings_, Signer((b"",)))
+    page = parser.page(model, urlencode(given).encode(), WHOLE)
     actor = _actor(as_, role or [], tenant)
     try:
         asyncio.run(_answer(app, page, actor, tenant, "count" if count else chosen))

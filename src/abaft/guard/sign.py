@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 _SIZE = 16
@@ -40,3 +41,22 @@ def verify(key: bytes, purpose: bytes, text: str) -> bytes | None:
     # Comparing the text too refuses the second spellings that lenient base64 would take.
     same = hmac.compare_digest(mac, expected) and sign(key, purpose, payload) == text
     return payload if same else None
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Signs with the first key; what those of before have signed holds as well."""
+
+    keys: tuple[bytes, ...] = field(repr=False)
+
+    def sign(self, purpose: bytes, payload: bytes) -> str:
+        """The payload, signed."""
+        return sign(self.keys[0], purpose, payload)
+
+    def verify(self, purpose: bytes, text: str) -> bytes | None:
+        """The payload that one of the keys has signed, or None for any other text."""
+        for key in self.keys:
+            payload = verify(key, purpose, text)
+            if payload is not None:
+                return payload
+        return None

@@ -10,6 +10,7 @@ from abaft.auth.calls import Call, Reply
 from abaft.auth.context import Context
 from abaft.auth.login import LoginFlows
 from abaft.auth.server.clients import Registered
+from abaft.auth.server.consents import Consents
 from abaft.auth.server.protocol import GRANTS, METHODS, OPENID, Found, Protocol, Refused
 from abaft.auth.server.scopes import Scopes
 from abaft.auth.server.tokens import Clients, TokenFlows, error_reply, refusal
@@ -147,6 +148,7 @@ class AppFlows:
 
     def __init__(self, context: Context, login: LoginFlows) -> None:
         self._context, self._login = context, login
+        self._consents = Consents(context)
 
     async def listed(self, call: Call) -> Reply:
         """One's apps."""
@@ -165,24 +167,10 @@ class AppFlows:
 
     async def end(self, call: Call) -> Reply:
         """Takes back what an app was allowed, and ends its sessions."""
-        context = self._context
-        account = (await context.account_of(call.user())).id
         for row in await self._of(call):
             if str(row.client.id) != call.place[0]:
                 continue
-            client = row.client.id
-
-            async def over(db: Database, row: Any = row, client: Any = client) -> None:
-                model: Any = context.models.session
-                await db.delete_where(
-                    model,
-                    lambda one: (one.account.id == account) & (one.client.id == client),
-                    limit=10_000,
-                )
-                await db.delete(row)
-
-            name = row.client.name
-            await context.noted("app_ended", call, over, call.user(), name, ends=True)
+            await self._consents.end(call, row)
             return Reply(204)
         raise NotFound("there is no such app")
 
@@ -194,6 +182,7 @@ def _shown(row: Any) -> dict[str, Any]:
         "name": row.client.name,
         "scopes": row.scopes,
         "since": kind.show(row.created),
+        "used": kind.show(row.used),
     }
 
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from hashlib import sha256
 from urllib.parse import parse_qsl, quote, urlencode
 
 from abaft.auth.calls import Call, Reply
 from abaft.auth.codes import Codes
 from abaft.auth.context import Context
 from abaft.auth.live import Seat
-from abaft.auth.server.clients import Registered
+from abaft.auth.server.clients import PUBLIC, Registered
+from abaft.auth.server.consents import TRUSTED, Consents
 from abaft.auth.server.pages import in_words, page, said
 from abaft.auth.server.protocol import Found, Protocol, Refused
 from abaft.auth.server.scopes import Scopes
 from abaft.auth.server.tokens import PURPOSE, Clients
 from abaft.base import clock
-from abaft.base.errors import Conflict, Forbidden
-from abaft.db import Database
+from abaft.base.errors import Forbidden
 from abaft.guard import csrf
 from abaft.guard.sign import sign, verify
 
@@ -27,6 +28,7 @@ MINUTES = 1.0
 """How long a code is good for: a program exchanges it at once."""
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 _SINCE = b"since"
+_AGE = re.compile(r"[0-9]{0,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class AuthorizeFlows:
     ) -> None:
         self._context, self._codes, self._clients = context, codes, clients
         self._scopes, self._place = scopes, place
+        self._consents = Consents(context)
 
     async def ask(self, call: Call) -> Reply:
         """The page that asks, or where it leads at once."""
@@ -64,8 +67,9 @@ class AuthorizeFlows:
         seat = await self._seat(call)
         if seat is None or self._too_old(asking, seat):
             return self._to_login(asking, seat)
-        if await self._agreed(asking, seat):
-            return await self._given(call, asking, seat)
+        consent = await self._agreed(asking, seat)
+        if consent is not None:
+            return await self._given(asking, seat, consent)
         if "none" in asking.prompts:
             return self._back(asking, {"error": "consent_required"})
         return await self._page(call, asking, seat)
@@ -84,8 +88,9 @@ class AuthorizeFlows:
         if call.body.get("answer") != "yes":
             await self._context.note("app_refused", call, _user(seat), asking.client.record.name)
             return self._back(asking, {"error": "access_denied"})
-        await self._agree(call, asking, seat)
-        return await self._given(call, asking, seat)
+        account = await self._context.account_of(_user(seat))
+        consent = await self._consents.keep(call, account, asking.client, asking.scope)
+        return await self._given(asking, seat, consent)
 
     async def _asking(self, query: Mapping[str, str]) -> Asking:
         client = await self._clients.find(query.get("client_id", ""))
@@ -124,21 +129,28 @@ class AuthorizeFlows:
         at = seat.actor.authenticated
         assert at is not None
         age = asking.query.get("max_age", "")
-        if age.isdigit() and clock.now() - at > timedelta(seconds=int(age[:9])):
+        if age and clock.now() - at > timedelta(seconds=int(age)):
             return True
         if "login" not in asking.prompts:
             return False
-        since = verify(self._context.key, _SINCE, asking.query.get("since", ""))
-        return since is None or at.timestamp() * 1000 < int(since)
+        since = self._since(asking)
+        return since is None or at.timestamp() * 1000 < since
+
+    def _since(self, asking: Asking) -> int | None:
+        """When this request came first, in milliseconds: what was signed for another is nothing."""
+        said = verify(self._context.key, _SINCE, asking.query.get("since", ""))
+        when, _, whose = (said or b"").decode().partition(" ")
+        return int(when) if when and whose == _marked(asking.query) else None
 
     def _to_login(self, asking: Asking, seat: Seat | None) -> Reply:
         """To the page of log-ins, from which they come back here."""
         if "none" in asking.prompts:
             return self._back(asking, {"error": "login_required"})
         query = {**asking.query}
-        if "login" in asking.prompts and "since" not in query:
+        if "login" in asking.prompts and self._since(asking) is None:
             # What makes it true once they have: the request alone would ask for ever.
-            query["since"] = sign(self._context.key, _SINCE, str(clock.unix_ms()).encode())
+            said = f"{clock.unix_ms()} {_marked(query)}"
+            query["since"] = sign(self._context.key, _SINCE, said.encode())
         here = f"{self._place}/authorize?{urlencode(query)}"
         page_of_login = self._context.settings.login_page or "/account/login"
         mark = "&" if "?" in page_of_login else "?"
@@ -146,52 +158,22 @@ class AuthorizeFlows:
         location = page_of_login + mark + urlencode({"next": here, **again})
         return Reply(303, None, (("location", location),))
 
-    async def _agreed(self, asking: Asking, seat: Seat) -> bool:
-        """Whether there is nothing to ask: they have agreed before, or it is one of our own."""
+    async def _agreed(self, asking: Asking, seat: Seat) -> str | None:
+        """The consent by which there is nothing to ask; None: they have to be asked."""
+        record = asking.client.record
         if "consent" in asking.prompts:
-            return False
-        if asking.client.record.trusted:
-            return True
-        if asking.client.record.method == "none" and not asking.redirect_uri.startswith("https:"):
+            return None
+        if record.trusted:
+            return TRUSTED
+        if record.method == PUBLIC and not asking.redirect_uri.startswith("https:"):
             # Another program could claim to be this one (RFC 8252, 8.6).
-            return False
-        known = await self._consent(asking, seat)
-        return known is not None and set(known.scopes).issuperset(asking.scope.split())
+            return None
+        account = await self._context.account_of(_user(seat))
+        known = await self._consents.of(account.id, record.id)
+        enough = known is not None and set(known.scopes).issuperset(asking.scope.split())
+        return str(known.id) if enough else None
 
-    async def _consent(self, asking: Asking, seat: Seat) -> Any:
-        context = self._context
-        account = (await context.account_of(_user(seat))).id
-        model: Any = context.models.consent
-        client = asking.client.record.id
-        found = await context.db.list(
-            model, lambda row: (row.account.id == account) & (row.client.id == client), limit=1
-        )
-        return found[0] if found else None
-
-    async def _agree(self, call: Call, asking: Asking, seat: Seat) -> None:
-        """Keeps that they agreed, so that they aren't asked again."""
-        context, names = self._context, asking.scope.split()
-        account = await context.account_of(_user(seat))
-        known = await self._consent(asking, seat)
-
-        async def kept(db: Database) -> None:
-            if known is None:
-                model: Any = context.models.consent
-                await db.create(
-                    model, account=account.id, client=asking.client.record.id, scopes=names
-                )
-            else:
-                more = [*known.scopes, *(name for name in names if name not in known.scopes)]
-                await db.update(known, scopes=more)
-
-        said_of = f"{asking.client.record.name}: {asking.scope}"
-        try:
-            await context.noted("app_allowed", call, kept, _user(seat), said_of)
-        except Conflict:
-            # The same was said by another of their windows just now.
-            return
-
-    async def _given(self, call: Call, asking: Asking, seat: Seat) -> Reply:
+    async def _given(self, asking: Asking, seat: Seat, consent: str) -> Reply:
         """Back with a code, bound to the client, its redirect and its challenge."""
         context, at = self._context, seat.actor.authenticated
         account = await context.account_of(_user(seat))
@@ -208,6 +190,7 @@ class AuthorizeFlows:
             nonce=asking.query.get("nonce", ""),
             auth_time=int(at.timestamp()),
             generation=account.generation,
+            consent=consent,
         )
         return self._back(asking, {"code": code})
 
@@ -233,6 +216,12 @@ class AuthorizeFlows:
         )
 
 
+def _marked(query: Mapping[str, str]) -> str:
+    """What tells a request from any other: its challenge is made anew for each."""
+    rows = sorted((name, text) for name, text in query.items() if name != "since")
+    return sha256(urlencode(rows).encode()).hexdigest()
+
+
 def _not_taken(asking: Asking) -> tuple[str, str] | None:
     """What is asked for and isn't to be had."""
     query = asking.query
@@ -242,6 +231,8 @@ def _not_taken(asking: Asking) -> tuple[str, str] | None:
         return "request_uri_not_supported", ""
     if query.get("response_mode", "query") != "query":
         return "invalid_request", "response_mode is query"
+    if not _AGE.fullmatch(query.get("max_age", "")):
+        return "invalid_request", "max_age is a number of seconds"
     if "none" in asking.prompts and len(asking.prompts) > 1:
         return "invalid_request", "prompt=none goes with no other"
     return None

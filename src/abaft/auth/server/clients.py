@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from authlib.oauth2.rfc6749 import ClientMixin  # type: ignore[import-untyped]
 
 PUBLIC = "none"
+_NETLOC = re.compile(r"[A-Za-z0-9._:\[\]-]*")
 _LOOPBACK = ("127.0.0.1", "[::1]")
 
 
@@ -111,6 +113,9 @@ def fit_redirect(uri: str) -> str:
         return "it has characters that no URL has, or more than 400"
     if "#" in uri or "@" in parts.netloc or "*" in uri:
         return "it has a fragment, a user or a wildcard"
+    if not _NETLOC.fullmatch(parts.netloc):
+        # A policy of a page names the host: a ; in it would begin another directive there.
+        return "its host has characters that no host has"
     if parts.scheme == "https":
         return "" if parts.hostname else "it names no host"
     if parts.scheme == "http":

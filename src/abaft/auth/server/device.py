@@ -11,10 +11,12 @@ from abaft.auth.calls import Call, Reply
 from abaft.auth.context import Context
 from abaft.auth.live import Seat
 from abaft.auth.server.authorize import vouched
+from abaft.auth.server.clients import Registered
+from abaft.auth.server.consents import Consents
 from abaft.auth.server.pages import in_words, page, said
 from abaft.auth.server.protocol import DEVICE, Found, Protocol, Refused
 from abaft.auth.server.scopes import Scopes
-from abaft.auth.server.tokens import DEVICE_PURPOSE, Clients, error_reply, refusal
+from abaft.auth.server.tokens import DEVICE_PURPOSE, INTERVAL, Clients, error_reply, refusal
 from abaft.base import clock, ids
 from abaft.base.errors import NotFound, Unauthorized
 from abaft.guard.signing_keys import keyed_digest
@@ -22,7 +24,7 @@ from abaft.guard.tokens import LINK, new_token
 
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 """Without vowels no words come out, and none looks like another (RFC 8628, 6.1)."""
-MINUTES, INTERVAL = 15, 5
+MINUTES = 15
 
 
 class DeviceFlows:
@@ -31,6 +33,7 @@ class DeviceFlows:
     def __init__(self, context: Context, clients: Clients, scopes: Scopes, place: str) -> None:
         self._context, self._clients = context, clients
         self._scopes, self._place = scopes, place
+        self._consents = Consents(context)
 
     async def begin(self, call: Call) -> Reply:
         """The codes: one for the device, one for its user."""
@@ -58,7 +61,7 @@ class DeviceFlows:
             id=token.id,
             purpose=DEVICE_PURPOSE,
             digest=token.digest,
-            data={"client": client, "scope": scope, "interval": INTERVAL},
+            data={"client": client, "scope": scope},
             expires=clock.now() + timedelta(minutes=MINUTES),
         )
         shown = f"{typed[:4]}-{typed[4:]}"
@@ -107,32 +110,50 @@ class DeviceFlows:
             record = await self._of(call, call.body.get("user_code", ""))
         except Unauthorized:
             return self._typing(call, "There is no such code, or its time is over.")
+        client = await self._clients.find(record.data["client"])
+        if client is None:
+            return self._typing(call, "This app isn't known here any more.")
         yes = call.body.get("answer") == "yes"
-        await self._say(call, record, seat, yes)
+        if not await self._say(call, record, client, seat, yes):
+            return self._typing(call, "This code was answered just now.")
         if yes:
             return said(
                 call, "Connected", "Your device goes on by itself. You can close this page."
             )
         return said(call, "Refused", "The device gets nothing. You can close this page.")
 
-    async def _say(self, call: Call, record: Any, seat: Seat, yes: bool) -> None:
+    async def _say(
+        self, call: Call, record: Any, client: Registered, seat: Seat, yes: bool
+    ) -> bool:
+        """Tells the device, unless another answer was first: then False."""
         context, user, at = self._context, seat.actor.id or "", seat.actor.authenticated
-        account = await context.account_of(user)
+        account, scope = await context.account_of(user), record.data["scope"]
         assert at is not None
+        consent = ""
+        if yes:
+            consent = await self._consents.keep(call, account, client, scope, ", a device")
+        else:
+            await context.note(
+                "app_refused", call, user, f"{client.record.name}: {scope}, a device"
+            )
         told = {
             "state": "yes" if yes else "no",
-            "user": user,
             "auth_time": int(at.timestamp()),
             "generation": account.generation,
+            "consent": consent,
         }
-
-        async def kept(db: Any) -> None:
-            await db.update(record, data={**record.data, **told})
-
-        what = "app_allowed" if yes else "app_refused"
-        client = await self._clients.find(record.data["client"])
-        name = "" if client is None else client.record.name
-        await context.noted(what, call, kept, user, f"{name}: {record.data['scope']}, a device")
+        # The device asks meanwhile, and writes when it did: but never to these.
+        model: Any = context.models.code
+        id_, data = record.id, {**record.data, **told}
+        return bool(
+            await context.db.update_where(
+                model,
+                lambda row: (row.id == id_) & (row.subject == ""),
+                limit=1,
+                subject=user,
+                data=data,
+            )
+        )
 
     async def _seat(self, call: Call) -> Seat | None:
         seat = await self._context.authenticator.by_cookie(call.headers.get("cookie", ""))
@@ -147,7 +168,7 @@ class DeviceFlows:
                 record: Any = await context.db.get(context.models.code, self._id(bare))
             except NotFound:
                 raise Unauthorized("there is no such code") from None
-            if clock.now() >= record.expires or "state" in record.data:
+            if clock.now() >= record.expires or record.subject:
                 raise Unauthorized("there is no such code any more")
         return record
 

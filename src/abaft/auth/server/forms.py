@@ -178,6 +178,7 @@ class AppShown(TypedDict):
     name: str
     scopes: list[str]
     since: str
+    used: str
 
 
 class AppList(TypedDict):

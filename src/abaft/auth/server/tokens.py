@@ -14,6 +14,7 @@ from abaft.auth.calls import Call, Reply
 from abaft.auth.codes import Codes
 from abaft.auth.context import Context
 from abaft.auth.server.clients import Registered
+from abaft.auth.server.consents import Consents
 from abaft.auth.server.protocol import (
     CLIENT,
     CODE,
@@ -35,6 +36,10 @@ from abaft.guard.id_tokens import IdTokens, Who
 from abaft.guard.tokens import LINK, Token, read_token
 
 PURPOSE, DEVICE_PURPOSE = "oauth_code", "oauth_device"
+INTERVAL = 5
+"""Seconds between two questions of a device."""
+_LATER = 5
+_OVER = "what was agreed to isn't any more"
 _NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
 
 
@@ -91,6 +96,7 @@ class TokenFlows:
     ) -> None:
         self._context, self._codes, self._clients = context, codes, clients
         self._made, self._scopes = made, scopes
+        self._consents = Consents(context)
 
     async def token(self, call: Call) -> Reply:
         """What a grant is exchanged for."""
@@ -113,17 +119,20 @@ class TokenFlows:
         except Refused as error:
             if error.error in ("invalid_client", "invalid_grant"):
                 await self._context.throttle.count(counted)
+            if error.error == "invalid_grant" and client is not None:
+                # So it has proved to be the client that it says.
+                await self._replayed(form, client)
             raise
         reply = await {
             CODE: self._by_code,
             REFRESH: self._by_refresh,
-            DEVICE: self._by_device,
+            DEVICE: self._by_code,
             CLIENT: self._by_itself,
         }[granted.grant](call, granted)
         return Reply(200, reply, _NO_STORE)
 
     async def _credential(self, form: Mapping[str, str]) -> Credential | None:
-        """What the form brings; a code that was used before ends what it was used for."""
+        """What the form brings."""
         kind = form.get("grant_type")
         if kind == CODE and "code" in form:
             return await self._code(form["code"])
@@ -137,7 +146,6 @@ class TokenFlows:
         try:
             record = await self._codes.find(PURPOSE, text)
         except Unauthorized:
-            await self._replayed(text)
             return None
         data = record.data
         return Credential(
@@ -145,17 +153,24 @@ class TokenFlows:
             data["challenge"], record=record,
         )  # fmt: skip
 
-    async def _replayed(self, text: str) -> None:
-        """Ends what a code was used for that comes a second time (RFC 6749, 4.1.2)."""
-        token = read_token(LINK, text)
-        if token is None:
-            return
-        context, digest = self._context, token.digest
+    async def _replayed(self, form: Mapping[str, str], client: Registered) -> None:
+        """Ends what a code was used for that its client brings once more (RFC 6749, 4.1.2)."""
+        name = {CODE: "code", DEVICE: "device_code"}.get(form.get("grant_type", ""), "")
+        token = read_token(LINK, form.get(name, ""))
+        if token is not None:
+            await self._end_of(token.digest, client)
+
+    async def _end_of(self, digest: str, client: Registered) -> None:
+        """Ends the sessions that a code opened."""
+        context, key = self._context, client.record.id
         model: Any = context.models.session
-        rows = await context.db.list(model, lambda row: row.origin == digest, expand=("account",))
+        rows = await context.db.list(
+            model,
+            lambda row: (row.origin == digest) & (row.client.id == key),
+            expand=("account",),
+        )
         for row in rows:
-            call = Call({}, row.address)
-            user = context.sessions.subject(row.account)
+            call, user = Call({}, row.address), context.sessions.subject(row.account)
             await context.noted("code_reused", call, _deletes(context, row), user, ends=True)
 
     async def _refresh(self, text: str) -> Credential | None:
@@ -181,28 +196,36 @@ class TokenFlows:
 
     async def _polled(self, record: Any) -> Credential:
         """A device's code, as it stands; when it was asked for last is kept."""
-        data, now = record.data, clock.unix_ms()
-        state = data.get("state", "")
+        data, state = record.data, record.data.get("state", "")
         if clock.now() >= record.expires:
             state = "over"
-        elif not state:
-            if now - data.get("polled", 0) < data["interval"] * 1000:
-                state = "early"
-                data = {**data, "interval": data["interval"] + 5}
-            await self._context.db.update(record, data={**data, "polled": now})
-        return Credential(
-            data["client"], data["scope"], data.get("user", ""), state=state, record=record
+        elif not state and not await self._in_time(record):
+            state = "early"
+        return Credential(data["client"], data["scope"], record.subject, state=state, record=record)
+
+    async def _in_time(self, record: Any) -> bool:
+        """Whether it asks no sooner than it may: each time that it does, it may later (3.5).
+
+        Only what is its own is written, and only where no other request of its has just done so:
+        its user may be answering at this moment.
+        """
+        id_, before, now = record.id, record.polled, clock.unix_ms()
+        wait = INTERVAL + _LATER * record.tries
+        good = now - before >= wait * 1000
+        model: Any = self._context.models.code
+        found = await self._context.db.update_where(
+            model,
+            lambda row: (row.id == id_) & (row.polled == before),
+            limit=1,
+            polled=now,
+            tries=record.tries + (not good),
         )
+        return good and bool(found)
 
     async def _by_code(self, call: Call, granted: Granted) -> dict[str, Any]:
         assert granted.credential is not None
         record = granted.credential.record
         return await self._opened(call, granted, record.subject, record.data, record)
-
-    async def _by_device(self, call: Call, granted: Granted) -> dict[str, Any]:
-        assert granted.credential is not None
-        record = granted.credential.record
-        return await self._opened(call, granted, record.data["user"], record.data, record)
 
     async def _opened(
         self, call: Call, granted: Granted, user: str, data: Mapping[str, Any], code: Any
@@ -214,10 +237,11 @@ class TokenFlows:
         except NotFound:
             raise Lost("this account is gone") from None
         if account.disabled or account.generation != data["generation"]:
-            raise Lost("what was agreed to isn't any more")
+            raise Lost(_OVER)
 
         async def begun(db: Database) -> Opened:
             await self._codes.use(db, code)
+            await self._consents.used(db, data["consent"])
             return await context.sessions.open(
                 db, account, "app", ["oauth"], call,
                 client=client.record.id, scopes=granted.scope.split(), origin=code.digest,
@@ -226,19 +250,13 @@ class TokenFlows:
 
         try:
             opened = await context.noted("app_login", call, begun, user, client.record.name)
+        except NotFound:
+            raise Lost(_OVER) from None
         except Unauthorized:
-            await self._replayed_digest(code.digest)
+            await self._end_of(code.digest, client)
             raise Lost("this code was used by another request") from None
         who = Who(user, data.get("auth_time"), data.get("nonce", ""))
         return await self._answer(granted, opened, account, who)
-
-    async def _replayed_digest(self, digest: str) -> None:
-        context = self._context
-        model: Any = context.models.session
-        for row in await context.db.list(model, lambda row: row.origin == digest):
-            await context.noted(
-                "code_reused", Call({}, row.address), _deletes(context, row), ends=True
-            )
 
     async def _by_refresh(self, call: Call, granted: Granted) -> dict[str, Any]:
         context = self._context
@@ -272,7 +290,9 @@ class TokenFlows:
             model, lambda row: (row.client.id == key) & (row.expires > soon), expand=("account",)
         )
         for row in rows:
-            if row.methods == [CLIENT] and sorted(row.scopes) == sorted(names):
+            if row.methods != [CLIENT] or sorted(row.scopes) != sorted(names):
+                continue
+            if await context.sessions.standing(str(row.id)) is not None:
                 return self._access(granted, row, account, names)
 
         async def begun(db: Database) -> Opened:

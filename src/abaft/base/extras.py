@@ -25,6 +25,7 @@ _EXTRAS = {
             "webauthn",
             "aiosmtplib",
             "jinja2",
+            "segno",
         ),
     ),
     "html": ("fields of HTML or Markdown need their libraries", ("nh3", "markdown_it")),

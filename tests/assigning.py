@@ -156,7 +156,7 @@ async def company(url: str, **options: Any) -> AsyncIterator[tuple[World, dict[s
 
 
 async def stored(found: World) -> dict[str, Any]:
-    """All that is there, but for when it was last used or changed."""
+    """All that is there, but for when it was last used or changed, and the trail."""
     context = found.api.app.accounts.context
     kept = {}
     for model in (*MODELS[:-1], *context.models.declared):
@@ -165,7 +165,7 @@ async def stored(found: World) -> dict[str, Any]:
         kept[model.__name__] = [
             {name: repr(value) for name, value in vars(row).items() if name not in fleeting}
             for row in rows
-            if model.__name__ not in ("Event", "Ledger", "AbaftEvent", "AbaftLedger")
+            if not model.__name__.endswith(("Event", "Ledger"))
         ]
     return kept
 

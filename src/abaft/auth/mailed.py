@@ -23,6 +23,8 @@ from abaft.guard.signing_keys import keyed_digest
 MAGIC, DIGITS, LEAVE, CHANGE = "magic", "digits", "email_leave", "email_change"
 DECOY = "digits_decoy"
 """What is kept in the place of digits where there is nobody to send any to."""
+MINUTES = 10
+"""For how long at most one may log in by a mail (OWASP ASVS 5.0, 6.5.5)."""
 TRIES = 3
 """Wrong digits that a code survives."""
 _MAILED = {"detail": "if there is an account with this address, there is a mail"}
@@ -91,16 +93,20 @@ class MailedFlows:
         stored = _stored(account, email)
         subject = context.sessions.subject(account) if usable else ""
         mailer, languages = context.mailer, call.headers.get("accept-language", "")
+        life = min(context.settings.code_minutes, MINUTES)
+        told = {"minutes": round(life)}
         if call.body.get("by") == "code":
             digits = ids.word("0123456789", 8)
             digest = self._digest(stored, digits)
-            await self._codes.make(DIGITS if usable else DECOY, stored, subject, digest=digest)
+            purpose = DIGITS if usable else DECOY
+            await self._codes.make(purpose, stored, subject, life, digest=digest)
             if usable:
-                mailer.send(stored, "code", languages, code=f"{digits[:4]} {digits[4:]}")
+                code = f"{digits[:4]} {digits[4:]}"
+                mailer.send(stored, "code", languages, code=code, **told)
         else:
-            token = await self._codes.make(MAGIC if usable else NOTHING, stored, subject)
+            token = await self._codes.make(MAGIC if usable else NOTHING, stored, subject, life)
             if usable:
-                mailer.send(stored, "magic", languages, link=mailer.link("magic", token))
+                mailer.send(stored, "magic", languages, link=mailer.link("magic", token), **told)
         if not usable:
             mailer.send(email if account is None else stored, "nobody", languages)
         return Reply(202, _MAILED)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from base64 import urlsafe_b64encode
+from datetime import timedelta
 from typing import Any
 
 import cbor2
@@ -14,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from abaft.base import clock
 from accounts import PASSWORD, Person, world
 
 ORIGIN = "http://localhost:8000"
@@ -184,3 +186,36 @@ async def test_authn_7_what_is_made_up_is_refused(
             begun = (await ann.auth("POST passkeys/begin", {"password": PASSWORD})).json()
             body = {"token": begun["token"], "credential": given}
             assert (await ann.auth("POST passkeys", body)).json()["code"] == "bad_passkey"
+
+
+async def test_authn_6_without_a_password_a_log_in_of_just_now_is_the_proof(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A passkey is the only factor: a second one, codes of an app and the end are still theirs."""
+    async with world(database_url) as found:
+        ann, device = await found.joined(), Authenticator()
+        assert (await kept(ann, device)).status_code == 201
+        asked = await ann.auth("POST passkeys/begin", {})
+        assert (asked.status_code, asked.json()["errors"][0]["pointer"]) == (422, "/password")
+        context = found.api.app.accounts.context
+        account = await context.account_of((await ann.auth("GET me")).json()["user"]["id"])
+        await context.db.update(account, password=None)
+        other = ann.elsewhere()
+        other.took(await entered(other, device))
+        assert (await other.auth("GET me")).json()["has_password"] is False
+        begun = (await other.auth("POST passkeys/begin", {})).json()
+        spare = {"token": begun["token"], "credential": Authenticator().made(begun["options"])}
+        assert (await other.auth("POST passkeys", {**spare, "name": "spare"})).status_code == 201
+        # What proves nothing doesn't make a proof younger.
+        assert (await other.auth("POST confirm", {"password": ""})).status_code == 401
+        real, real_ms = clock.now, clock.unix_ms
+        monkeypatch.setattr(clock, "now", lambda: real() + timedelta(minutes=16))
+        monkeypatch.setattr(clock, "unix_ms", lambda: real_ms() + 960_000)
+        for request in ("POST passkeys/begin", "POST totp", "POST leave"):
+            answer = await other.auth(request, {})
+            assert (answer.status_code, answer.json()["code"]) == (403, "confirm_first"), request
+        monkeypatch.undo()
+        other.took(await entered(other, device))
+        body = {"password": "another horse battery"}
+        assert (await other.auth("POST password", body)).status_code == 200
+        assert (await other.auth("GET me")).json()["has_password"] is True

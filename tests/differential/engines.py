@@ -7,6 +7,7 @@ from typing import Any
 from abaft import Actor, App, Settings
 from abaft.api import cursor
 from abaft.base.actor import SYSTEM
+from abaft.guard.sign import Signer
 from abaft.plan.resolve import picks
 from abaft.plan.types import ReadIntent, ReadShape
 from asking import emptied
@@ -16,7 +17,7 @@ from differential.worlds import World
 from in_process import Answer, ask
 from scenarios import ByHeader
 
-KEY = b"k" * 32
+SIGNER = Signer((b"k" * 32,))
 
 
 class Engine:
@@ -93,7 +94,7 @@ def _through_a_cursor(answer: Any, row: Any) -> list[Any]:
         value if decode is None or value is None else decode(value)
         for value, decode in zip(row[1 : len(orders) + 1], answer.decoders, strict=True)
     ]
-    return cursor.decode(KEY, "mark", orders, cursor.encode(KEY, "mark", orders, values))
+    return cursor.decode(SIGNER, "mark", orders, cursor.encode(SIGNER, "mark", orders, values))
 
 
 def read_json(text: str | bytes) -> Any:

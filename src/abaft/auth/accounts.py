@@ -23,7 +23,7 @@ from abaft.auth.devices import Devices
 from abaft.auth.ended import Ended
 from abaft.auth.epoch import epoch_of
 from abaft.auth.export import Export, ExportFlows
-from abaft.auth.factor_flows import Begun, Code, FactorFlows, FactorState, Proof, Recovery
+from abaft.auth.factor_flows import Begun, Code, FactorFlows, FactorState, Recovery
 from abaft.auth.factors import Factors
 from abaft.auth.joining import Finish, Invite, JoiningFlows, Mailed, Register, RegisterAtOnce
 from abaft.auth.keys import KeyFlows, KeyList, Keys, KeyShown, NewKey, NewService
@@ -37,6 +37,7 @@ from abaft.auth.login import (
     Login,
     LoginFlows,
     Mine,
+    Proof,
     Refresh,
     SecondFactor,
     SessionList,
@@ -189,7 +190,7 @@ class Accounts:
                 raised=(429,),
             ),
             Endpoint(
-                "POST", "leave", password.leave, "Delete one's account", Confirm, status=204,
+                "POST", "leave", password.leave, "Delete one's account", Proof, status=204,
                 raised=(409, 429),
             ),
             Endpoint(

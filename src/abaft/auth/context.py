@@ -76,6 +76,13 @@ class Context:
             raise NotFound("this user has no account: they have never logged in")
         return found[0]
 
+    async def has_password(self, user: str) -> bool:
+        """Whether there is an account of this user, and it has a password."""
+        try:
+            return (await self.account_of(user)).password is not None
+        except NotFound:
+            return False
+
     def user_key(self, written: str) -> Any:
         """The user of a written key, to compare with: a record with its key alone."""
         [name] = self.users.key

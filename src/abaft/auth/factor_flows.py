@@ -11,9 +11,7 @@ from typing_extensions import TypedDict
 from abaft.auth.calls import Call, Reply
 from abaft.auth.context import Context
 from abaft.auth.factors import Factors
-from abaft.auth.login import STRICT, Confirm, LoginFlows
-
-Proof = Confirm
+from abaft.auth.login import STRICT, LoginFlows
 
 
 class Begun(TypedDict):
@@ -51,7 +49,7 @@ class FactorFlows:
     async def begin(self, call: Call) -> Reply:
         """The secret for an app of codes."""
         self._login.session(call)
-        account = await self._login.prove(call, call.body["password"])
+        account = await self._login.prove(call)
         secret, uri = await self._factors.begin(account)
         return Reply(201, {"secret": secret, "uri": uri})
 
@@ -70,7 +68,7 @@ class FactorFlows:
     async def remove(self, call: Call) -> Reply:
         """Log-ins don't ask for it any more."""
         self._login.session(call)
-        account = await self._login.prove(call, call.body["password"])
+        account = await self._login.prove(call)
         what = "No second factor is asked for any more"
         removed = partial(self._factors.remove, account=account)
         await self._context.noted("factor_changed", call, removed, call.user(), what)

@@ -15,7 +15,7 @@ from abaft.auth.context import Context, one_of
 from abaft.auth.devices import Devices
 from abaft.auth.factors import FACTOR, FACTOR_MINUTES, Factors, bad_factor
 from abaft.auth.sessions import Kind, Opened, Reused
-from abaft.base.errors import Forbidden, Unauthorized
+from abaft.base.errors import Forbidden, Invalid, Problem, Unauthorized
 from abaft.db import Database
 from abaft.guard import csrf
 from abaft.guard.passwords import LONGEST
@@ -43,6 +43,12 @@ class Confirm(TypedDict):
     password: Password
 
 
+@with_config(STRICT)
+class Proof(TypedDict):
+    password: NotRequired[Password]
+    """Of an account that has one; the others have to have logged in lately."""
+
+
 class LoggedIn(TypedDict):
     user: dict[str, Any]
     roles: list[str]
@@ -66,6 +72,7 @@ class Mine(TypedDict):
     csrf: str
     session: str
     tenant: str | None
+    has_password: bool
 
 
 class SessionShown(TypedDict):
@@ -252,6 +259,7 @@ class LoginFlows:
             "csrf": "" if session is None else self._context.sessions.csrf(session),
             "session": call.actor.session,
             "tenant": call.actor.tenant,
+            "has_password": await self._context.has_password(user),
         }
         return Reply(200, body)
 
@@ -272,22 +280,34 @@ class LoginFlows:
     async def confirm(self, call: Call) -> Reply:
         """Proves once more who one is, for what asks for it to be lately."""
         context, user = self._context, call.user()
-        await self.prove(call, call.body["password"])
+        await self._verify(call, await self._context.account_of(call.user()), call.body["password"])
         renewed = partial(context.sessions.confirmed, id_=self.session(call), methods=["password"])
         opened = await context.noted("confirmed", call, renewed, user, ends=True)
         return await self._answer(call, opened, await context.account_of(user), 200)
 
-    async def prove(self, call: Call, password: str) -> Any:
-        """The account of who asks, if this is its password. Raises Unauthorized."""
+    async def prove(self, call: Call, name: str = "password") -> Any:
+        """The account of who asks, if they bring its password; without one, if they logged in
+        lately. Raises Unauthorized, and Forbidden where that is too long ago.
+        """
+        account = await self._context.account_of(call.user())
+        if account.password is None:
+            self.fresh(call)
+            return account
+        password = call.body.get(name)
+        if password is None:
+            problem = Problem(f"/{name}", "required", "this account has a password: send it")
+            raise Invalid(problem.detail, errors=[problem])
+        await self._verify(call, account, password)
+        return account
+
+    async def _verify(self, call: Call, account: Any, password: str) -> None:
         context = self._context
-        account = await context.account_of(call.user())
         counted = ("device", call.actor.session)
         async with context.throttle.trying(counted, context.address(call)):
             if not await context.passwords.verify(account.password, password):
                 await context.note("proof_failed", call, call.user())
                 raise bad_password()
         await context.throttle.forget(counted)
-        return account
 
     def session(self, call: Call) -> UUID:
         """The session by which this came. Raises Forbidden for what is none."""
@@ -305,7 +325,7 @@ class LoginFlows:
             raise Forbidden(
                 f"this needs a proof of who one is within {FRESH_MINUTES} minutes",
                 code="confirm_first",
-                hint="POST …/auth/confirm with the password",
+                hint="POST …/auth/confirm with the password, or log in again",
             )
         return session
 

@@ -53,7 +53,7 @@ class ByDigits(TypedDict):
 @with_config(STRICT)
 class NewEmail(TypedDict):
     email: Address
-    password: Password
+    password: NotRequired[Password]
 
 
 @with_config(STRICT)
@@ -199,7 +199,7 @@ class MailedFlows:
         """Mails to the old and the new address: both have to agree."""
         context, new = self._context, checked_email(call.body["email"])
         self._login.session(call)
-        account = await self._login.prove(call, call.body["password"])
+        account = await self._login.prove(call)
         await self._joining.spend(call, new, "change")
         user, old = context.sessions.subject(account), account.user.email
         free = await context.user_by_email(new) is None

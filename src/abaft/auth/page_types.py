@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Kind = Literal["text", "words", "number", "json", "user", "later"]
@@ -56,6 +56,11 @@ class Form:
     only: tuple[str, bool] | None = None
     quiet: bool = False
     """Not what the page is for: its button steps back."""
+
+    def without(self, autocomplete: str) -> Form:
+        """The form without the fields that a browser fills in with this."""
+        kept = tuple(row for row in self.fields if row.autocomplete != autocomplete)
+        return replace(self, fields=kept)
 
 
 @dataclass(frozen=True, slots=True)

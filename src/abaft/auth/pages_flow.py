@@ -26,6 +26,8 @@ from abaft.model.adapters import adapter_of
 
 CONFIRM, AGAIN = "confirm", "again"
 """The page of a proof that is asked for, and the field that names what goes on after it."""
+CURRENT = "current-password"
+"""What a browser fills in a field with: accounts without a password are not asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ class Pages:
         """The form once more, with what is wrong; or first the proof that it asks for."""
         given = {**visit.form, "next": visit.next}
         if fault.code == "confirm_first" and CONFIRM in self._pages:
+            if not (await self._own(visit, "GET me"))["has_password"]:
+                return _go(f"{visit.at('login')}?next={quote(visit.at(page.home or page.name))}")
             kept = _unsecret(given) | {AGAIN: form.name}
             return await self._drawn(visit, self._pages[CONFIRM], kept, status=fault.status)
         kept = {name: given[name] for name in (*page.kept, "next") if given.get(name)}
@@ -224,11 +228,13 @@ class Pages:
         self, visit: Visit, page: Page, kept: Values, *, fault: Fault | None = None, **more: Any
     ) -> Reply:
         """The page with all that it shows of who has logged in. Raises Unauthorized."""
-        user, rows, state = None, (), {}
+        user, rows, state, forms = None, (), {}, page.forms
         hidden = {name: value for name, value in kept.items() if value}
         if page.known:
             mine = await self._own(visit, "GET me")
             user, hidden = mine["user"], hidden | {"csrf": mine["csrf"]}
+            if not mine["has_password"]:
+                forms = tuple(form.without(CURRENT) for form in forms)
             try:
                 if page.lists is not None:
                     rows = tuple((await self._own(visit, page.lists.endpoint))["items"])
@@ -238,7 +244,7 @@ class Pages:
                 fault = fault or closed
         sheet = Sheet(
             page,
-            tuple(form for form in page.forms if form.only is None or _fits(form.only, state)),
+            tuple(form for form in forms if form.only is None or _fits(form.only, state)),
             kept=hidden,
             fault=fault,
             rows=rows,

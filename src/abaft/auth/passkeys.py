@@ -29,7 +29,7 @@ from abaft.auth.calls import Call, Reply
 from abaft.auth.codes import Codes, bad_code
 from abaft.auth.context import Context, one_of
 from abaft.auth.joining import TOKEN
-from abaft.auth.login import STRICT, Confirm, LoginFlows
+from abaft.auth.login import STRICT, LoginFlows
 from abaft.base.errors import Conflict, Problem, Unauthorized
 from abaft.db import Database
 from abaft.model.times import show_datetime
@@ -38,7 +38,6 @@ MAKE, ENTER = "passkey_make", "passkey_enter"
 MINUTES = 5.0
 MOST = 20
 """Passkeys that an account may have."""
-Proof = Confirm
 Given = Annotated[dict[str, Any], Field(description="What the browser gave, as JSON")]
 
 
@@ -93,7 +92,7 @@ class PasskeyFlows:
     async def begin(self, call: Call) -> Reply:
         """What a browser makes a passkey by."""
         self._login.session(call)
-        account = await self._login.prove(call, call.body["password"])
+        account = await self._login.prove(call)
         user, email = call.user(), account.user.email or ""
         known = await self._of(account)
         if len(known) >= MOST:

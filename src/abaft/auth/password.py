@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired
 
 from pydantic import with_config
 from typing_extensions import TypedDict
@@ -22,7 +22,7 @@ Forgot = Register
 
 @with_config(STRICT)
 class Change(TypedDict):
-    current: Password
+    current: NotRequired[Password]
     password: Password
 
 
@@ -45,7 +45,7 @@ class PasswordFlows:
         """Another password, for who knows this one: all other sessions are over."""
         context, body = self._context, call.body
         session = self._login.session(call)
-        account = await self._login.prove(call, body["current"])
+        account = await self._login.prove(call, "current")
         self._joining.check_password(body["password"], *_own(account))
         hashed = await context.passwords.hashed(body["password"])
 
@@ -80,7 +80,7 @@ class PasswordFlows:
         """Deletes one's own account and user, with all that goes with them."""
         context = self._context
         self._login.session(call)
-        account = await self._login.prove(call, call.body["password"])
+        account = await self._login.prove(call)
         user, email = context.sessions.subject(account), account.user.email
 
         async def gone(db: Database) -> None:

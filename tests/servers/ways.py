@@ -131,6 +131,8 @@ class Lots:
 
     url: str
     allowed: dict[int, set[History]] = field(default_factory=dict)
+    doubtful: dict[int, tuple[Step, int]] = field(default_factory=dict)
+    """Of a lot, the step whose outcome is unknown and that nothing written since has settled."""
     kept: list[tuple[str, Any, str, bytes]] = field(default_factory=list)
     codes: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -234,12 +236,28 @@ class Lots:
         if answer is None:
             after = before | done
         elif answer.is_success:
-            after = done
+            after = done | self._late(lot, before & done)
         else:
             after = refused
+        if answer is None:
+            self.doubtful[lot] = step, state
+        elif not before & after:
+            self.doubtful.pop(lot, None)
         if not after:
             self.wrong.append(f"lot {lot}: {step.request} in {before}: {answer and answer.text}")
         self.allowed[lot] = after
+
+    def _late(self, lot: int, unchanged: set[History]) -> set[History]:
+        """A commit in doubt may show after a request that found nothing to write.
+
+        PostgreSQL whose log can't be synced panics with the commit written: a request that another
+        backend answers until it is stopped doesn't see it, and what recovery replays does.
+        """
+        if lot not in self.doubtful:
+            return set()
+        step, state = self.doubtful[lot]
+        late = {step.applied(history, state) for history in unchanged}
+        return {history for history in late if history is not None}
 
     async def reckon(self, database: str) -> None:
         """Holds the rows and the feed against what was answered, and each answer to its repeat."""

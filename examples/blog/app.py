@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from pathlib import Path
 
 from fastapi import Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 from abaft import App, Many, Me, Model, Ref, User, allow, field, me, not_
 
 HERE = Path(__file__).parent
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -101,20 +102,24 @@ class Comment(Model):
 app = App(User, Category, Post, Comment, title="Blog")
 
 
-def file(name: str) -> Response:
-    headers = {"content-security-policy": POLICY, "cache-control": "no-cache"}
-    return FileResponse(HERE / "static" / name, headers=headers)
-
-
 @app.get("/", include_in_schema=False)
 async def page() -> Response:
-    return file("page.html")
+    """The page, in which only what has the nonce of this answer runs."""
+    nonce = secrets.token_urlsafe(16)
+    text = (HERE / "static" / "page.html").read_text("utf-8").replace("{nonce}", nonce)
+    policy = POLICY.format(nonce=nonce)
+    headers = {"content-security-policy": policy, "cache-control": "no-store"}
+    return HTMLResponse(text, headers=headers)
+
+
+def file(name: str) -> Response:
+    return FileResponse(HERE / "static" / name, headers={"cache-control": "no-cache"})
 
 
 @app.get("/account/{purpose}", include_in_schema=False)
 async def page_of_a_mail(purpose: str) -> Response:
     """Where links in mails lead: the page reads the token behind the #."""
-    return file("page.html")
+    return await page()
 
 
 @app.get("/page.js", include_in_schema=False)

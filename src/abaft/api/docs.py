@@ -10,18 +10,11 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
+from abaft.guard.headers import new_nonce, of_page, scripts
+
 # The page loads nothing from elsewhere and talks to nobody else. Swagger UI draws its icons from
 # data: URLs and sets style attributes.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
-_HEADERS = {
-    "content-security-policy": _POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
+_LOADS = ("img-src 'self' data:", "connect-src 'self'")
 _OURS = Path(__file__).parent / "static"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
@@ -35,10 +28,10 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <link rel="icon" href="{base}/icon.svg">
-<link rel="stylesheet" href="{base}/swagger-ui.css">
-<link rel="stylesheet" href="{base}/docs.css">
-<script src="{base}/swagger-ui-bundle.js" defer></script>
-<script src="{base}/docs.js" defer></script>
+<link rel="stylesheet" nonce="{nonce}" href="{base}/swagger-ui.css">
+<link rel="stylesheet" nonce="{nonce}" href="{base}/docs.css">
+<script nonce="{nonce}" src="{base}/swagger-ui-bundle.js" defer></script>
+<script nonce="{nonce}" src="{base}/docs.js" defer></script>
 </head>
 <body data-document="{document}">
 <div id="docs"><noscript>This page needs JavaScript; the document itself is
@@ -53,12 +46,15 @@ def add_docs(app: FastAPI, path: str) -> None:
 
     async def page(request: Request) -> Response:
         root = request.scope.get("root_path", "").rstrip("/")
+        nonce = new_nonce()
         text = _PAGE.format(
             title=escape(f"{app.title}: API"),
             base=escape(f"{root}{path}/static"),
+            nonce=nonce,
             document=escape(f"{root}{app.openapi_url}"),
         )
-        return HTMLResponse(text, headers=_HEADERS)
+        headers = dict(of_page(nonce, *_LOADS, scripts(nonce)))
+        return HTMLResponse(text, headers=headers)
 
     async def static(request: Request) -> Response:
         name = request.path_params["name"]

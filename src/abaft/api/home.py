@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,6 +13,7 @@ from starlette.responses import HTMLResponse
 from abaft.base.actor import ANONYMOUS
 from abaft.base.settings import Settings
 from abaft.base.version import __version__
+from abaft.guard.headers import new_nonce, of_page
 from abaft.model.expr import FALSE
 from abaft.model.spec import Model, Schema
 from abaft.plan.access import Access
@@ -36,24 +35,13 @@ li a { font-family: ui-monospace, monospace; overflow-wrap: anywhere }
   padding: 0 .5rem; margin-left: .5rem; white-space: nowrap }
 """
 
-_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_HEADERS = {
-    "content-security-policy": (
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-cache",
-}
-
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<style>{style}</style>
+<style nonce="{nonce}">{style}</style>
 </head>
 <body>
 <header><h1>{title}</h1>
@@ -79,12 +67,13 @@ class Home:
     accounts: Sequence[tuple[str, str]] = ()
     """Where people log in, and what else accounts have to open: names with paths."""
 
-    def page(self, root: str) -> str:
+    def page(self, root: str, nonce: str) -> str:
         """The page's HTML; `root` is the path under which the application is mounted."""
         summary = self.app.summary or self.app.description
         return _PAGE.format(
             title=escape(self.app.title),
             style=_STYLE,
+            nonce=nonce,
             facts=" · ".join(map(escape, self._facts())),
             summary=f"<p>{escape(summary)}</p>" if summary else "",
             links="".join(_link(root + path, name) for name, path in self._links()),
@@ -128,7 +117,9 @@ def add_home(home: Home) -> None:
         root = scope.get("root_path", "").rstrip("/")
         reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
         if reads and scope["path"].removeprefix(root) in ("", "/"):
-            await HTMLResponse(home.page(root), headers=_HEADERS)(scope, receive, send)
+            nonce = new_nonce()
+            response = HTMLResponse(home.page(root, nonce), headers=dict(of_page(nonce)))
+            await response(scope, receive, send)
         else:
             await otherwise(scope, receive, send)
 

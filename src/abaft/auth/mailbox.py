@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import ipaddress
 import re
 from html import escape
@@ -14,6 +12,7 @@ from typing_extensions import TypedDict
 from abaft.auth.calls import Call, Reply
 from abaft.auth.context import Context
 from abaft.base.errors import NotFound
+from abaft.guard.headers import new_nonce, of_page
 
 _STYLE = """
 :root { color-scheme: light dark; background: Canvas; color: CanvasText }
@@ -23,16 +22,6 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0 }
 p { margin: 0; color: #595959 }
 @media (prefers-color-scheme: dark) { p { color: #aaa } }
 """
-_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_HEADERS = (
-    ("content-type", "text/html; charset=utf-8"),
-    (
-        "content-security-policy",
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'",
-    ),
-    ("referrer-policy", "no-referrer"),
-)
 _ADDRESS = re.compile(r"https?://[^\s<>]+")
 _TOKEN = re.compile(r"#(\S+)")
 
@@ -60,7 +49,8 @@ class Mailbox:
             raise NotFound("the mailbox is for this machine alone")
         shown = [_shown(mail) for mail in reversed(self._context.mailer.box)]
         if "text/html" in call.headers.get("accept", ""):
-            return Reply(200, None, _HEADERS, _page(shown))
+            nonce = new_nonce()
+            return Reply(200, None, of_page(nonce), _page(shown, nonce))
         return Reply(200, {"items": shown})
 
 
@@ -88,7 +78,7 @@ def _linked(text: str) -> str:
     return _ADDRESS.sub(r'<a href="\g<0>">\g<0></a>', escaped)
 
 
-def _page(mails: list[dict[str, Any]]) -> str:
+def _page(mails: list[dict[str, Any]], nonce: str) -> str:
     found = "".join(
         f"<article><h2>{escape(mail['subject'])}</h2><p>to {escape(mail['to'])}</p>"
         f"<pre>{_linked(mail['text'])}</pre></article>"
@@ -96,6 +86,6 @@ def _page(mails: list[dict[str, Any]]) -> str:
     )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Mailbox</title>'
-        f"<style>{_STYLE}</style><main><h1>Mailbox</h1>"
+        f'<style nonce="{nonce}">{_STYLE}</style><main><h1>Mailbox</h1>'
         f"{found or '<p>No mail yet.</p>'}</main></html>"
     )

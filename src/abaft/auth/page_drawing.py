@@ -13,9 +13,8 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, S
 from abaft.auth.calls import Reply
 from abaft.auth.page_types import Form, Page
 from abaft.auth.page_words import Texts, Words, of_code, said
-from abaft.base import ids
 from abaft.base.errors import Fault
-from abaft.guard.headers import page_policy
+from abaft.guard.headers import new_nonce, of_page, scripts
 
 _KEEP = ("cache-control", "public, max-age=3600")
 _LONGEST = 1_000
@@ -68,7 +67,7 @@ class Drawing:
     def draw(self, sheet: Sheet, base: str, languages: str) -> Reply:
         """The page in the first of these languages that there is."""
         language, texts = self.words.of(languages)
-        nonce = ids.secret()[:24]
+        nonce = new_nonce()
         error, problems = _told(sheet, texts)
         name = sheet.page.name.replace("/", "_") or "overview"
         bare = not sheet.forms and (sheet.done or sheet.fault)
@@ -91,16 +90,9 @@ class Drawing:
 
 
 def _headers(nonce: str, language: str) -> tuple[tuple[str, str], ...]:
-    policy = page_policy(
-        "style-src 'self'", "img-src 'self'", f"script-src 'nonce-{nonce}'", forms="'self'"
-    )
-    return (
-        ("content-type", "text/html; charset=utf-8"),
-        ("content-security-policy", policy),
-        ("x-frame-options", "DENY"),
-        ("content-language", language),
-        ("cache-control", "no-store"),
-    )
+    # Templates of the application's own may bring styles and pictures along.
+    own = of_page(nonce, "img-src 'self'", scripts(nonce), forms="'self'", styles="'self'")
+    return (*own, ("content-language", language))
 
 
 def _told(sheet: Sheet, texts: Texts) -> tuple[str, list[tuple[str, str]]]:

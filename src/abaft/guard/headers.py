@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abaft.base import ids
 from abaft.base.settings import Settings
 
 Header = tuple[bytes, bytes]
@@ -11,11 +12,39 @@ DATA_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 """Of what is no page: should a browser draw it all the same, it runs and loads nothing."""
 PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-action {forms}; frame-ancestors 'none'"
 """Of a page of ours, to which each adds what it loads."""
+FRAMES: Header = (b"x-frame-options", b"DENY")
+PERMISSIONS: Header = (
+    b"permissions-policy",
+    b"camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+)
 
 
-def page_policy(*more: str, forms: str = "'none'") -> str:
-    """The policy of a page that loads what `more` says, such as "style-src 'self'"."""
-    return "; ".join([PAGE_POLICY.format(forms=forms), *more])
+def new_nonce() -> str:
+    """What scripts and styles of one page have, so that no others are run."""
+    return ids.secret()[:24]
+
+
+def of_page(
+    nonce: str, *more: str, forms: str = "'none'", styles: str = ""
+) -> tuple[tuple[str, str], ...]:
+    """Those of a page of ours: only styles with the nonce are taken, and no script.
+
+    `more` is what else it loads, `styles` whence else its styles may come, and `forms` where its
+    forms may lead. No cache keeps it: the nonce is good for one time.
+    """
+    own = " ".join(filter(None, ["style-src", f"'nonce-{nonce}'", styles]))
+    policy = "; ".join([PAGE_POLICY.format(forms=forms), own, *more])
+    rows = [
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-security-policy", policy),
+        ("cache-control", "no-store"),
+    ]
+    return (*rows, *((name.decode(), value.decode()) for name, value in (FRAMES, PERMISSIONS)))
+
+
+def scripts(nonce: str) -> str:
+    """What lets those scripts of a page run that have the nonce."""
+    return f"script-src 'nonce-{nonce}'"
 
 
 def common(settings: Settings) -> list[Header]:
@@ -40,8 +69,4 @@ def of_data(settings: Settings) -> list[Header]:
 
 def of_others(settings: Settings) -> list[Header]:
     """Those of what the application answers by code of its own, unless that says otherwise."""
-    return [
-        *common(settings),
-        (b"x-frame-options", b"DENY"),
-        (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-    ]
+    return [*common(settings), FRAMES, PERMISSIONS]

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from html import escape
 from urllib.parse import quote, urlencode
 
 from abaft.auth.calls import Reply
 from abaft.base.errors import Fault
+from abaft.guard.headers import new_nonce, of_page
 
 _STYLE = """
 :root { color-scheme: light dark; background: Canvas; color: CanvasText }
 body { margin: 0 auto; padding: 2rem 1rem; max-width: 34rem; font: 1rem/1.5 system-ui, sans-serif }
 """
-_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_HEADERS = (
-    ("content-type", "text/html; charset=utf-8"),
-    (
-        "content-security-policy",
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'",
-    ),
-    ("referrer-policy", "no-referrer"),
-)
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -44,10 +33,13 @@ def with_query(url: str, **values: str) -> str:
 
 def page_of(fault: Fault, *cookies: tuple[str, str]) -> Reply:
     """A plain page that tells of a fault."""
+    nonce = new_nonce()
     text = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Log-in failed</title>'
-        f"<style>{_STYLE}</style><main><h1>Log-in failed</h1>"
+        f'<style nonce="{nonce}">{_STYLE}</style><main><h1>Log-in failed</h1>'
         f"<p>{escape(fault.detail or fault.title)}"
         f'<p><code>{escape(fault.code)}</code><p><a href="/">Go on</a></main></html>'
     )
-    return Reply(fault.status, None, (*_HEADERS, *fault.headers.items(), *cookies), text)
+    # Its own address has what the provider sent.
+    own = (*of_page(nonce), ("referrer-policy", "no-referrer"))
+    return Reply(fault.status, None, (*own, *fault.headers.items(), *cookies), text)

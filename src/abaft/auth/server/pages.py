@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping
 from functools import partial
@@ -15,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from abaft.auth.calls import Call, Reply
 from abaft.auth.mail import accepted
-from abaft.guard.headers import page_policy
+from abaft.guard.headers import new_nonce, of_page
 
 _STYLE = """
 :root { color-scheme: light dark; background: Canvas; color: CanvasText; --line: #8886; --main: #2457c5 }
@@ -30,7 +28,6 @@ button { font: inherit; padding: .6rem 1.4rem; margin: .5rem .5rem 0 0; border: 
 button.main { background: var(--main); border-color: var(--main); color: #fff }
 button:focus-visible, input:focus-visible { outline: 3px solid var(--main); outline-offset: 2px }
 """  # noqa: E501
-_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _ENVIRONMENT = Environment(
     loader=PackageLoader("abaft.auth.server", "pages"),
     autoescape=True,
@@ -58,19 +55,12 @@ def in_words(call: Call, text: str, *given: str) -> str:
 
 def page(call: Call, name: str, status: int = 200, sent_to: str = "", **values: Any) -> Reply:
     """A page; what its form answers may lead to `sent_to`, which its policy has to know."""
-    language = language_of(call)
+    language, nonce = language_of(call), new_nonce()
     text = _ENVIRONMENT.get_template(name).render(
-        style=_STYLE, language=language, t=partial(in_words, call), **values
+        style=_STYLE, nonce=nonce, language=language, t=partial(in_words, call), **values
     )
     forms = " ".join(["'self'", *([_source(sent_to)] if sent_to else [])])
-    headers = (
-        ("content-type", "text/html; charset=utf-8"),
-        ("content-security-policy", page_policy(f"style-src 'sha256-{_HASH}'", forms=forms)),
-        ("x-frame-options", "DENY"),
-        ("referrer-policy", "same-origin"),
-        ("content-language", language),
-    )
-    return Reply(status, None, headers, text)
+    return Reply(status, None, (*of_page(nonce, forms=forms), ("content-language", language)), text)
 
 
 def _source(uri: str) -> str:

@@ -17,7 +17,7 @@ from abaft.api.request import JSON, Request, check_content
 from abaft.api.request import Headers as RequestHeaders
 from abaft.api.respond import Answer
 from abaft.base.actor import ANONYMOUS, Actor
-from abaft.base.errors import BadRequest, NotFound, Problem, nearest
+from abaft.base.errors import BadRequest, Invalid, NotFound, Problem, nearest
 from abaft.base.settings import Settings
 from abaft.model.adapters import adapter_of
 from abaft.model.spec import Model
@@ -69,18 +69,21 @@ class AccountRoutes:
         if row.known:
             actor = await self._actor(request.headers, request.method)
         query = {} if row.query is None else self._query(row.query, request.query)
-        body = None
-        if adapter is not None:
-            read = self._form if row.form else self._body
-            body = await read(adapter, row.body, request)
         headers = RequestHeaders(request.headers, request.method)
+        try:
+            body = await self._read(row, adapter, request)
+        except (BadRequest, Invalid) as fault:
+            if row.misread is None:
+                raise
+            return _shown(row.misread(fault))
         call = self._call(headers, request.address, body, actor, request.place, query)
-        reply = await row.handle(call)
-        text = None if reply.body is None else orjson.dumps(reply.body)
-        if reply.page:
-            text = reply.page.encode()
-        extra = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
-        return Answer(reply.status, text, True, extra, kept=False)
+        return _shown(await row.handle(call))
+
+    async def _read(self, row: Any, adapter: Any, request: Request) -> Any:
+        if adapter is None:
+            return None
+        read = self._form if row.form else self._body
+        return await read(adapter, row.body, request)
 
     async def _body(self, adapter: TypeAdapter[Any], kind: Any, request: Request) -> Any:
         check_content(request.headers, (JSON,))
@@ -97,6 +100,14 @@ class AccountRoutes:
 
     def _query(self, kind: Any, query: bytes) -> Any:
         return _checked(self._queries[kind], _pairs(query), "?")
+
+
+def _shown(reply: Any) -> Answer:
+    text = None if reply.body is None else orjson.dumps(reply.body)
+    if reply.page:
+        text = reply.page.encode()
+    extra = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
+    return Answer(reply.status, text, True, extra, kept=False)
 
 
 def _pairs(text: bytes) -> list[tuple[str, str]]:

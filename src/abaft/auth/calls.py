@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from abaft.base.actor import ANONYMOUS, Actor
-from abaft.base.errors import Unauthorized
+from abaft.base.errors import Fault, Unauthorized
 
 AGENT = 200
 """Characters of User-Agent that are kept."""
@@ -61,7 +61,8 @@ class Endpoint:
     `known` who asks is looked up first; a log-in doesn't care who was logged in before. `raised`
     are the statuses of problems beside those that any request may have, and `also` the types of
     what is answered under another status. `query` is the type of the query's parameters; with
-    `form` the body is one of a browser's own.
+    `form` the body is one of a browser's own. `misread` makes the answer to a body that can't be
+    read or holds wrong values, where a protocol has errors of its own.
     """
 
     method: str
@@ -76,3 +77,4 @@ class Endpoint:
     also: tuple[tuple[int, Any], ...] = ()
     query: Any = None
     form: bool = False
+    misread: Callable[[Fault], Reply] | None = None

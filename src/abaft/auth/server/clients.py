@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import binascii
 import hmac
 import re
+from base64 import b64decode
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from authlib.oauth2.rfc6749 import ClientMixin  # type: ignore[import-untyped]
 
@@ -63,6 +66,17 @@ class Registered(ClientMixin):  # type: ignore[misc]
 
     def check_grant_type(self, grant_type: str) -> bool:
         return grant_type in self.record.grants
+
+
+def basic_name(headers: Mapping[str, str]) -> str:
+    """The user name of HTTP Basic, form-encoded as RFC 6749, 2.3.1 has it; "" without one."""
+    scheme, _, text = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return unquote_plus(b64decode(text, validate=True).decode().partition(":")[0])
+    except (ValueError, binascii.Error):
+        return ""
 
 
 def secret_digest(secret: str) -> str:

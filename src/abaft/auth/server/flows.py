@@ -18,7 +18,7 @@ from abaft.auth.server.leaving import LeavingFlows
 from abaft.auth.server.registry import RegistryFlows
 from abaft.auth.server.scopes import Scopes
 from abaft.auth.server.sign_in import SignIn
-from abaft.auth.server.tokens import Clients, TokenFlows
+from abaft.auth.server.tokens import Clients, TokenFlows, misread
 from abaft.base.errors import SettingError
 from abaft.guard.id_tokens import IdTokens
 
@@ -76,7 +76,8 @@ class Server:
 
     def _machines(self) -> list[Endpoint]:
         wrong = ((400, forms.OAuthError), (401, forms.OAuthError))
-        asked = partial(Endpoint, known=False, raised=(429,), also=wrong, form=True)
+        asked = partial(Endpoint, known=False, raised=(429,), also=wrong, form=True,
+                        misread=misread("invalid_request"))  # fmt: skip
         info: dict[str, Any] = {"answer": forms.Claims, "raised": (401, 403)}
         found = [
             asked(
@@ -100,7 +101,7 @@ class Server:
                 Endpoint(
                     "POST", "oauth/register", self._registry.register, "Register an app",
                     forms.Metadata, Any, 201, known=False, raised=(429,),
-                    also=((400, forms.OAuthError),),
+                    misread=misread("invalid_client_metadata"), also=((400, forms.OAuthError),),
                 )
             )  # fmt: skip
         return found

@@ -29,7 +29,7 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload  # type: ignore[i
 from authlib.oauth2.rfc7636 import CodeChallenge  # type: ignore[import-untyped]
 from authlib.oauth2.rfc8628 import DeviceCodeGrant  # type: ignore[import-untyped]
 
-from abaft.auth.server.clients import Registered
+from abaft.auth.server.clients import Registered, basic_name
 
 METHODS = ["client_secret_basic", "client_secret_post", "none"]
 CODE, REFRESH, CLIENT = "authorization_code", "refresh_token", "client_credentials"
@@ -220,7 +220,7 @@ class Protocol(AuthorizationServer):  # type: ignore[misc]
 
     def granted(self, form: Mapping[str, str], headers: Mapping[str, str]) -> Granted:
         """What the token endpoint is to give. Raises Refused."""
-        request = _Request("POST", form, headers)
+        request = _proving(form, headers)
         with _refusals():
             grant = self.get_token_grant(request)
             grant.validate_token_request()
@@ -255,12 +255,25 @@ class Protocol(AuthorizationServer):  # type: ignore[misc]
         self, form: Mapping[str, str], headers: Mapping[str, str], endpoint: str
     ) -> Registered:
         """The client that authenticates itself at another endpoint. Raises Refused."""
-        request = _Request("POST", form, headers)
+        request = _proving(form, headers)
         methods = METHODS[:2] if endpoint == "introspection" else METHODS
         with _refusals():
             client: Registered = self.authenticate_client(request, methods, endpoint)
             self.validate_requested_scope(form.get("scope"))
         return client
+
+
+def _proving(form: Mapping[str, str], headers: Mapping[str, str]) -> _Request:
+    """A request whose client proves itself in one way only (RFC 6749, 2.3). Raises Refused."""
+    name = basic_name(headers)
+    if name and ("client_secret" in form or form.get("client_id", name) != name):
+        raise Refused(
+            refused.InvalidRequestError(
+                "The client proves itself in two ways: send Authorization, or client_id and "
+                "client_secret in the form"
+            )
+        )
+    return _Request("POST", form, headers)
 
 
 @contextmanager

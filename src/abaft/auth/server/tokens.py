@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import unquote_plus
 from uuid import UUID
 
 from abaft.auth.calls import Call, Reply
 from abaft.auth.codes import Codes
 from abaft.auth.context import Context
-from abaft.auth.server.clients import Registered
+from abaft.auth.server.clients import Registered, basic_name
 from abaft.auth.server.consents import Consents
 from abaft.auth.server.protocol import (
     CLIENT,
@@ -39,6 +37,7 @@ PURPOSE, DEVICE_PURPOSE = "oauth_code", "oauth_device"
 INTERVAL = 5
 """Seconds between two questions of a device."""
 _LATER = 5
+_UNTOLD = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")
 _OVER = "what was agreed to isn't any more"
 _NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
 
@@ -61,19 +60,8 @@ class Clients:
 
     async def of(self, form: Mapping[str, str], headers: Mapping[str, str]) -> Registered | None:
         """The one that a form or its Authorization names, unproved yet."""
-        id_ = _basic(headers.get("authorization", "")) or form.get("client_id", "")
+        id_ = basic_name(headers) or form.get("client_id", "")
         return await self.find(id_) if id_ else None
-
-
-def _basic(given: str) -> str:
-    """The user name of HTTP Basic, form-encoded as RFC 6749, 2.3.1 has it."""
-    scheme, _, text = given.partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return unquote_plus(b64decode(text, validate=True).decode().partition(":")[0])
-    except (ValueError, binascii.Error):
-        return ""
 
 
 def refusal(error: Refused) -> Reply:
@@ -86,6 +74,17 @@ def error_reply(error: str, detail: str = "", status: int = 400) -> Reply:
     """The same, for what the protocol can't know of."""
     body = {"error": error} | ({"error_description": detail} if detail else {})
     return Reply(status, body, _NO_STORE)
+
+
+def misread(error: str) -> Callable[[Fault], Reply]:
+    """How a body that can't be read is answered under the protocol: by that error of its."""
+
+    def answer(fault: Fault) -> Reply:
+        told = "; ".join(row.detail for row in fault.errors[:5]) or fault.detail
+        # RFC 6749, 5.2: what a description may hold.
+        return error_reply(error, _UNTOLD.sub("?", told))
+
+    return answer
 
 
 class TokenFlows:

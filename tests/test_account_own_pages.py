@@ -127,6 +127,10 @@ async def test_a_passkey_is_made_named_used_and_removed(database_url: str) -> No
         assert answer.headers["location"] == "/notes"
         assert (await other.get("/account")).status_code == 200
         await one.get("/account/passkeys")
+        text = await one.done("/account/passkeys/name", {"name": "<b>my</b> tablet"})
+        assert "&lt;b&gt;my&lt;/b&gt; tablet" in text
+        assert "has its new name" in text
+        await one.get("/account/passkeys")
         text = await one.done("/account/passkeys/end", {})
         assert "The passkey is removed." in text
         assert "phone" not in text

@@ -21,13 +21,21 @@ async def press(page: Any, name: str) -> None:
     await page.get_by_role("button", name=name, exact=True).click()
 
 
+async def renamed(page: Any, name: str) -> None:
+    row = page.locator("details")
+    await row.locator("summary").click()
+    await row.get_by_label("Name of the passkey").fill(name)
+    await row.get_by_role("button").click()
+    await page.get_by_text("The passkey has its new name.").wait_for()
+    await page.get_by_text(name).first.wait_for()
+
+
 async def test_one_person_from_the_mailbox_to_the_end_of_another_session(
     database_url: str,
 ) -> None:
     async with site(database_url) as (_, url), chromium() as ann:
         page = await ann.open(f"{url}/account")
         await registered(page, url)
-        # A passkey, made by the device.
         await authenticator(page)
         await page.get_by_role("link", name="Passkeys").click()
         await page.get_by_label("Name of the passkey").fill("laptop")
@@ -35,6 +43,7 @@ async def test_one_person_from_the_mailbox_to_the_end_of_another_session(
         await press(page, "Continue")
         await page.get_by_text("The passkey is added.").wait_for()
         await page.get_by_text("laptop").wait_for()
+        await renamed(page, "the laptop")
         # Out, and in again by it alone.
         await page.goto(f"{url}/account")
         await press(page, "Log out")

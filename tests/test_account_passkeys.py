@@ -111,6 +111,23 @@ async def test_a_passkey_is_enough(database_url: str) -> None:
         assert (await entered(ann.elsewhere(), device)).json()["code"] == "bad_passkey"
 
 
+async def test_a_passkey_gets_another_name_from_its_owner_alone(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann, eve, device = await found.joined(), await found.joined("eve"), Authenticator()
+        made = (await kept(ann, device)).json()
+        place = f"PATCH passkeys/{made['id']}"
+        answer = await ann.auth(place, {"name": "old phone"})
+        assert (answer.status_code, answer.json()) == (200, {**made, "name": "old phone"})
+        assert (await ann.auth("GET passkeys")).json()["items"] == [answer.json()]
+        assert (await eve.auth(place, {"name": "mine"})).status_code == 404
+        assert (await found.stranger().auth(place, {"name": "mine"})).status_code == 401
+        for name in ("", "x" * 121, 7, None):
+            assert (await ann.auth(place, {"name": name})).status_code == 422
+        assert (await ann.auth(place, {"name": "x", "secret": "y"})).status_code == 422
+        assert (await ann.auth("GET passkeys")).json()["items"][0]["name"] == "old phone"
+        assert (await entered(ann.elsewhere(), device)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -138,6 +138,14 @@ async def test_hdr_1_what_an_answer_says_itself_stands(tmp_path: Any) -> None:
     assert answer.headers["x-frame-options"] == "SAMEORIGIN"
 
 
+async def test_hdr_1_names_below_are_promised_where_that_is_set(tmp_path: Any) -> None:
+    production = {"mode": "production", "secret_key": KEY, "base_url": "https://example.org"}
+    await get(make(tmp_path), "/api/words")
+    answer = await get(make(tmp_path, **production, hsts_subdomains=True), "/api/words")
+    promise = "max-age=31536000; includeSubDomains"
+    assert answer.headers["strict-transport-security"] == promise
+
+
 async def test_hdr_1_no_promise_of_https_without_it(tmp_path: Any) -> None:
     answer = await get(make(tmp_path, base_url="http://example.org"), "/api/words")
     assert "strict-transport-security" not in answer.headers

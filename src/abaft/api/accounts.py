@@ -67,7 +67,7 @@ class AccountRoutes:
     async def _answer(self, row: Any, adapter: Any, request: Request) -> Answer:
         actor: Actor = ANONYMOUS
         if row.known:
-            actor = await self._actor(request.headers, request.method)
+            request.actor = actor = await self._actor(request.headers, request.method)
         query = {} if row.query is None else self._query(row.query, request.query)
         headers = RequestHeaders(request.headers, request.method)
         try:

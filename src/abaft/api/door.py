@@ -14,6 +14,7 @@ from abaft.guard import headers as safe
 from abaft.guard.cors import Cors
 from abaft.guard.hosts import Hosts
 from abaft.observe.events import Observer
+from abaft.observe.refusals import Refusals
 
 Serve = Callable[[Any, Any, Any], Awaitable[None]]
 Header = tuple[bytes, bytes]
@@ -32,6 +33,7 @@ class Door:
 
     def __init__(self, settings: Settings, observer: Observer) -> None:
         self.rates = Rates(settings, observer)
+        self.refusals = Refusals(settings.log_refusals, observer.emit)
         self.respond, self.hosts = Responder(settings), Hosts(settings)
         self._headers = safe.of_others(settings)
         self._policy = settings.content_security_policy
@@ -56,7 +58,7 @@ class Door:
             await send(message)
 
         if not self.hosts.allows(host_of(scope, found)):
-            await self.respond.fault(sending, wrong_host(), head=scope["method"] == "HEAD")
+            await self.refuse(scope, sending, wrong_host())
             return
         if self.cors is not None and scope["method"] == "OPTIONS":
             preflight = self.cors.preflight(found)
@@ -67,10 +69,15 @@ class Door:
         try:
             more.extend(await self.rates.enter(scope))
         except Fault as fault:
-            await self.respond.fault(sending, fault, head=scope["method"] == "HEAD")
+            await self.refuse(scope, sending, fault)
             return
         scope[ENTERED] = True
         await serve(scope, receive, sending)
+
+    async def refuse(self, scope: Any, send: Any, fault: Fault) -> None:
+        """Answers by a fault, and takes note of it."""
+        self.refusals.note(fault, scope)
+        await self.respond.fault(send, fault, head=scope["method"] == "HEAD")
 
     def _policy_of(self, scope: Any) -> bytes:
         """The policy of pages; a nonce in it is new for each, and `request.state.nonce`."""

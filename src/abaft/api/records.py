@@ -37,6 +37,7 @@ from abaft.guard.admission import Admission, overloaded
 from abaft.guard.sign import Signer
 from abaft.model.spec import Model
 from abaft.observe.events import LoadShed, Observer, RequestFailed
+from abaft.observe.refusals import USER
 from abaft.pipeline import Pipeline
 
 READING = ("GET", "HEAD")
@@ -62,6 +63,7 @@ class Records:
     ) -> None:
         self.settings = settings
         self.respond, self.hosts, self.rates = door.respond, door.hosts, door.rates
+        self.refuse = door.refuse
         self.observer = observer
         self.authenticators = authenticators
         self.tokens = None if accounts is None else accounts.authenticator
@@ -107,7 +109,7 @@ class Records:
         try:
             await self._answer(scope, receive, send, path)
         except Fault as fault:
-            await self.respond.fault(send, fault, head=scope["method"] == "HEAD")
+            await self.refuse(scope, send, fault)
         except Disconnected:
             return
         except Exception as error:
@@ -137,13 +139,18 @@ class Records:
             return
         variant = PLAIN if model is AUTH else self._variant(method, handler, headers)
         actor = ANONYMOUS if model is AUTH else await self.actor(headers, method)
+        if actor is not ANONYMOUS:
+            scope[USER] = actor.id
         told = await self.rates.who(actor) or told
         root, query = scope.get("root_path", ""), scope["query_string"]
         request = Request(method, model, key, query, headers, actor, root, receive, given)
         request.variant = variant
         if model is AUTH:
             request.address = (scope.get("client") or ("",))[0]
-            answer = await handler(request)
+            try:
+                answer = await handler(request)
+            finally:
+                scope[USER] = request.actor.id
             await self.respond.answer(send, answer, head=method == "HEAD", more=told)
             return
         if preferences.HEADER in headers:

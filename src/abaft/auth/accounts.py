@@ -56,6 +56,7 @@ from abaft.auth.passkeys import (
     Nothing,
     PasskeyFlows,
     PasskeyList,
+    PasskeyName,
     PasskeyShown,
 )
 from abaft.auth.password import Change, Forgot, PasswordFlows, Reset
@@ -269,6 +270,8 @@ class Accounts:
                 raised=(409,),
             ),
             Endpoint("GET", "passkeys", keys.listed, "One's passkeys", answer=PasskeyList),
+            Endpoint("PATCH", "passkeys/*", keys.rename, "Rename a passkey", PasskeyName,
+                     PasskeyShown),
             Endpoint("DELETE", "passkeys/*", keys.end, "Forget a passkey", status=204),
             Endpoint(
                 "POST", "passkeys/challenge", keys.challenge, "Begin to log in by a passkey",

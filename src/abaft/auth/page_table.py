@@ -86,6 +86,8 @@ _OWN = (
     Page(
         "passkeys", "passkeys",
         (
+            Form("passkeys/name", "PATCH passkeys/*", "rename",
+                 (Field("name", "passkey_name", most=120),), each="id", told="passkey_renamed"),
             Form("passkeys/end", "DELETE passkeys/*", "remove", each="id", told="passkey_removed"),
             Form("passkeys/begin", "POST passkeys/begin", "continue",
                  (replace(CALLED, kind="later"), PASSWORD),

@@ -65,6 +65,11 @@ class ByPasskey(TypedDict):
     session: NotRequired[Literal["cookie", "bearer"]]
 
 
+@with_config(STRICT)
+class PasskeyName(TypedDict):
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+
+
 class PasskeyShown(TypedDict):
     id: str
     name: str
@@ -166,6 +171,19 @@ class PasskeyFlows:
         self._login.session(call)
         account = await self._context.account_of(call.user())
         return Reply(200, {"items": [_shown(row) for row in await self._of(account)]})
+
+    async def rename(self, call: Call) -> Reply:
+        """Calls a passkey something else."""
+        self._login.session(call)
+        context, what = self._context, "A passkey of your account was renamed"
+        account = await context.account_of(call.user())
+        row = one_of(await self._of(account), call.place[0], "there is no such passkey")
+
+        async def kept(db: Database) -> Any:
+            return await db.update(row, name=call.body["name"])
+
+        row = await context.noted("factor_changed", call, kept, call.user(), what)
+        return Reply(200, _shown(row))
 
     async def end(self, call: Call) -> Reply:
         """Forgets a passkey."""

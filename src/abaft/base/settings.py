@@ -163,6 +163,12 @@ class Settings:
     hsts_days: int = setting(
         365, "days for which browsers come by https alone, in production; 0: not told"
     )
+    hsts_subdomains: bool = setting(
+        False, "hsts_days holds for all names below the one of base_url too"
+    )
+    log_refusals: int = setting(
+        10, "refused requests that a worker tells the log of in a second; 0: none"
+    )
     registration: Literal["open", "invited", "closed"] = setting(
         "open", "who may make an account: anybody, who was invited, or nobody"
     )

@@ -58,7 +58,8 @@ def common(settings: Settings) -> list[Header]:
     ]
     if settings.production and settings.base_url.startswith("https:") and settings.hsts_days:
         seconds = settings.hsts_days * 86_400
-        found.append((b"strict-transport-security", f"max-age={seconds}".encode()))
+        below = "; includeSubDomains" if settings.hsts_subdomains else ""
+        found.append((b"strict-transport-security", f"max-age={seconds}{below}".encode()))
     return found
 
 

@@ -47,6 +47,23 @@ class RequestFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """Credentials that nobody knows, a rule or a limit turned a request away.
+
+    `user` is "" where it isn't known who asked. `untold` were refused before, so many in a second
+    that nothing was told of them.
+    """
+
+    status: int
+    code: str
+    method: str
+    path: str
+    user: str
+    address: str
+    untold: int
+
+
+@dataclass(frozen=True, slots=True)
 class PruningFailed:
     """What is past its retention could not be deleted; an hour later it is tried again."""
 
@@ -137,6 +154,7 @@ Event = (
     | Limited
     | SchemaDiffers
     | RequestFailed
+    | RequestRefused
     | PruningFailed
     | LoadShed
     | CountsUnshared

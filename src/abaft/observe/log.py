@@ -16,6 +16,7 @@ from abaft.observe.events import (
     PruningFailed,
     ReplicaLeft,
     RequestFailed,
+    RequestRefused,
     SchemaDiffers,
     StreamCut,
 )
@@ -24,6 +25,7 @@ logger = logging.getLogger("abaft")
 
 _LEVELS: dict[type, int] = {
     RequestFailed: logging.ERROR,
+    RequestRefused: logging.WARNING,
     HookFailed: logging.ERROR,
     PruningFailed: logging.WARNING,
     LoadShed: logging.WARNING,

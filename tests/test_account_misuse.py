@@ -9,6 +9,7 @@ import pyotp
 import pytest
 
 from accounts import PASSWORD, world
+from test_account_factors import mailed_digits
 
 
 async def test_authn_7_a_right_password_does_not_begin_guesses_of_codes_anew(
@@ -35,17 +36,18 @@ async def test_authn_5_digits_tried_at_once_are_all_counted(database_url: str) -
         ann = await found.joined()
         context = found.api.app.accounts.context
         context.throttle._limits = {name: [] for name in context.throttle._limits}
-        await ann.auth("POST mail", {"email": ann.email, "by": "code"})
-        bodies = [{"email": ann.email, "code": f"{n:08}"} for n in range(20)]
+        asked = await ann.auth("POST mail", {"email": ann.email, "by": "code"})
+        token = asked.json()["token"]
+        bodies = [{"token": token, "code": f"{n:08}"} for n in range(20)]
         await asyncio.gather(*(found.stranger().auth("POST mail/code", row) for row in bodies))
         [code] = await context.db.list(context.models.code, lambda row: row.purpose == "digits")
         assert 1 <= code.tries <= 3
         text = found.mail(ann.email)
         digits = "".join(part for part in text.split() if part.isdigit() and len(part) == 4)
         while code.tries < 3:
-            await found.stranger().auth("POST mail/code", {"email": ann.email, "code": "0"})
+            await found.stranger().auth("POST mail/code", {"token": token, "code": "0"})
             [code] = await context.db.list(context.models.code, lambda row: row.purpose == "digits")
-        answer = await ann.elsewhere().auth("POST mail/code", {"email": ann.email, "code": digits})
+        answer = await ann.elsewhere().auth("POST mail/code", {"token": token, "code": digits})
         assert answer.status_code == 401
 
 
@@ -113,3 +115,23 @@ async def test_tok_3_a_key_ends_no_sessions(database_url: str) -> None:
             answer = await robot.auth(request)
             assert (answer.status_code, answer.json()["code"]) == (403, "session_needed")
         assert await ann.known()
+
+
+async def test_authn_5_digits_are_good_where_they_were_asked_for(database_url: str) -> None:
+    async with world(database_url) as found:
+        ann, eve = await found.joined(), await found.joined("eve")
+        theirs, _ = await mailed_digits(found, eve)
+        # Eve asks for Ann's digits too, which makes Ann's own no worse.
+        mine, digits = await mailed_digits(found, ann)
+        asked, others = await mailed_digits(found, ann)
+        for token in (theirs, asked, "abl_0", mine[:-1] + "x"):
+            answer = await eve.elsewhere().auth("POST mail/code", {"token": token, "code": digits})
+            assert (answer.status_code, answer.json()["code"]) == (401, "bad_code")
+        link = await ann.auth("POST mail/link", {"token": mine})
+        assert link.json()["code"] == "bad_code"
+        other = ann.elsewhere()
+        answer = await other.auth("POST mail/code", {"token": mine, "code": digits})
+        assert other.took(answer).status_code == 200
+        assert digits != others
+        answer = await ann.elsewhere().auth("POST mail/code", {"email": ann.email, "code": others})
+        assert answer.status_code == 422

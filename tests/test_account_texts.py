@@ -5,6 +5,7 @@ After a change that is meant: RENEW_GOLDEN=1 .venv/bin/python -m pytest tests/te
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -16,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from abaft.auth.page_table import PAGES
+from abaft.login_with import GitHub
 from account_browser import Browser
-from accounts import PASSWORD, World
+from accounts import PASSWORD, World, client_of, world
 from test_account_own_pages import at_home, everything
 
 pytestmark = pytest.mark.named
@@ -133,3 +135,29 @@ async def test_what_every_page_says(tmp_path: Path, language: str) -> None:
     if os.environ.get("RENEW_GOLDEN"):
         path.write_text(text, "utf-8")
     assert text == path.read_text("utf-8")
+
+
+async def test_the_mailbox_and_a_log_in_that_failed_speak_the_browsers_language(
+    database_url: str,
+) -> None:
+    github = GitHub(client_id="client", client_secret="a secret of theirs")
+    async with world(database_url, login_with=[github]) as found:
+        german = {"accept": "text/html", "accept-language": "de, en;q=0.5"}
+        here = client_of(found.api, "127.0.0.1")
+        assert "Noch keine Mail." in (await here.get("/api/auth/mailbox", headers=german)).text
+        ann = await found.joined("ann")
+        answer = await here.get("/api/auth/mailbox", headers=german)
+        assert answer.headers["content-language"] == "de"
+        assert "<h1>Postfach</h1>" in answer.text
+        assert f"an {ann.email}" in answer.text
+        link = re.search(r'<a href="(http[^"]+)">(http[^<]+)</a>', answer.text)
+        assert link is not None
+        assert link[1] == link[2]
+        path = "/api/auth/with/github/callback?code=x&state=y"
+        answer = await here.get(path, headers=german)
+        assert answer.status_code == 400
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "<h1>Die Anmeldung ist fehlgeschlagen</h1>" in answer.text
+        assert texts("de")["fault.bad_state"] in html.unescape(answer.text)
+        english = await here.get(path, headers={"accept": "text/html"})
+        assert texts("en")["fault.bad_state"] in html.unescape(english.text)

@@ -6,6 +6,7 @@ Times are compared by rank, taken in turns, so that what slows one down slows th
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -32,6 +33,7 @@ FLOWS: dict[str, tuple[str, dict[str, Any]]] = {
     "invite": ("POST /api/invitations", {"organisation": ""}),
 }
 BY_EVE = ("another address", "invite")
+TOKEN = re.compile(r"abl_[0-9a-f]{32}\.[\w-]{43}")
 SAMPLES = 120
 ROUNDS = 3
 FAR = 0.25
@@ -55,9 +57,28 @@ async def asking(url: str) -> AsyncIterator[tuple[World, Person, str]]:
         yield found, eve, made.json()["id"]
 
 
+async def token_of(found: World, email: str) -> str:
+    """The one of digits that were mailed there, or would have been."""
+    told = await found.stranger().auth("POST mail", {"email": email, "by": "code"})
+    return str(told.json()["token"])
+
+
 async def ask(found: World, eve: Person, group: str, flow: str, email: str) -> Any:
-    request, body = FLOWS[flow]
-    given = {"email": email, **body} | ({"organisation": group} if flow == "invite" else {})
+    given = await body_of(found, group, flow, email)
+    return await asked_with(found, eve, flow, email, given)
+
+
+async def body_of(found: World, group: str, flow: str, email: str) -> dict[str, Any]:
+    _, body = FLOWS[flow]
+    if flow == "a code tried":
+        return {**body, "token": await token_of(found, email)}
+    return {"email": email, **body} | ({"organisation": group} if flow == "invite" else {})
+
+
+async def asked_with(
+    found: World, eve: Person, flow: str, email: str, given: dict[str, Any]
+) -> Any:
+    request, _ = FLOWS[flow]
     who = eve if flow in BY_EVE else found.stranger(email)
     answer = await who.ask(request, given)
     if flow == "invite":
@@ -103,7 +124,7 @@ async def test_authn_3_as_much_is_done_for_who_is_not_known(
                     done.clear()
                     answer = await ask(found, eve, group, flow, email)
                     work.append(dict(done))
-                    plain = answer.text if flow != "invite" else ""
+                    plain = TOKEN.sub("{token}", answer.text) if flow != "invite" else ""
                     told.append((answer.status_code, plain))
                 if any(row != work[1] for row in work[1:]) or len(set(told)) != 1:
                     wrong.append((flow, work, told))
@@ -126,8 +147,9 @@ async def times(found: World, eve: Person, group: str, flow: str) -> tuple[list[
     taken: dict[str, list[int]] = {KNOWN: [], UNKNOWN: []}
     for number in range(SAMPLES):
         for email in (KNOWN, UNKNOWN) if number % 2 else (UNKNOWN, KNOWN):
+            given = await body_of(found, group, flow, email)
             begun = clock.ticks()
-            await ask(found, eve, group, flow, email)
+            await asked_with(found, eve, flow, email, given)
             taken[email].append(clock.ticks() - begun)
     return taken[KNOWN], taken[UNKNOWN]
 

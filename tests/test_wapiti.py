@@ -49,7 +49,7 @@ ENDPOINTS = {
     "/api/auth/register": {"post": body("email", "password")},
     "/api/auth/password/forgot": {"post": body("email")},
     "/api/auth/password/reset": {"post": body("token", "password")},
-    "/api/auth/mail/code": {"post": body("email", "code")},
+    "/api/auth/mail/code": {"post": body("token", "code")},
 }
 
 

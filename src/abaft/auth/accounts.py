@@ -43,22 +43,13 @@ from abaft.auth.login import (
     SessionList,
 )
 from abaft.auth.mailbox import Mailbox, Mails
-from abaft.auth.mailed import Agree, Agreed, ByDigits, ByLink, MailedFlows, MailMe, NewEmail
+from abaft.auth.mailed import MailedFlows
 from abaft.auth.members import Members
 from abaft.auth.models import OwnModels
 from abaft.auth.oauth.flows import LoginWith
 from abaft.auth.oauth.providers import Provider
 from abaft.auth.pages_flow import Pages
-from abaft.auth.passkeys import (
-    Asked,
-    ByPasskey,
-    NewPasskey,
-    Nothing,
-    PasskeyFlows,
-    PasskeyList,
-    PasskeyName,
-    PasskeyShown,
-)
+from abaft.auth.passkeys import PasskeyFlows
 from abaft.auth.password import Change, Forgot, PasswordFlows, Reset
 from abaft.auth.server.flows import Server
 from abaft.auth.server.sign_in import SignIn
@@ -142,9 +133,9 @@ class Accounts:
         return [
             *self._joins(),
             *self._table(),
-            *self._more(),
+            *self._mailed.rows(),
             *self._guards(),
-            *self._by_passkeys(),
+            *self._passkeys.rows(),
             *self._others.rows(),
             *self._choosing.rows(),
             *self.members.rows(),
@@ -205,33 +196,6 @@ class Accounts:
             Endpoint("GET", "jwks", self.jwks, "Keys of access tokens", answer=Any, known=False),
         ]  # fmt: skip
 
-    def _more(self) -> list[Endpoint]:
-        mailed = self._mailed
-        by_mail: dict[str, Any] = {"known": False, "raised": (401, 403, 429)}
-        also = ((202, FactorAsked),)
-        return [
-            Endpoint(
-                "POST", "mail", mailed.mail_me, "Have a link or code to log in mailed", MailMe,
-                Mailed, 202, known=False, raised=(429,),
-            ),
-            Endpoint(
-                "POST", "mail/link", mailed.by_link, "Log in by a link", ByLink, LoggedIn,
-                also=also, **by_mail,
-            ),
-            Endpoint(
-                "POST", "mail/code", mailed.by_digits, "Log in by a code", ByDigits, LoggedIn,
-                also=also, **by_mail,
-            ),
-            Endpoint(
-                "POST", "email", mailed.change, "Change the address", NewEmail, Mailed, 202,
-                raised=(429,),
-            ),
-            Endpoint(
-                "POST", "email/agree", mailed.agree, "Agree to the change", Agree, Agreed,
-                known=False, raised=(401,),
-            ),
-        ]  # fmt: skip
-
     def _guards(self) -> list[Endpoint]:
         factors, keys = self._factors, self._keys
         return [
@@ -256,31 +220,6 @@ class Accounts:
                 "POST", "keys", keys.make, "Make an API key", NewKey, KeyShown, 201, raised=(409,)
             ),
             Endpoint("DELETE", "keys/*", keys.end, "End an API key", status=204),
-        ]  # fmt: skip
-
-    def _by_passkeys(self) -> list[Endpoint]:
-        keys = self._passkeys
-        return [
-            Endpoint(
-                "POST", "passkeys/begin", keys.begin, "Begin to make a passkey", Proof, Asked,
-                raised=(409, 429),
-            ),
-            Endpoint(
-                "POST", "passkeys", keys.make, "Keep a passkey", NewPasskey, PasskeyShown, 201,
-                raised=(409,),
-            ),
-            Endpoint("GET", "passkeys", keys.listed, "One's passkeys", answer=PasskeyList),
-            Endpoint("PATCH", "passkeys/*", keys.rename, "Rename a passkey", PasskeyName,
-                     PasskeyShown),
-            Endpoint("DELETE", "passkeys/*", keys.end, "Forget a passkey", status=204),
-            Endpoint(
-                "POST", "passkeys/challenge", keys.challenge, "Begin to log in by a passkey",
-                Nothing, Asked, known=False, raised=(429,),
-            ),
-            Endpoint(
-                "POST", "passkeys/login", keys.enter, "Log in by a passkey", ByPasskey, LoggedIn,
-                known=False, raised=(401, 403, 429),
-            ),
         ]  # fmt: skip
 
     def _above(self) -> list[Endpoint]:

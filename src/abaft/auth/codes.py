@@ -50,8 +50,11 @@ class Codes:
             self._model, id=id_, purpose=purpose, digest=NOTHING, expires=ends
         )
 
-    async def find(self, purpose: str, text: str) -> Any:
-        """The code that a client brings, still unused. Raises Unauthorized for any other."""
+    async def find(self, purpose: str, text: str, *others: str) -> Any:
+        """The code that a client brings, still unused, for one of these purposes.
+
+        Raises Unauthorized for any other.
+        """
         token = read_token(LINK, text)
         if token is None:
             raise bad_code()
@@ -59,7 +62,7 @@ class Codes:
             code: Any = await self._context.db.get(self._model, token.id)
         except NotFound:
             raise bad_code() from None
-        right = token.matches(code.digest) and code.purpose == purpose
+        right = token.matches(code.digest) and code.purpose in (purpose, *others)
         if not right or clock.now() >= code.expires:
             raise bad_code()
         return code

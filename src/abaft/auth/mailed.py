@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from abaft.auth.calls import Call, Reply
+from abaft.auth.calls import Call, Endpoint, Reply
 from abaft.auth.codes import NOTHING, Codes, bad_code
 from abaft.auth.context import Context
 from abaft.auth.devices import Devices
-from abaft.auth.joining import TOKEN, JoiningFlows, checked_email
-from abaft.auth.login import STRICT, Address, LoginFlows, Password
+from abaft.auth.joining import TOKEN, JoiningFlows, Mailed, checked_email
+from abaft.auth.login import STRICT, Address, FactorAsked, LoggedIn, LoginFlows, Password
 from abaft.base import clock, ids
 from abaft.base.errors import Conflict, Fault, NotFound
 from abaft.db import Database
@@ -37,6 +37,11 @@ class MailMe(TypedDict):
     by: NotRequired[Literal["link", "code"]]
 
 
+class LoginMailed(TypedDict):
+    detail: str
+    token: NotRequired[Annotated[str, Field(description="With digits: goes along with them")]]
+
+
 @with_config(STRICT)
 class ByLink(TypedDict):
     token: TOKEN
@@ -45,7 +50,7 @@ class ByLink(TypedDict):
 
 @with_config(STRICT)
 class ByDigits(TypedDict):
-    email: Address
+    token: TOKEN
     code: Annotated[str, Field(max_length=20)]
     session: NotRequired[Literal["cookie", "bearer"]]
 
@@ -84,6 +89,33 @@ class MailedFlows:
         self._context, self._codes, self._devices = context, codes, devices
         self._login, self._joining = login, joining
 
+    def rows(self) -> list[Endpoint]:
+        """The endpoints."""
+        by_mail: dict[str, Any] = {"known": False, "raised": (401, 403, 429)}
+        also = ((202, FactorAsked),)
+        return [
+            Endpoint(
+                "POST", "mail", self.mail_me, "Have a link or code to log in mailed", MailMe,
+                LoginMailed, 202, known=False, raised=(429,),
+            ),
+            Endpoint(
+                "POST", "mail/link", self.by_link, "Log in by a link", ByLink, LoggedIn,
+                also=also, **by_mail,
+            ),
+            Endpoint(
+                "POST", "mail/code", self.by_digits, "Log in by a code", ByDigits, LoggedIn,
+                also=also, **by_mail,
+            ),
+            Endpoint(
+                "POST", "email", self.change, "Change the address", NewEmail, Mailed, 202,
+                raised=(429,),
+            ),
+            Endpoint(
+                "POST", "email/agree", self.agree, "Agree to the change", Agree, Agreed,
+                known=False, raised=(401,),
+            ),
+        ]  # fmt: skip
+
     async def mail_me(self, call: Call) -> Reply:
         """A mail with a link or digits, or saying that there is no such account."""
         context, email = self._context, checked_email(call.body["email"])
@@ -94,12 +126,12 @@ class MailedFlows:
         subject = context.sessions.subject(account) if usable else ""
         mailer, languages = context.mailer, call.headers.get("accept-language", "")
         life = min(context.settings.code_minutes, MINUTES)
-        told = {"minutes": round(life)}
+        told, answer = {"minutes": round(life)}, dict(_MAILED)
         if call.body.get("by") == "code":
             digits = ids.word("0123456789", 8)
             digest = self._digest(stored, digits)
             purpose = DIGITS if usable else DECOY
-            await self._codes.make(purpose, stored, subject, life, digest=digest)
+            answer["token"] = await self._codes.make(purpose, stored, subject, life, digest=digest)
             if usable:
                 code = f"{digits[:4]} {digits[4:]}"
                 mailer.send(stored, "code", languages, code=code, **told)
@@ -109,7 +141,7 @@ class MailedFlows:
                 mailer.send(stored, "magic", languages, link=mailer.link("magic", token), **told)
         if not usable:
             mailer.send(email if account is None else stored, "nobody", languages)
-        return Reply(202, _MAILED)
+        return Reply(202, answer)
 
     def _digest(self, email: str, digits: str) -> str:
         return keyed_digest(self._context.key, "digits", f"{email.lower()} {digits}")
@@ -120,21 +152,23 @@ class MailedFlows:
         return await self._proved(call, code)
 
     async def by_digits(self, call: Call) -> Reply:
-        """A session for who read the digits; few wrong ones make them worthless."""
-        context, email = self._context, call.body["email"].replace("\0", "")
-        digits = call.body["code"].replace(" ", "")
-        counted = self._devices.subject(call, email)
-        async with context.throttle.trying(counted, context.address(call)):
-            account = await context.by_email(email)
-            stored = _stored(account, email)
-            code = await self._newest(stored)
-            if code is None or code.tries >= TRIES:
-                raise bad_code()
-            await self._try(code)
-            right = hmac.compare_digest(code.data["digest"], self._digest(stored, digits))
-            if not right or code.purpose != DIGITS:
-                raise bad_code()
-            return await self._proved(call, code)
+        """A session for who read the digits, where they were asked for: few wrong ones end them.
+
+        The token came with the answer to who asked, so that digits that somebody was talked into
+        telling, or that were read over a shoulder, are worth nothing elsewhere.
+        """
+        context, digits = self._context, call.body["code"].replace(" ", "")
+        async with context.throttle.trying(context.address(call)):
+            code = await self._codes.find(DIGITS, call.body["token"], DECOY)
+            async with context.throttle.trying(self._devices.subject(call, code.email)):
+                if code.tries >= TRIES:
+                    raise bad_code()
+                await self._try(code)
+                digest = self._digest(code.email, digits)
+                right = hmac.compare_digest(code.data["digest"], digest)
+                if not right or code.purpose != DIGITS:
+                    raise bad_code()
+                return await self._proved(call, code)
 
     async def _try(self, code: Any) -> None:
         """Counts a try before it is looked at, so that of many at once no more are."""
@@ -147,24 +181,6 @@ class MailedFlows:
         )
         if not found:
             raise bad_code()
-
-    async def _newest(self, email: str) -> Any:
-        """The last code that was sent; those before it are worth nothing any more.
-
-        Or one that was sent to nobody: tries of either are counted, so their time tells nothing.
-        """
-        context, now = self._context, clock.now()
-        found = await context.db.list(
-            context.models.code,
-            lambda row: (
-                (row.email == email)
-                & ((row.purpose == DIGITS) | (row.purpose == DECOY))
-                & (row.expires > now)
-            ),
-            sort="-created",
-            limit=1,
-        )
-        return found[0] if found else None
 
     async def _proved(self, call: Call, code: Any) -> Reply:
         context, kind = self._context, call.body.get("session", "cookie")

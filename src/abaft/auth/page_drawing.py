@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import segno
@@ -51,7 +50,7 @@ class Drawing:
     """Draws sheets. A template called as the page is comes before the one of all forms."""
 
     def __init__(self, folder: str, app: str) -> None:
-        self._app, self.words = app, Words(Path(folder) if folder else None)
+        self._app, self.words = app, Words(folder)
         own: list[Any] = [FileSystemLoader(folder)] if folder else []
         loader = ChoiceLoader([*own, PackageLoader("abaft.auth", "pages")])
         self._templates = Environment(autoescape=True, loader=loader, undefined=StrictUndefined)

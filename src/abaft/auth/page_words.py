@@ -17,8 +17,8 @@ _OWN = files("abaft.auth") / "pages"
 class Words:
     """Texts of abaft's own, and of a folder's above them; what is missing is English."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder) if folder else None
         self._known: dict[str, dict[str, str]] = {}
         self._known["en"] = self._read("en")
 

@@ -25,11 +25,11 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from abaft.auth.calls import Call, Reply
+from abaft.auth.calls import Call, Endpoint, Reply
 from abaft.auth.codes import Codes, bad_code
 from abaft.auth.context import Context, one_of
 from abaft.auth.joining import TOKEN
-from abaft.auth.login import STRICT, LoginFlows
+from abaft.auth.login import STRICT, LoggedIn, LoginFlows, Proof
 from abaft.base.errors import Conflict, Problem, Unauthorized
 from abaft.db import Database
 from abaft.model.times import show_datetime
@@ -93,6 +93,31 @@ class PasskeyFlows:
         self._context, self._codes, self._login = context, codes, login
         self._origin = context.settings.base_url or context.settings.local_url
         self._site = urlsplit(self._origin).hostname or "localhost"
+
+    def rows(self) -> list[Endpoint]:
+        """The endpoints."""
+        return [
+            Endpoint(
+                "POST", "passkeys/begin", self.begin, "Begin to make a passkey", Proof, Asked,
+                raised=(409, 429),
+            ),
+            Endpoint(
+                "POST", "passkeys", self.make, "Keep a passkey", NewPasskey, PasskeyShown, 201,
+                raised=(409,),
+            ),
+            Endpoint("GET", "passkeys", self.listed, "One's passkeys", answer=PasskeyList),
+            Endpoint("PATCH", "passkeys/*", self.rename, "Rename a passkey", PasskeyName,
+                     PasskeyShown),
+            Endpoint("DELETE", "passkeys/*", self.end, "Forget a passkey", status=204),
+            Endpoint(
+                "POST", "passkeys/challenge", self.challenge, "Begin to log in by a passkey",
+                Nothing, Asked, known=False, raised=(429,),
+            ),
+            Endpoint(
+                "POST", "passkeys/login", self.enter, "Log in by a passkey", ByPasskey, LoggedIn,
+                known=False, raised=(401, 403, 429),
+            ),
+        ]  # fmt: skip
 
     async def begin(self, call: Call) -> Reply:
         """What a browser makes a passkey by."""

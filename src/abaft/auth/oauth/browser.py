@@ -14,10 +14,12 @@ from abaft.auth.oauth.apps import AppFlows
 from abaft.auth.oauth.entering import Entering
 from abaft.auth.oauth.exchange import Exchange, person_of
 from abaft.auth.oauth.fetch import Away
-from abaft.auth.oauth.pages import page_of, sent, with_query
+from abaft.auth.oauth.pages import sent, with_query
 from abaft.auth.oauth.parties import Parties
 from abaft.auth.oauth.providers import BadAnswer, Profile
 from abaft.auth.oauth.state import Flow, Flows, bad_state
+from abaft.auth.page_alone import PagesAlone
+from abaft.auth.page_words import said
 from abaft.base.errors import (
     BadRequest,
     Fault,
@@ -44,6 +46,7 @@ class BrowserFlows:
     ) -> None:
         self._context, self._parties, self._flows = context, parties, flows
         self._entering, self._login, self._apps = entering, login, apps
+        self._alone = PagesAlone(context.settings)
 
     async def begin(self, call: Call) -> Reply:
         """On to the provider; nothing is stored but in the browser's cookie."""
@@ -211,9 +214,18 @@ class BrowserFlows:
             raise fault
         page = self._context.settings.login_page
         if not page:
-            return page_of(fault, *cleared)
+            return self._failed(call, fault, cleared)
         then = flow.next if flow is not None and flow.next != "/" else ""
         return sent(with_query(page, error=fault.code, next=then), *cleared)
+
+    def _failed(self, call: Call, fault: Fault, cookies: list[tuple[str, str]]) -> Reply:
+        """A page that says what went wrong, where the application has none of its own."""
+        _, texts = self._alone.words.of(call.headers.get("accept-language", ""))
+        told, _ = said(texts, fault)
+        drawn = self._alone.draw(call, "failed.html", fault.status, told=told, code=fault.code)
+        # Its own address has what the provider sent.
+        more = (("referrer-policy", "no-referrer"), *fault.headers.items(), *cookies)
+        return replace(drawn, headers=(*drawn.headers, *more))
 
 
 def _away() -> Unavailable:

@@ -299,7 +299,7 @@ async def test_docs_load_nothing_from_elsewhere(tmp_path: Path) -> None:
     async with browsing(words(tmp_path)) as browser:
         page = await browser.get("/docs")
         policy = page.headers["content-security-policy"]
-        assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy
+        assert "script-src 'nonce-" in policy
         assert "unsafe" not in policy
         assert page.headers["x-content-type-options"] == "nosniff"
         assert "//" not in page.text.replace("<!doctype html>", "")

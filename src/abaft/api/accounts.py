@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from abaft.api.parameters import refusal
 from abaft.api.parts import Handler, Route
-from abaft.api.request import JSON, Request, check_content
+from abaft.api.request import FORM, JSON, Request, check_content, read_form
 from abaft.api.request import Headers as RequestHeaders
 from abaft.api.respond import Answer
 from abaft.base.actor import ANONYMOUS, Actor
@@ -23,7 +23,6 @@ from abaft.model.adapters import adapter_of
 from abaft.model.spec import Model
 from abaft.model.values import body_fault, problem_of, unknown_member
 
-FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 50
 AUTH = Model("auth", "auth", "", (), {})
 """What stands in a request to accounts for its model."""
@@ -95,7 +94,7 @@ class AccountRoutes:
 
     async def _form(self, adapter: TypeAdapter[Any], kind: Any, request: Request) -> Any:
         check_content(request.headers, (FORM,))
-        pairs = _pairs(await request.body(self._settings))
+        pairs = _pairs(await read_form(request.receive, request.headers, self._settings))
         return _checked(adapter, pairs, "/")
 
     def _query(self, kind: Any, query: bytes) -> Any:

@@ -7,11 +7,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from abaft.api.accounts import FORM
 from abaft.api.openapi_answers import problems
 from abaft.api.openapi_batch import BEARER
 from abaft.api.openapi_refs import ref
-from abaft.api.request import JSON
+from abaft.api.request import FORM, JSON
 from abaft.base.settings import Settings
 from abaft.model.schemas import JsonSchema
 

@@ -11,13 +11,12 @@ from urllib.parse import parse_qsl
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from abaft.api.request import Headers, headers_of, read_body
+from abaft.api.request import FORM, Headers, headers_of, read_form
 from abaft.base import clock
 from abaft.base.errors import BadRequest, MethodNotAllowed, UnsupportedMedia
 from abaft.base.settings import Settings
 
 ACCOUNT = "/account"
-_FORM = "application/x-www-form-urlencoded"
 _FIELDS = 20
 _EXPIRES = timedelta(days=180)
 
@@ -116,9 +115,9 @@ class AccountPages:
 
     async def _form(self, receive: Any, headers: dict[bytes, bytes]) -> Mapping[str, str]:
         kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-        if kind != _FORM:
-            raise UnsupportedMedia(f"a form is sent as {_FORM}")
-        return _values(await read_body(receive, headers, self._settings))
+        if kind != FORM:
+            raise UnsupportedMedia(f"a form is sent as {FORM}")
+        return _values(await read_form(receive, headers, self._settings))
 
 
 def _values(text: bytes) -> dict[str, str]:

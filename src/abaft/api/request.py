@@ -23,6 +23,9 @@ from abaft.model.spec import Model
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 OPERATORS = "application/vnd.abaft.operators+json"
+FORM = "application/x-www-form-urlencoded"
+FORM_BYTES = 65_536
+"""Bytes of a form: none of ours is so long, and each may take two hundred to be read."""
 
 
 class Disconnected(Exception):
@@ -57,7 +60,7 @@ class Request:
         """The whole body. Raises TooLarge as soon as it is over the limit."""
         if self.given is not None:
             return self.given
-        return await read_body(self.receive, self.headers, settings)
+        return await read_body(self.receive, self.headers, settings.max_body_bytes)
 
 
 class Headers(Mapping[str, str]):
@@ -126,9 +129,13 @@ def check_content(headers: dict[bytes, bytes], types: tuple[str, ...]) -> str:
     return name.strip()
 
 
-async def read_body(receive: Any, headers: dict[bytes, bytes], settings: Settings) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is over the limit."""
-    most = settings.max_body_bytes
+async def read_form(receive: Any, headers: dict[bytes, bytes], settings: Settings) -> bytes:
+    """The whole body of a form. Raises TooLarge as soon as it is over the limit."""
+    return await read_body(receive, headers, min(settings.max_body_bytes, FORM_BYTES))
+
+
+async def read_body(receive: Any, headers: dict[bytes, bytes], most: int) -> bytes:
+    """The whole body. Raises TooLarge as soon as it has more bytes than that."""
     length = headers.get(b"content-length")
     if length is not None and (not length.isdigit() or int(length[:20]) > most):
         if not length.isdigit():

@@ -21,6 +21,10 @@ from abaft.model.spec import Model, Schema
 KEPT = 500
 MAX_LINKS = 1_000
 """Records that one write may tie to a to-many relation."""
+MOST_FOUND = 10_000
+"""Faults of a body that are listed, of which the first are told."""
+_PART, _POINTER = 200, 1_000
+"""Characters of a name, and of a place, that are told."""
 
 Extra = Literal["forbid", "ignore"]
 """What becomes of members that no field has."""
@@ -169,7 +173,7 @@ class Values:
             try:
                 values[name] = self._python[name].validate_python(_keys(value))
             except ValidationError as error:
-                problems += [problem_of(self.model, row, (name,)) for row in error.errors()]
+                problems += [problem_of(self.model, row, (name,)) for row in told(error)]
         if problems:
             raise Invalid(summary(problems), errors=problems)
         return values
@@ -213,7 +217,7 @@ class Values:
             try:
                 values[name] = self._wired[name].validate_json(dumps(value), strict=True)
             except ValidationError as error:
-                problems += [problem_of(self.model, row, (name,)) for row in error.errors()]
+                problems += [problem_of(self.model, row, (name,)) for row in told(error)]
         if problems:
             raise Invalid(summary(problems), errors=problems)
         return values
@@ -313,8 +317,9 @@ def unknown_member(place: Sequence[Any], known: Iterable[str]) -> Problem:
 
 
 def pointer_to(place: Sequence[Any]) -> str:
-    """The JSON pointer (RFC 6901) of a place in a body."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
+    """The JSON pointer (RFC 6901) of a place in a body; one that is too long to tell is cut."""
+    parts = (str(part)[:_PART].replace("~", "~0").replace("/", "~1") for part in place)
+    return "".join("/" + part for part in parts)[:_POINTER]
 
 
 def problem_of(model: Model | None, row: Any, prefix: tuple[str, ...]) -> Problem:
@@ -329,11 +334,20 @@ def problem_of(model: Model | None, row: Any, prefix: tuple[str, ...]) -> Proble
 Explain = Callable[[Any, Any, tuple[str, ...]], Problem]
 
 
+def told(error: ValidationError) -> list[Any]:
+    """What pydantic found. Raises Invalid where it is so much that listing it would cost more than
+    reading the body did: a name of few bytes, that isn't known, becomes half a kilobyte."""
+    count = error.error_count()
+    if count > MOST_FOUND:
+        raise Invalid(f"{count:,} values are wrong, too many to tell of")
+    return error.errors(include_url=False, include_input=False, include_context=False)
+
+
 def body_fault(
     model: Model | None, error: ValidationError, problem: Explain = problem_of
 ) -> BadRequest | Invalid:
     """What is wrong with a body: not JSON, no object, or values by their pointers."""
-    rows = error.errors(include_url=False, include_input=False, include_context=False)
+    rows = told(error)
     if rows[0]["type"] == "json_invalid":
         detail = rows[0]["msg"].removeprefix("Invalid JSON: ")
         if detail.endswith("line 1 column 0"):
@@ -346,7 +360,7 @@ def body_fault(
 
 
 def _list_fault(model: Model, error: ValidationError, most: int) -> BadRequest | Invalid:
-    rows = error.errors(include_url=False, include_input=False, include_context=False)
+    rows = told(error)
     if not rows[0]["loc"] and rows[0]["type"] == "too_long":
         return Invalid(f"a list may have {most} records", code="too_many_records")
     if not rows[0]["loc"]:

@@ -326,6 +326,7 @@ class Accounts:
         """Lets threads, mails under way and shared memory go."""
         await self._others.parties.fetcher.close()
         await self.context.mailer.close()
+        await self.context.breaches.close()
         self.context.passwords.close()
         await self.context.throttle.close()
         await self.live.epoch.close()

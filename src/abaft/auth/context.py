@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from abaft.answers import Unit
 from abaft.auth.authenticate import AccountTokens
+from abaft.auth.breaches import Breaches
 from abaft.auth.calls import Call
 from abaft.auth.mail import Mailer
 from abaft.auth.models import OwnModels
@@ -48,6 +49,7 @@ class Context:
     passwords: Passwords
     throttle: Throttle
     mailer: Mailer
+    breaches: Breaches
     observer: Observer
     trail: Trail
 

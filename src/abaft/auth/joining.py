@@ -138,7 +138,7 @@ class JoiningFlows:
     async def _joined(self, call: Call, email: str, roles: list[str], code: Any) -> Any:
         context, body = self._context, call.body
         values = self.values(body.get("user", {}), email)
-        self.check_password(body["password"], email, *map(str, values.values()))
+        await self.check_password(body["password"], email, *map(str, values.values()))
         hashed = await context.passwords.hashed(body["password"])
         verified = None if code is None else email
 
@@ -171,9 +171,14 @@ class JoiningFlows:
             raise bad_code() if verified else taken()
         return await db.update(user, **values) if values else user
 
-    def check_password(self, password: str, *own: str) -> None:
+    async def check_password(self, password: str, *own: str) -> None:
         """Raises Invalid for a password that nobody should have."""
-        problems = faults_of(password, "/password", own=own)
+        context = self._context
+        words = tuple(word.strip() for word in context.settings.password_words.split(","))
+        problems = faults_of(password, "/password", own=own, words=words)
+        if not problems and await context.breaches.known(password):
+            detail = "this password was in a breach, where many know it: take another one"
+            problems = [Problem("/password", "breached_password", detail)]
         if problems:
             raise Invalid(summary(problems), errors=problems)
 

@@ -46,7 +46,7 @@ class PasswordFlows:
         context, body = self._context, call.body
         session = self._login.session(call)
         account = await self._login.prove(call, "current")
-        self._joining.check_password(body["password"], *_own(account))
+        await self._joining.check_password(body["password"], *_own(account))
         hashed = await context.passwords.hashed(body["password"])
 
         async def changed(db: Database) -> Opened:
@@ -115,7 +115,7 @@ class PasswordFlows:
         context, body = self._context, call.body
         code = await self._codes.find("reset", body["token"])
         account = await self._still(code)
-        self._joining.check_password(body["password"], *_own(account))
+        await self._joining.check_password(body["password"], *_own(account))
         hashed = await context.passwords.hashed(body["password"])
 
         async def replaced(db: Database) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from abaft.auth.authenticate import AccountTokens
+from abaft.auth.breaches import Breaches
 from abaft.auth.calls import Call, Handle, Reply
 from abaft.auth.closing import steps_of
 from abaft.auth.context import KEEPER, Context
 from abaft.auth.live import Live
 from abaft.auth.mail import Mailer
 from abaft.auth.models import OwnModels
+from abaft.auth.oauth.providers import url_fault
 from abaft.auth.sessions import Sessions
 from abaft.auth.trail import Trail
 from abaft.auth.vault import Vault
@@ -58,6 +60,7 @@ def made_context(
         Passwords(settings.password_threads),
         Throttle(settings.throttle_storage),
         Mailer(settings, title, observer),
+        Breaches(settings, observer),
         observer,
         Trail(pipeline, KEEPER, models, vault),
     )
@@ -79,7 +82,10 @@ def at_newest(handle: Handle) -> Handle:
 
 
 def check(settings: Settings) -> None:
-    """SettingError where production lacks what accounts need."""
+    """SettingError where production lacks what accounts need, or a setting can't be used."""
+    reason = url_fault(settings.breached_passwords or "https://x", settings.production)
+    if reason:
+        raise SettingError(f"breached_passwords can't be asked: {reason}")
     if not settings.production:
         return
     if not settings.base_url:

@@ -185,6 +185,12 @@ class Settings:
         10.0, "seconds in which a refresh token that came twice doesn't end its session"
     )
     code_minutes: float = setting(30.0, "minutes that a code or link of a mail is valid")
+    breached_passwords: str = setting(
+        "", "a list of breached passwords that is asked by five digits of a digest; empty: none"
+    )
+    password_words: str = setting(
+        "", "words that nobody's password may mostly be, with commas between: your product's name"
+    )
     password_threads: int = setting(2, "passwords a worker may hash at once, of 19 MiB each")
     throttle_storage: str = setting(
         "memory://",

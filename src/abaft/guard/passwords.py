@@ -88,8 +88,13 @@ def _normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def faults_of(password: str, pointer: str, *, own: tuple[str, ...] = ()) -> list[Problem]:
-    """What is wrong with a new password; `own` are words of its owner, such as their address."""
+def faults_of(
+    password: str, pointer: str, *, own: tuple[str, ...] = (), words: tuple[str, ...] = ()
+) -> list[Problem]:
+    """What is wrong with a new password.
+
+    `own` are words of its owner, such as their address, and `words` those of the application.
+    """
     text = _normal(password)
     if len(text) < SHORTEST:
         return [Problem(pointer, "too_short", f"a password has at least {SHORTEST} characters")]
@@ -100,8 +105,11 @@ def faults_of(password: str, pointer: str, *, own: tuple[str, ...] = ()) -> list
     folded = text.casefold()
     if folded in common() or len(set(folded)) == 1:
         return [Problem(pointer, "common_password", "many have this password: take another one")]
-    words = {part for word in own for part in (word.casefold(), word.casefold().partition("@")[0])}
-    if any(len(word) > 3 and _mostly(word, folded) for word in words):
+    if any(len(word) > 3 and _mostly(word.casefold(), folded) for word in words):
+        detail = "this is mostly a word that stands to reason here: take another one"
+        return [Problem(pointer, "common_password", detail)]
+    theirs = {part for word in own for part in (word.casefold(), word.casefold().partition("@")[0])}
+    if any(len(word) > 3 and _mostly(word, folded) for word in theirs):
         detail = "this is mostly your own name or address: take another one"
         return [Problem(pointer, "own_name", detail)]
     return []

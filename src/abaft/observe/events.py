@@ -136,6 +136,13 @@ class AccountEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class BreachesAway:
+    """The list of breached passwords could not be asked: a new password was taken without it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MailFailed:
     """A mail could not be handed to the mail server, several times over."""
 
@@ -165,6 +172,7 @@ Event = (
     | ChangesPruned
     | SecretMade
     | AccountEvent
+    | BreachesAway
     | MailFailed
 )
 Sink = Callable[[Event], None]

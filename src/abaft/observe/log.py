@@ -8,6 +8,7 @@ import traceback
 from dataclasses import fields
 
 from abaft.observe.events import (
+    BreachesAway,
     CountsUnshared,
     Event,
     HookFailed,
@@ -33,6 +34,7 @@ _LEVELS: dict[type, int] = {
     SchemaDiffers: logging.WARNING,
     ReplicaLeft: logging.WARNING,
     StreamCut: logging.WARNING,
+    BreachesAway: logging.WARNING,
     MailFailed: logging.ERROR,
 }
 

@@ -28,7 +28,7 @@ class Away(Exception):
 
 
 class Fetcher:
-    """Fetches JSON from one address of a host, that was looked at; follows no redirect.
+    """Fetches from one address of a host, that was looked at; follows no redirect.
 
     The address is connected to, whatever the name stands for a moment later (DNS rebinding). No
     connection is kept: one that is proved for a host must not serve another at the same address.
@@ -61,6 +61,15 @@ class Fetcher:
         status, found = await self._asked("GET", url, headers, None, internal)
         if status != 200:
             raise Away(f"{url} answered {status}")
+        return _json(found, url, status)
+
+    async def text(
+        self, url: str, headers: Mapping[str, str] = {}, internal: bool = False
+    ) -> bytes:
+        """The bytes at a URL. Raises Away."""
+        status, found = await self._asked("GET", url, headers, None, internal)
+        if status != 200:
+            raise Away(f"{url} answered {status}")
         return found
 
     async def post(
@@ -70,11 +79,11 @@ class Fetcher:
         status, found = await self._asked("POST", url, headers, body, internal)
         if status >= 500 or status in (429, 408) or 300 <= status < 400:
             raise Away(f"{url} answered {status}")
-        return found
+        return _json(found, url, status)
 
     async def _asked(
         self, method: str, url: str, headers: Mapping[str, str], body: str | None, internal: bool
-    ) -> tuple[int, Any]:
+    ) -> tuple[int, bytes]:
         reason = url_fault(url, self._production)
         if reason:
             raise Away(f"{url[:200]!r} isn't asked: {reason}")
@@ -122,7 +131,7 @@ class Fetcher:
             return is_loopback
         return is_internal if internal else is_public
 
-    async def _answered(self, request: httpx.Request, url: str) -> tuple[int, Any]:
+    async def _answered(self, request: httpx.Request, url: str) -> tuple[int, bytes]:
         response = await self._open().send(request, stream=True)
         try:
             if response.headers.get("content-encoding", "identity") != "identity":
@@ -134,9 +143,11 @@ class Fetcher:
                     raise Away(f"{url} answered more than {self._most} bytes")
         finally:
             await response.aclose()
-        if response.status_code >= 500 or 300 <= response.status_code < 400:
-            return response.status_code, None
-        try:
-            return response.status_code, orjson.loads(bytes(text))
-        except orjson.JSONDecodeError:
-            raise Away(f"{url} answered {response.status_code} without JSON") from None
+        return response.status_code, bytes(text)
+
+
+def _json(text: bytes, url: str, status: int) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise Away(f"{url} answered {status} without JSON") from None

@@ -94,8 +94,8 @@ class Exchange:
             found = await own.profile(lambda url: self._api(url, access))
         if "\0" in found.subject or not 0 < len(found.subject) <= 255:
             raise BadAnswer("the subject can't be kept")
-        if own.keep_tokens and len(orjson.dumps(dict(tokens))) > KEPT_BYTES:
-            raise BadAnswer("its tokens are too long to be kept")
+        if own.keep_tokens and not _fit(tokens):
+            raise BadAnswer("its tokens are too long, or too deep, to be kept")
         return replace(found, tokens=tokens if own.keep_tokens else {})
 
     async def _by_claims(
@@ -140,6 +140,14 @@ class Exchange:
             return metadata.token_url, metadata.client_auth
         assert isinstance(self.provider, OAuth2)
         return self.provider.token_url, self.provider.client_auth or "client_secret_post"
+
+
+def _fit(tokens: Mapping[str, Any]) -> bool:
+    """Whether they can be kept; of what is nested deeper than 250 times no JSON is made."""
+    try:
+        return len(orjson.dumps(dict(tokens))) <= KEPT_BYTES
+    except orjson.JSONEncodeError:
+        return False
 
 
 def _apple_secret(provider: Apple, now: int = 0) -> str:

@@ -55,7 +55,7 @@ async def _signed(published: Published, text: str, algorithms: frozenset[str]) -
             return jwt.decode(text, await published.keys.get(), list(algorithms))
         except InvalidKeyIdError:
             return jwt.decode(text, await published.keys.get(renew=True), list(algorithms))
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadAnswer(f"the ID token can't be read: {error}") from error
 
 

@@ -23,7 +23,8 @@ FRESH, STALE, AGAIN, FAILED = 3600.0, 86_400.0, 60.0, 5.0
 """Seconds: for how long it is current, may stand in for one that fails, isn't asked for anew even
 where a key is missing, and isn't asked for after a failure."""
 MOST_KEYS = 50
-_BITS = 2048
+_BITS, _MOST_BITS = 2_048, 16_384
+"""Of an RSA key: fewer are too weak, and with more no library verifies."""
 
 T = TypeVar("T")
 
@@ -156,7 +157,7 @@ def _key(row: Any) -> RSAKey | ECKey | OKPKey | None:
         return None
     if row.get("kty") not in ("RSA", "EC", "OKP") or "d" in row:
         return None
-    if row["kty"] == "RSA" and len(str(row.get("n"))) * 6 < _BITS:
+    if row["kty"] == "RSA" and not _BITS <= len(str(row.get("n"))) * 6 <= _MOST_BITS + 6:
         return None
     try:
         key = import_key(row)

@@ -14,6 +14,8 @@ from abaft.guard.addresses import LOOPBACK
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 RESERVED = frozenset({"token"})
 """Names of endpoints beside those of providers."""
+LONGEST = 2_000
+"""Characters of an address that is asked, or that a browser is sent to."""
 Ask = Callable[[str], Awaitable[Any]]
 """Fetches JSON of the provider's API by the access token."""
 ClientAuth = Literal["", "client_secret_basic", "client_secret_post"]
@@ -164,8 +166,8 @@ def members(value: Any) -> Mapping[str, Any]:
 
 def url_fault(url: Any, production: bool) -> str:
     """Why nothing is fetched there; "" where it may be."""
-    if not isinstance(url, str):
-        return "it isn't a text"
+    if not isinstance(url, str) or len(url) > LONGEST:
+        return f"it isn't a text of at most {LONGEST} characters"
     try:
         parts = urlsplit(url)
         host = parts.hostname

@@ -35,6 +35,7 @@ ON_MONGODB = frozenset(
         "test_history",
         "test_idempotency",
         "test_injection",
+        "test_injection_accounts",
         "test_links",
         "test_matrix",
         "test_mongodb_gateway",

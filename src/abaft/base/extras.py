@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 from abaft.base.errors import SettingError
 
@@ -43,6 +44,10 @@ _SCHEMES = {
     "mongodb": "mongodb",
 }
 
+_FORMS = (
+    "sqlite:///FILE, postgresql://USER@HOST/NAME, mysql://USER@HOST/NAME or mongodb://HOST/NAME"
+)
+
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
@@ -65,12 +70,32 @@ def installed(extra: str) -> bool:
 
 
 def engine_of(url: str) -> str:
-    """The engine of a database's URL. SettingError where there is none of that name."""
-    scheme = url.partition(":")[0].partition("+")[0]
+    """The engine of a database's URL. SettingError for what isn't one, or names no engine of ours.
+
+    What may be wrong further on is for the engine's own driver to tell.
+    """
+    kind, colon, rest = url.partition(":")
+    scheme = kind.partition("+")[0]
     engine = _SCHEMES.get(scheme)
     if engine is None:
+        named = f"there is no database of kind {scheme[:40]!r}" if colon else "this is no URL"
+        raise SettingError(f"{named}: write {_FORMS}")
+    if not rest.startswith("///" if engine == "sqlite" else "//"):
+        # No more of it is shown: what is written wrongly may have a password in any place.
         raise SettingError(
-            f"there is no database of kind {scheme!r}: write sqlite:///FILE, "
-            "postgresql://USER@HOST/NAME, mysql://USER@HOST/NAME or mongodb://HOST/NAME"
+            f"a database's URL that begins with {kind}: has another form: write {_FORMS}"
         )
+    if engine in ("postgres", "mysql"):
+        _check_port(url)
     return engine
+
+
+def _check_port(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        _ = None if "," in parts.netloc else parts.port  # several hosts are PostgreSQL's to read
+    except ValueError:
+        raise SettingError(
+            "the database's URL can't be read: after the host's colon there is a port from 1 to "
+            "65535, and :, /, ? and @ within a password are written %3A, %2F, %3F and %40"
+        ) from None

@@ -13,16 +13,14 @@ from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import InvalidURI, PyMongoError
-from pymongo.uri_parser import parse_uri
+from pymongo.errors import PyMongoError
 
-from abaft.base.errors import SettingError
 from abaft.model.names import plural, snake
 from abaft.store.base import Lost
 from abaft.store.description import Column, Description, ForeignKey, Table
 from abaft.store.mongo.documents import Document
 from abaft.store.mongo.sampling import Member, Sample, joined, sampled
-from abaft.store.mongo.server import PATIENCE
+from abaft.store.mongo.server import PATIENCE, database_of
 from abaft.store.mongo.template import Query
 from abaft.store.mongo.values import BSON
 
@@ -66,12 +64,7 @@ def _sort(member: Member) -> str:
 
 async def inspect(url: str, size: int) -> Description:
     """The collections of the database that the URL names. Raises Lost where they can't be read."""
-    try:
-        name = parse_uri(url)["database"]
-    except (InvalidURI, PyMongoError, ValueError) as error:
-        raise SettingError(f"the address of MongoDB can't be read: {error}") from error
-    if not name:
-        raise SettingError("the address names no database: write mongodb://HOST/NAME")
+    name = database_of(url)
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         url, serverSelectionTimeoutMS=PATIENCE, connectTimeoutMS=PATIENCE, appname="abaft"
     )

@@ -11,6 +11,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.command_cursor import AsyncCommandCursor
+from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
@@ -35,16 +36,22 @@ PATIENCE = 5_000
 """Milliseconds to find a server."""
 
 
+def database_of(url: str) -> str:
+    """The name of the database. SettingError for what is no URL of MongoDB's, or names none."""
+    try:
+        name = parse_uri(url)["database"]
+    except (PyMongoError, ValueError) as error:
+        raise SettingError(f"the address of MongoDB can't be read: {error}") from error
+    if not name:
+        raise SettingError("the address of MongoDB names no database: write mongodb://HOST/NAME")
+    return str(name)
+
+
 class Server:
     """One database of a deployment."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        name = parse_uri(url)["database"]
-        if not name:
-            raise SettingError(
-                "the address of MongoDB names no database: write mongodb://HOST/NAME"
-            )
-        self.name = name
+        self.name = database_of(url)
         self._url = url
         self._settings = settings
         self.seconds = settings.query_timeout

@@ -19,7 +19,7 @@ from abaft.key_order import KeyOrder
 from abaft.model.expr import FALSE
 from abaft.model.spec import Action, Model, Schema
 from abaft.model.terms import Terms
-from abaft.model.values import Values as Validators
+from abaft.model.values import Every
 from abaft.observe.events import Observer
 from abaft.plan.access import Access
 from abaft.plan.explain import refusal
@@ -74,11 +74,7 @@ class Pipeline:
         self.store = store
         self.observer = observer
         self.key_order = KeyOrder(schema)
-        self.validators = {
-            name: Validators(schema, model)
-            for name, model in schema.models.items()
-            if not model.internal
-        }
+        self.validators = Every(schema)
         self.database_for: Callable[[Actor, Unit | None], Any] = lambda actor, unit: None
         self._permitted: set[tuple[str, Action, ActorKind]] = set()
         self._ready: dict[tuple[ReadShape | WriteShape, ActorKind], Ready] = {}

@@ -7,6 +7,7 @@ import types
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
@@ -161,6 +162,12 @@ def _limited(model: str, name: str, kind: kinds.Kind, options: Options) -> kinds
     return limited
 
 
+@lru_cache(1_000)
+def _adapter_of(kind: kinds.Kind) -> TypeAdapter[Any]:
+    """Its validator; fields that are alike are many, and to make one is most of a model's start."""
+    return TypeAdapter(kind.limited())
+
+
 def check_sound(where: str, kind: kinds.Kind, options: Options) -> None:
     """Raises ModelError for a constraint or a default that the kind can't have."""
     default = options.default
@@ -171,7 +178,7 @@ def check_sound(where: str, kind: kinds.Kind, options: Options) -> None:
     if not checked and not kind.limits:
         return
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(kind.limited())
+        adapter = _adapter_of(kind)
     except Exception as error:
         raise ModelError(f"{where}: its constraints can't be used: {error}") from error
     try:

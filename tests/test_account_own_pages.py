@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from abaft.base import clock
 from abaft.login_with import GitHub
 from account_browser import HERE, Browser, browser
 from accounts import PASSWORD, World, client_of, world
+from each import each
 from sign_in import allowed, registered, signing
 from tenants import ids, two
 from test_account_passkeys import Authenticator
@@ -294,24 +296,32 @@ async def test_an_error_in_the_address_is_told_in_words_of_the_page(database_url
 FORMS = [(page, form) for page in PAGES.values() if page.known for form in page.forms]
 
 
-@pytest.mark.parametrize("name", [form.name for _, form in FORMS])
-async def test_csrf_1_no_form_is_taken_without_its_token(database_url: str, name: str) -> None:
+@pytest.fixture
+async def whole(database_url: str) -> AsyncIterator[World]:
+    """An app that has everything, and Ann."""
     async with everything(database_url) as found:
-        one = await at_home(found)
-        if (await one.get(f"/account/{name}")).status_code == 404:
-            return  # it is there for tenants alone
-        before = await _kept(found)
-        typed = {"password": PASSWORD, "current": PASSWORD, "id": "x", "email": "new@example.org"}
-        elsewhere = {"sec-fetch-site": "cross-site", "origin": "https://evil.example"}
-        await one.get("/account")
-        right = one.hidden("/account/logout")["csrf"]
-        for token, headers in (("", HERE), ("stale", HERE), (right, elsewhere), (right, {})):
-            sent = typed | {"csrf": token}
-            answer = await one.client.post(f"/account/{name}", data=sent, headers=headers)
-            assert answer.status_code == 403, (token, answer.text)
-            assert "too long" in answer.text
-        assert await _kept(found) == before
-        assert (await one.get("/account")).status_code == 200
+        await at_home(found)
+        yield found
+
+
+@each("name", [form.name for _, form in FORMS])
+async def test_csrf_1_no_form_is_taken_without_its_token(whole: World, name: str) -> None:
+    one = browser(whole)
+    await one.login()
+    if (await one.get(f"/account/{name}")).status_code == 404:
+        return  # it is there for tenants alone
+    before = await _kept(whole)
+    typed = {"password": PASSWORD, "current": PASSWORD, "id": "x", "email": "new@example.org"}
+    elsewhere = {"sec-fetch-site": "cross-site", "origin": "https://evil.example"}
+    await one.get("/account")
+    right = one.hidden("/account/logout")["csrf"]
+    for token, headers in (("", HERE), ("stale", HERE), (right, elsewhere), (right, {})):
+        sent = typed | {"csrf": token}
+        answer = await one.client.post(f"/account/{name}", data=sent, headers=headers)
+        assert answer.status_code == 403, (token, answer.text)
+        assert "too long" in answer.text
+    assert await _kept(whole) == before
+    assert (await one.get("/account")).status_code == 200
 
 
 ODD = [
@@ -336,21 +346,21 @@ for absent in ("logout", "sessions/others", "export", "tenants/choose", "members
 
 
 @pytest.mark.parametrize("name", TYPED)
-async def test_limit_1_nothing_that_is_typed_is_a_defect(database_url: str, name: str) -> None:
-    async with everything(database_url) as found:
-        one = await at_home(found)
-        await one.get("/account")
-        csrf = one.hidden("/account/logout")["csrf"]
-        page, form = TYPED[name]
-        for odd in ODD:
-            fields = [*page.kept, *(field.name for field in form.fields), form.each or "id"]
-            typed = {field: odd for field in fields} | {"csrf": csrf, "next": odd, "again": odd}
-            answer = await one.client.post(f"/account/{name}", data=typed, headers=HERE)
-            assert answer.status_code < 500, (odd, answer.text)
-            assert not found.api.defects, found.api.defects
-            assert "<b>" not in answer.text
-            where = answer.headers.get("location", "/account")
-            assert where.startswith("/account"), where
+async def test_limit_1_nothing_that_is_typed_is_a_defect(whole: World, name: str) -> None:
+    one = browser(whole)
+    await one.login()
+    await one.get("/account")
+    csrf = one.hidden("/account/logout")["csrf"]
+    page, form = TYPED[name]
+    for odd in ODD:
+        fields = [*page.kept, *(field.name for field in form.fields), form.each or "id"]
+        typed = {field: odd for field in fields} | {"csrf": csrf, "next": odd, "again": odd}
+        answer = await one.client.post(f"/account/{name}", data=typed, headers=HERE)
+        assert answer.status_code < 500, (odd, answer.text)
+        assert not whole.api.defects, whole.api.defects
+        assert "<b>" not in answer.text
+        where = answer.headers.get("location", "/account")
+        assert where.startswith("/account"), where
 
 
 async def test_a_note_is_told_by_the_page_that_its_form_leads_to(database_url: str) -> None:

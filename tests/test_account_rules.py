@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,8 @@ from abaft import Actor, Model, User, allow
 from abaft.base import clock
 from abaft.base.errors import RuleError
 from abaft.model.build import build
-from accounts import PASSWORD, world
+from accounts import PASSWORD, World, world
+from each import each
 
 
 class Report(Model):
@@ -31,7 +32,13 @@ class Report(Model):
         return me.fresh(seconds=30) | me.has_role("editor")
 
 
-@pytest.mark.parametrize(
+@pytest.fixture
+async def reporting(database_url: str) -> AsyncIterator[World]:
+    async with world(database_url, User, Report) as found:
+        yield found
+
+
+@each(
     ("scopes", "read", "created"),
     [
         (["*"], 403, 201),
@@ -47,17 +54,16 @@ class Report(Model):
     ],
 )
 async def test_authz_1_a_key_does_what_both_rules_and_scopes_allow(
-    database_url: str, scopes: list[str], read: int, created: int
+    reporting: World, scopes: list[str], read: int, created: int
 ) -> None:
-    async with world(database_url, User, Report) as found:
-        ann = await found.joined()
-        key = (await ann.auth("POST keys", {"name": "x", "scopes": scopes})).json()["key"]
-        program = found.stranger()
-        program.tokens = {"access_token": key}
-        assert (await program.ask("GET /api/reports")).status_code == read
-        assert (await program.ask("POST /api/reports", {"text": "x"})).status_code == created
-        # Who has logged in has all scopes.
-        assert (await ann.ask("GET /api/reports")).status_code == 200
+    ann = await reporting.joined(f"ann{abs(hash(tuple(scopes)))}")
+    key = (await ann.auth("POST keys", {"name": "x", "scopes": scopes})).json()["key"]
+    program = reporting.stranger()
+    program.tokens = {"access_token": key}
+    assert (await program.ask("GET /api/reports")).status_code == read
+    assert (await program.ask("POST /api/reports", {"text": "x"})).status_code == created
+    # Who has logged in has all scopes.
+    assert (await ann.ask("GET /api/reports")).status_code == 200
 
 
 def test_rules_say_the_same_in_python() -> None:

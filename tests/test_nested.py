@@ -11,6 +11,7 @@ import pytest
 from abaft import Many, Ref, field
 from abaft import before as before_
 from apps.open import Open
+from each import each
 from scenarios import Api, serving
 
 MISSING = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -218,7 +219,14 @@ async def test_patch_does_what_each_form_says(api: Api) -> None:
     assert shown["parts"] == []
 
 
-@pytest.mark.parametrize(
+@pytest.fixture
+async def stocked(api: Api) -> Api:
+    await post(api, "labels", {"name": "old"})
+    await post(api, "orders", {"number": "taken"})
+    return api
+
+
+@each(
     ("body", "status", "errors"),
     [
         (
@@ -275,15 +283,13 @@ async def test_patch_does_what_each_form_says(api: Api) -> None:
     ],
 )
 async def test_dur_3_faults_name_the_nested_place_and_nothing_is_stored(
-    api: Api, body: Any, status: int, errors: list[tuple[str, str]]
+    stocked: Api, body: Any, status: int, errors: list[tuple[str, str]]
 ) -> None:
-    await post(api, "labels", {"name": "old"})
-    await post(api, "orders", {"number": "taken"})
-    before = await api.changes()
-    answer = await api.ask("POST /api/orders", json=body)
+    before = await stocked.changes()
+    answer = await stocked.ask("POST /api/orders", json=body)
     assert answer.status_code == status, answer.text
     assert told(answer) == errors
-    assert await api.changes() == before
+    assert await stocked.changes() == before
 
 
 async def test_a_list_in_a_patch_of_back_references_is_refused(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from accounts import PASSWORD, Person, World
+from each import each
 from sign_in import (
     AUTHORIZE,
     Client,
@@ -23,8 +25,16 @@ from sign_in import (
 )
 
 
-@pytest.mark.parametrize("kind", ["token", "", "id_token", "code token", "code"])
-@pytest.mark.parametrize(
+@pytest.fixture
+async def known(database_url: str) -> AsyncIterator[tuple[Person, Client]]:
+    async with signing(database_url) as found:
+        yield await found.joined(), await registered(found)
+
+
+KINDS = ("token", "", "id_token", "code token", "code")
+
+
+@each(
     "uri",
     [
         "https://evil.example/",
@@ -38,23 +48,22 @@ from sign_in import (
     ],
 )
 async def test_oauth_no_error_leads_to_where_the_client_is_not(
-    database_url: str, kind: str, uri: str
+    known: tuple[Person, Client], uri: str
 ) -> None:
-    async with signing(database_url) as found:
-        ann, client = await found.joined(), await registered(found)
+    ann, client = known
+    for kind in KINDS:
         answer = await ann.client.get(client.asks(redirect_uri=uri, response_type=kind))
-        assert answer.status_code == 400
+        assert answer.status_code == 400, kind
         assert "location" not in answer.headers
         nobody = f"{AUTHORIZE}?{urlencode({'redirect_uri': uri, 'response_type': kind})}"
-        answer = await found.stranger().client.get(nobody)
+        answer = await client.found.stranger().client.get(nobody)
         assert (answer.status_code, "location" in answer.headers) == (400, False)
 
 
-@pytest.mark.parametrize("age", ["\u00b2", "\u0663", "-1", "1e9", "9" * 40, "x"])
-async def test_val_1_an_age_that_is_none_is_told(database_url: str, age: str) -> None:
-    async with signing(database_url) as found:
-        ann, client = await found.joined(), await registered(found)
-        assert led(await ann.client.get(client.asks(max_age=age)))["error"] == "invalid_request"
+@each("age", ["\u00b2", "\u0663", "-1", "1e9", "9" * 40, "x"])
+async def test_val_1_an_age_that_is_none_is_told(known: tuple[Person, Client], age: str) -> None:
+    ann, client = known
+    assert led(await ann.client.get(client.asks(max_age=age)))["error"] == "invalid_request"
 
 
 async def test_oauth_a_proof_of_another_request_is_none(database_url: str) -> None:

@@ -31,10 +31,10 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def publish(folder: Path, posts: Path) -> subprocess.CompletedProcess[str]:
+def publish(folder: Path, posts: Path, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, EXAMPLE / "publish.py", posts, "--author", "ann@example.org"],
-        env=clean_environment(**environment(folder)),
+        env=clean_environment(**environment(folder) | more),
         capture_output=True,
         text=True,
     )

@@ -19,7 +19,7 @@ from abaft.key_order import KeyOrder
 from abaft.model.expr import FALSE
 from abaft.model.spec import Action, Model, Schema
 from abaft.model.terms import Terms
-from abaft.model.values import Every
+from abaft.model.validators import Validators
 from abaft.observe.events import Observer
 from abaft.plan.access import Access
 from abaft.plan.explain import refusal
@@ -74,7 +74,7 @@ class Pipeline:
         self.store = store
         self.observer = observer
         self.key_order = KeyOrder(schema)
-        self.validators = Every(schema)
+        self.validators = Validators(schema)
         self.database_for: Callable[[Actor, Unit | None], Any] = lambda actor, unit: None
         self._permitted: set[tuple[str, Action, ActorKind]] = set()
         self._ready: dict[tuple[ReadShape | WriteShape, ActorKind], Ready] = {}

@@ -66,21 +66,6 @@ class _Adapters(dict[str, TypeAdapter[Any]]):
         return made
 
 
-class Every(dict[str, "Values"]):
-    """Those of each model that isn't internal, made when it is first asked for."""
-
-    def __init__(self, schema: Schema) -> None:
-        super().__init__()
-        self._schema = schema
-
-    def __missing__(self, name: str) -> Values:
-        model = self._schema.models[name]
-        if model.internal:
-            raise KeyError(name)
-        self[name] = made = Values(self._schema, model)
-        return made
-
-
 class Values:
     """The validators of one model: for a new record, a changed one and a replaced one."""
 

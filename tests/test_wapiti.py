@@ -14,6 +14,8 @@ import httpx
 import pytest
 
 from projects import running
+from scenarios import ADMIN_TOKEN
+from servers.process import AppProcess
 from servers.wapiti import attack, need_wapiti
 from test_blog import EXAMPLE, PASSWORD, environment, publish
 
@@ -133,3 +135,26 @@ def test_xss_1_a_planted_hole_is_found() -> None:
     kinds = {row.partition(":")[0] for row in found}
     assert any("Cross Site Scripting" in kind for kind in kinds), found
     assert any("Content Security Policy" in kind for kind in kinds), found
+
+
+PAGES = ("login", "join", "forgot", "link", "digits", "reset", "register", "password")
+MODULES = ("cookieflags", "crlf", "csp", "exec", "file", "redirect", "sql", "xss")
+
+
+def test_xss_1_xss_2_inj_1_nothing_is_found_in_the_pages_of_accounts(tmp_path: Path) -> None:
+    """It follows their forms; nothing is counted there, so that each try is one."""
+    need_wapiti()
+    settings = {"ABAFT_BASE_URL": BASE, "ABAFT_ADMIN_TOKEN": ADMIN_TOKEN}
+    database = f"sqlite:///{tmp_path}/x.db"
+    with AppProcess(database, app="apps.attacked:app", env=settings, probe="/api/users") as server:
+        start = ["/account/login?next=/x&error=y", *(f"/account/{name}" for name in PAGES)]
+        start += ["/api/auth/oauth/authorize?client_id=x&state=y", "/docs"]
+        # As a browser sends the forms of these pages; what comes from elsewhere is refused unread.
+        headers = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"}
+        found, said = attack(server.url, start, headers=headers, modules=MODULES)
+        assert found == []
+        assert f"{server.url}/account/forgot" in said
+        admin = {"authorization": f"Bearer {ADMIN_TOKEN}"}
+        events = httpx.get(f"{server.url}/api/auth/events", headers=admin).json()["items"]
+        tried = [event for event in events if event["what"] == "login_failed"]
+        assert len(tried) > 10, "its forms were refused unread"

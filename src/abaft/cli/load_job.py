@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 from abaft.base import clock
 from abaft.base.actor import SYSTEM
 from abaft.cli.load_cells import Reading
-from abaft.cli.load_columns import Columns, Mapped
+from abaft.cli.load_columns import Batch, Columns, Mapped
 from abaft.cli.load_links import Link, Policy, Resolver, make_links
 from abaft.cli.load_open import LoadError
 from abaft.cli.load_refused import Refused, refused_path
@@ -23,7 +23,7 @@ from abaft.cli.load_write import Counts, Writer
 from abaft.model.spec import Model
 from abaft.pipeline import Pipeline
 from abaft.plan.loads import Progress
-from abaft.store.base import KeptProgress, Session, StoreError, Unknown
+from abaft.store.base import KeptProgress, ReferenceViolation, Session, StoreError, Unknown
 from abaft.store_faults import store_fault
 from abaft.writing import run_after
 
@@ -62,6 +62,16 @@ class Outcome:
     failure: str = ""
     refused_in: Path | None = None
     seconds: float = 0.0
+
+
+Takes = Callable[[Link], Callable[[Iterable[Any]], object]]
+"""What of a link takes keys down."""
+
+
+DANGLING = (
+    "some of its rows refer to others of it that are refused: mend those, or leave such references "
+    "empty by --missing-refs null"
+)
 
 
 class _GivenUp(Exception):
@@ -108,6 +118,8 @@ class Loader:
             except StoreError as error:
                 fault = store_fault(error)
                 why = f"{fault.detail} ({str(error) or 'at the commit'})"
+                if any(job.leaves_dangling(error) for job in jobs):
+                    why = f"since {DANGLING}"
                 unknown = isinstance(error, Unknown)
                 self._nothing(jobs, why, "all or nothing" if unknown else "nothing")
             except BaseException:
@@ -183,7 +195,7 @@ class _Job:
 
     async def run(self, session: Session) -> None:
         """All of the file within a transaction."""
-        await self._know_own()
+        self._own_keys(lambda link: link.known.update)
         resolver = Resolver(self.pipeline, session)
         pending: asyncio.Task[None] | None = None
         try:
@@ -215,7 +227,7 @@ class _Job:
         before = done.rows if done is not None else 0
         if done is not None:
             self.refused.go_on(done.counts.get("refused_bytes", 0))
-        await self._know_own()
+        self._own_keys(lambda link: link.later.update)
         digest = hashlib.blake2b(digest_size=16)
         for chunk in self.rows.chunks(AT_ONCE):
             known, fresh = _split(chunk, before - self.outcome.read)
@@ -251,6 +263,8 @@ class _Job:
         try:
             async with self.pipeline.store.transaction(patient=True) as session:
                 batches = self._read(chunk)
+                for batch in batches:
+                    self._note_keys(batch, lambda link: link.there)
                 await self._write(session, Resolver(self.pipeline, session), batches)
                 if self.outcome.refused > refused and not self.choices.skip_bad:
                     raise _GivenUp
@@ -267,10 +281,18 @@ class _Job:
             self.refused.discard()
             return False
         except StoreError as error:
+            if self.leaves_dangling(error):
+                raise self._in_file(LoadError(DANGLING)) from error
             raise store_fault(error) from error
         return True
 
-    async def _know_own(self) -> None:
+    def leaves_dangling(self, error: StoreError) -> bool:
+        """Whether rows were to be stored that refer to some of the file which were refused."""
+        own = any(link.own and not link.soft for link in self.outcome.links)
+        refused = isinstance(error, ReferenceViolation) or type(error) is StoreError
+        return own and refused and self.outcome.refused > 0
+
+    def _own_keys(self, take: Takes) -> None:
         """A record may refer to one that comes later in the same file: the keys are read first."""
         own = [link for link in self.outcome.links if link.own]
         if not own or not set(self.model.key) <= self._told():
@@ -279,9 +301,16 @@ class _Job:
             columns = self._columns(rows, True)
             for chunk in rows.chunks(AT_ONCE):
                 for batch in columns.read(chunk)[0]:
-                    keys = [batch.column(name) for name in self.model.key]
-                    for link in own:
-                        link.known.update(keys[0] if len(keys) == 1 else zip(*keys, strict=True))
+                    self._note_keys(batch, take)
+
+    def _note_keys(self, batch: Batch, take: Takes) -> None:
+        """Takes down the keys of the rows, for the links that lead to the file's own records."""
+        if not set(self.model.key) <= set(batch.names):
+            return
+        keys = [batch.column(name) for name in self.model.key]
+        for link in self.outcome.links:
+            if link.own:
+                take(link)(keys[0] if len(keys) == 1 else zip(*keys, strict=True))
 
     def _told(self) -> set[str | None]:
         """The fields that the file names, as far as it tells them first."""

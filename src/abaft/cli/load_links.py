@@ -74,6 +74,8 @@ class Link:
     soft: bool
     many: bool = False
     known: set[Any] = field(default_factory=set)
+    later: set[Any] = field(default_factory=set)
+    """Keys of the file's own records, of which some are stored in a transaction that follows."""
     missing: Counter[Any] = field(default_factory=Counter)
     created: list[Any] = field(default_factory=list)
     for_created: int = 0
@@ -89,6 +91,12 @@ class Link:
             return {key for listed in keys if listed is not ABSENT for key in listed}
         return {key for key in set(keys) if not self.is_null(key)}
 
+    def there(self, keys: Iterable[Any]) -> None:
+        """These records are there from now on."""
+        for key in keys:
+            self.known.add(key)
+            self.missing.pop(key, None)
+
     def is_null(self, key: Any) -> bool:
         if len(self.held) > 1:
             return None in key or ABSENT in key
@@ -101,6 +109,11 @@ class Link:
 
     def settle(self, batch: Batch, row: int, key: Any) -> str | None:
         """What becomes of a row whose key leads nowhere: why it is refused, or nothing."""
+        if key in self.later and not self.soft:
+            return (
+                f"{self.name}: {self.target.name} {self.spelled(key)} comes later in the file: "
+                "with --resume, which stores batch after batch, put it first, or load without it"
+            )
         self.missing[key] += 1
         if self.soft:
             return None
@@ -180,7 +193,7 @@ class Resolver:
             link.known.clear()
         there = await self._existing(link.target, fresh)
         for key in sorted(fresh - there):
-            if link.policy == "create" and not link.soft:
+            if link.policy == "create" and not link.soft and key not in link.later:
                 await self._create(link, key)
                 there.add(key)
             else:

@@ -25,7 +25,7 @@ app = App(Egg, Hen)
 
 
 def order(*models: type) -> list[tuple[list[tuple[list[str], bool]], dict[str, tuple[str, ...]]]]:
-    app = App(*models, settings=Settings(database="sqlite://"), sinks=[])
+    app = App(*models, settings=Settings(database="sqlite:///"), sinks=[])
     return [
         (
             [([model.name for model in part.models], part.whole) for part in group.parts],
@@ -38,7 +38,7 @@ def order(*models: type) -> list[tuple[list[tuple[list[str], bool]], dict[str, t
 def test_models_come_after_those_they_refer_to() -> None:
     names = [name for parts, _ in order(*everything.MODELS) for part in parts for name in part[0]]
     place = {name: at for at, name in enumerate(names)}
-    app = App(*everything.MODELS, settings=Settings(database="sqlite://"), sinks=[])
+    app = App(*everything.MODELS, settings=Settings(database="sqlite:///"), sinks=[])
     assert place.keys() == app.schema.models.keys()
     for model in app.schema.models.values():
         for one in model.one.values():

@@ -40,7 +40,7 @@ WRONG = {
     "mongodb:/x": "mongodb://HOST/NAME",
     "mongodb://": "can't be read",
     "mongodb://u:canary@h:port/x": "can't be read",
-    "mongodb://h/x?bad=option": "Unknown option: bad",
+    "mongodb://h/x?bad=option": "Unknown option",
     "mongodb://h/": "names no database",
 }
 

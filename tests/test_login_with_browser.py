@@ -161,7 +161,7 @@ async def test_oauth_1_who_cancels_or_goes_back_is_told(database_url: str) -> No
         await page.click("#login")
         await page.get_by_text("Cancel").click()
         await page.get_by_text("login_cancelled").wait_for()
-        await page.get_by_role("link", name="Go on").click()
+        await page.get_by_role("link", name="Continue").click()
         await page.get_by_text("nobody").wait_for()
         await page.click("#login")
         await agree(page, "unproved")

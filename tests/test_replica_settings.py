@@ -27,7 +27,7 @@ def test_replicas_are_told_of_by_their_places_alone() -> None:
 @pytest.mark.parametrize(
     ("database", "replicas", "said"),
     [
-        ("sqlite://", ["sqlite:///b.db"], "replicas are for PostgreSQL, MariaDB and MySQL"),
+        ("sqlite:///", ["sqlite:///b.db"], "replicas are for PostgreSQL, MariaDB and MySQL"),
         ("postgresql://a/b", ["mysql://a/b"], "isn't of the primary's engine"),
         ("postgresql://a/b", ["postgresql://u@c/b", "postgresql://v@c/b"], "named twice"),
     ],

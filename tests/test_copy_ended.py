@@ -20,6 +20,7 @@ import pytest
 from abaft import Actor, App, Settings
 from abaft.app import open_store
 from abaft.cli.copy_ends import End, make_end, opened, place, shown
+from abaft.cli.copy_read import Reader
 from abaft.cli.copy_state import Notes
 from abaft.cli.target import find
 from conftest import engines_of, fresh_database
@@ -32,6 +33,7 @@ MOST = 8
 BY = signal.SIGKILL, signal.SIGINT
 WRITERS, CHANGED = 4, 5_000
 """Who writes beside a copy, and how many of the first records they change."""
+SNAPPED = 3_000
 NEW = count(10**6)
 """Keys of records that are made beside a copy."""
 KEPT = SMALL.replace("stamps=False", "stamps=False, history=True")
@@ -155,6 +157,32 @@ def test_dur_a_copy_that_is_ended_at_any_moment_goes_on(database_url: str, tmp_p
     assert "0 of 20,000 records" in said(again)
     assert checksum(copy(database_url, source, "--verify", app=app)) == checksum(again)
     assert feed_of(app, database_url) == feed_of(app, source)
+
+
+async def left_in_haste(store: Any, reader: Reader, turns: int) -> None:
+    """Reads a snapshot, is cancelled twice after so many turns of the loop, and leaves it."""
+    async with store.snapshot() as rows:
+        task = asyncio.ensure_future(reader.count(rows))
+        for _ in range(2):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.wait({task})
+    assert task.cancelled() or task.result() == SNAPPED
+
+
+def test_dur_a_snapshot_can_be_left_at_any_moment(database_url: str, tmp_path: Path) -> None:
+    end = make_end(find(wide(tmp_path, SNAPPED, database_url)).app, database_url)
+    reader = Reader(end.pipeline, *end.schema.collections.values())
+
+    async def go() -> int:
+        async with opened(end, make=True):
+            for turns in (1, 2, 3, 5, 8, 40, 300):
+                await left_in_haste(end.store, reader, turns)
+            async with end.store.snapshot() as rows:
+                return await reader.count(rows)
+
+    assert asyncio.run(go()) == SNAPPED
 
 
 async def write_on(arguments: tuple[str, ...], running: App) -> Copying:

@@ -105,7 +105,11 @@ async def _next(walks: Iterable[AsyncGenerator[list[Any], None]]) -> list[list[A
     """The next batch of each walk; whoever is cancelled meanwhile leaves none of them running."""
     tasks = [asyncio.ensure_future(anext(walk, [])) for walk in walks]
     try:
-        return await asyncio.gather(*tasks)
+        # It leaves the tasks to `finally`: one that is cancelled twice doesn't clean up to its end.
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        return [task.result() for task in tasks]
     finally:
         for task in tasks:
             task.cancel()

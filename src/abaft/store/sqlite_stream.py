@@ -25,6 +25,7 @@ class Stream:
         self._path = path
         self._until = clock.monotonic() + seconds
         self._threads = threads
+        self._working: asyncio.Future[Rows] | None = None
         self._reader: Reader | None = None
         self._cursor: apsw.Cursor | None = None
 
@@ -41,7 +42,10 @@ class Stream:
         return await self._run(self._some)
 
     async def close(self) -> None:
-        """Gives all back that was held."""
+        """Gives all back that was held, after a read that nobody waits for any more."""
+        if self._working is not None and not self._working.done():
+            self._end()
+            await asyncio.wait({self._working})
         if self._reader is not None:
             connection = self._reader.connection
             await asyncio.get_running_loop().run_in_executor(self._threads, connection.close, True)
@@ -78,6 +82,7 @@ class Stream:
 
     async def _run(self, work: Callable[[], Rows]) -> Rows:
         done = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        self._working = done
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
